@@ -1,0 +1,102 @@
+/**
+ * One declaration a setting: default, unit, range, documentation. The type is model's `Settings`; the
+ * command line, the documents and the error messages all read this table. Pure.
+ */
+import { CoppiceError } from "../model/errors.ts";
+import type { Settings } from "../model/settings.ts";
+
+type NumberKey = { [K in keyof Settings]: Settings[K] extends number ? K : never }[keyof Settings];
+
+interface NumberSetting {
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+  readonly doc: string;
+}
+
+const second = 1_000;
+const minute = 60 * second;
+const day = 24 * 60 * minute;
+const mebibyte = 1024 * 1024;
+
+export const numberSettings: Readonly<Record<NumberKey, NumberSetting>> = {
+  sampleIntervalMs: { default: second, min: 50, max: minute, doc: "Time between two samples of an instance." },
+  drainTimeoutMs: { default: 30 * second, min: 0, max: day, doc: "How long a cordoned instance may take to finish its requests." },
+  killTimeoutMs: { default: 10 * second, min: 0, max: 10 * minute, doc: "Grace between SIGTERM and SIGKILL of an instance." },
+  startTimeoutMs: { default: minute, min: 100, max: day, doc: "How long a new instance may take until it listens." },
+  minReadyMs: { default: 2 * second, min: 0, max: 10 * minute, doc: "How long a new instance must listen before it counts as ready." },
+  slowStartMs: { default: 10 * second, min: 0, max: 10 * minute, doc: "Over this time a regrown instance gets its share of the traffic." },
+  quietMs: { default: 100, min: 0, max: minute, doc: "How long an instance must have been without request to count as drained." },
+  fenceTimeoutMs: { default: 5 * second, min: 100, max: minute, doc: "How long forwarders and instance may take to confirm a cordon." },
+  handOffTimeoutMs: { default: 10 * second, min: 100, max: 10 * minute, doc: "How long the hand-off of an instance's sessions may take." },
+  evidenceTimeoutMs: { default: 5 * second, min: 0, max: 10 * minute, doc: "How long collecting evidence on a drained instance may take." },
+  minRegenerationIntervalMs: { default: minute, min: 0, max: day, doc: "Least time between two automatic regenerations of the cluster." },
+  maxConsecutiveFailures: { default: 3, min: 1, max: 100, doc: "After so many failed regenerations the automatic ones stop." },
+  probationMs: { default: minute, min: 0, max: day, doc: "How long a regrown instance is watched before the regeneration is verified." },
+  horizonMs: { default: 30 * minute, min: second, max: 30 * day, doc: "A trend that exhausts an instance inside this time makes it aging." },
+  parkTimeoutMs: { default: 30 * second, min: 0, max: 10 * minute, doc: "How long a request is held while no node can take it." },
+  parkedMax: { default: 1_000, min: 0, max: 1_000_000, doc: "How many requests are held at once." },
+  saveBodyBytesMax: { default: mebibyte, min: 0, max: 1024 * mebibyte, doc: "The largest request body that is saved for sending again." },
+  saveBytesMax: { default: 256 * mebibyte, min: 0, max: 16_384 * mebibyte, doc: "Bytes of saved bodies of all requests together." },
+  heldAnswerBytesMax: { default: 64 * 1024, min: 0, max: 64 * mebibyte, doc: "Answers up to this size are held until whole." },
+  stopTimeoutMs: { default: 8 * second, min: 100, max: day, doc: "How long stopping the cluster may take to finish what is in process." },
+  sessionStoreTimeoutMs: { default: 30 * second, min: 100, max: 10 * minute, doc: "How long a session operation waits for the replicator." },
+  restartBackoffMsMin: { default: 200, min: 0, max: 10 * minute, doc: "Pause before the first restart after a crash; doubles with each." },
+  restartBackoffMsMax: { default: 30 * second, min: 0, max: day, doc: "Longest pause before a restart." },
+  crashLoopRestarts: { default: 10, min: 1, max: 10_000, doc: "So many crashes inside crashLoopWindowMs make a node `failed`." },
+  crashLoopWindowMs: { default: 10 * minute, min: second, max: day, doc: "See crashLoopRestarts." },
+};
+
+export const defaultSettings: Settings = {
+  ...(Object.fromEntries(Object.entries(numberSettings).map(([key, setting]) => [key, setting.default])) as Record<NumberKey, number>), // fromEntries loses the keys' type
+  replaceSessionStore: true,
+  affinityCookies: ["connect.sid", "sessionId", "sid"],
+  mode: "automatic",
+};
+
+/**
+ * Defaults with the given values over them. Values may be text, as from a command line.
+ * @throws CoppiceError COPPICE_SETTING that names the key, the value and what is accepted.
+ */
+export function parseSettings(given: Readonly<Record<string, unknown>>): Settings {
+  const settings: Record<string, unknown> = { ...defaultSettings };
+  for (const key of Object.keys(given).sort()) settings[key] = parseSetting(key, given[key]);
+  return settings as unknown as Settings; // every key was checked against the declarations
+}
+
+function parseSetting(key: string, value: unknown): unknown {
+  if (Object.hasOwn(numberSettings, key)) return parseNumber(key as NumberKey, value);
+  if (key === "replaceSessionStore") {
+    if (value === true || value === "true") return true;
+    if (value === false || value === "false") return false;
+    throw refusal(key, value, "true or false");
+  }
+  if (key === "mode") {
+    if (value === "observe" || value === "automatic") return value;
+    throw refusal(key, value, "observe or automatic");
+  }
+  if (key === "affinityCookies") {
+    const names = typeof value === "string" ? value.split(",").filter((name) => name !== "") : value;
+    if (Array.isArray(names) && names.every((name) => typeof name === "string" && /^[!#$%&'*+.^_`|~\w-]+$/.test(name))) return names;
+    throw refusal(key, value, "names of cookies, separated by commas");
+  }
+  throw new CoppiceError("COPPICE_SETTING", `there is no setting "${key}"${suggestion(key)}`, { facts: { key } });
+}
+
+function parseNumber(key: NumberKey, value: unknown): number {
+  const { min, max } = numberSettings[key];
+  const number = typeof value === "string" && /^\d+$/.test(value.replaceAll("_", "")) ? Number(value.replaceAll("_", "")) : value;
+  if (typeof number === "number" && Number.isInteger(number) && number >= min && number <= max) return number;
+  const unit = key.endsWith("Ms") || key.includes("Ms") ? " milliseconds" : key.includes("Bytes") ? " bytes" : "";
+  throw refusal(key, value, `a whole number from ${min} to ${max}${unit}, without a unit`);
+}
+
+function refusal(key: string, value: unknown, accepted: string): CoppiceError {
+  return new CoppiceError("COPPICE_SETTING", `${key} is ${JSON.stringify(value)}; accepted is ${accepted}`, { facts: { key, value, accepted } });
+}
+
+function suggestion(key: string): string {
+  const known = [...Object.keys(numberSettings), "replaceSessionStore", "affinityCookies", "mode"];
+  const close = known.find((name) => name.toLowerCase() === key.toLowerCase() || name.toLowerCase().startsWith(key.toLowerCase()));
+  return close === undefined ? `; known are: ${known.join(", ")}` : `; did you mean "${close}"?`;
+}

@@ -1,0 +1,96 @@
+/**
+ * A link: framed messages over one Unix socket, from the side that connects. It connects again for ever
+ * when the other side goes away, with a growing pause, and says `hello` each time: whoever owns the link
+ * then tells its level again. Nothing is queued while the link is down; `send` says whether it was sent.
+ *
+ * Runs in the user's process too: Node ≥ 18.19, no dependency, and it never keeps a process alive
+ * unless asked to (`keepAlive`).
+ */
+import { connect, type Socket } from "node:net";
+import type { Hello } from "../model/control.ts";
+import { encodeFrame, type Frame, FrameDecoder } from "../wire/frame.ts";
+
+const retryMsMin = 20;
+const retryMsMax = 500;
+
+export interface LinkOptions {
+  readonly path: string;
+  readonly hello: Hello;
+  readonly onFrame: (frame: Frame) => void;
+  /** Connected and `hello` sent. */
+  readonly onUp?: () => void;
+  /** The connection was lost; another attempt follows by itself. */
+  readonly onDown?: () => void;
+  /** True: an open link keeps the process alive. Default false. */
+  readonly keepAlive?: boolean;
+}
+
+export class Link {
+  readonly #options: LinkOptions;
+  #socket: Socket | null = null;
+  #up = false;
+  #closed = false;
+  #retryMs = retryMsMin;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+    this.#connect();
+  }
+
+  get up(): boolean {
+    return this.#up;
+  }
+
+  /** False if the link is down: nothing was sent, and nothing will be. */
+  send(head: object, body?: Uint8Array): boolean {
+    if (!this.#up || this.#socket === null) return false;
+    this.#socket.write(encodeFrame(head, body));
+    return true;
+  }
+
+  /** Ends for good after what was sent has left. */
+  close(): void {
+    this.#closed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#socket?.end();
+  }
+
+  /** Drops the connection, as after an answer that did not come; connects again unless closed. */
+  reset(): void {
+    this.#socket?.destroy();
+  }
+
+  #connect(): void {
+    const socket = connect(this.#options.path);
+    const decoder = new FrameDecoder();
+    this.#socket = socket;
+    if (this.#options.keepAlive !== true) socket.unref();
+    socket.on("connect", () => {
+      this.#up = true;
+      this.#retryMs = retryMsMin;
+      this.send(this.#options.hello);
+      this.#options.onUp?.();
+    });
+    socket.on("data", (chunk: Buffer) => {
+      try {
+        for (const frame of decoder.push(chunk)) this.#options.onFrame(frame);
+      } catch (error) {
+        socket.destroy(error instanceof Error ? error : undefined);
+      }
+    });
+    socket.on("error", () => {});
+    socket.on("close", () => this.#lost());
+  }
+
+  #lost(): void {
+    const wasUp = this.#up;
+    this.#up = false;
+    this.#socket = null;
+    if (wasUp) this.#options.onDown?.();
+    if (this.#closed) return;
+    this.#timer = setTimeout(() => this.#connect(), this.#retryMs);
+    if (this.#options.keepAlive !== true) this.#timer.unref();
+    this.#retryMs = Math.min(this.#retryMs * 2, retryMsMax);
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * What a process is given at its birth. Instances read theirs from an inherited descriptor, Coppice's
+ * own processes from init's channel: capabilities never travel in environment or arguments.
+ */
+import type { InstanceId, ListenAddress, ListenerId, NodeName, Release } from "./node.ts";
+import type { Settings } from "./settings.ts";
+
+/** Written by init, as one JSON line, to descriptor `COPPICE_BIRTH_FD` of an instance; the descriptor's end is init's death. */
+export interface InstanceBirth {
+  readonly protocol: number;
+  readonly instance: InstanceId;
+  readonly node: NodeName;
+  readonly nodeIndex: number;
+  readonly generation: number;
+  /** Proof of the id, for the control and the store socket. */
+  readonly token: string;
+  /** What the private header must carry for the probe to believe it: known to the forwarders and this instance. */
+  readonly mark: string;
+  readonly controlSocket: string;
+  readonly storeSocket: string;
+  /** Directory for the moved listeners' sockets; their names start with the instance id. */
+  readonly listenDirectory: string;
+  readonly sampleIntervalMs: number;
+  readonly quietMs: number;
+  readonly sessionStoreTimeoutMs: number;
+  /** False: the application's default session store is left alone. */
+  readonly replaceSessionStore: boolean;
+}
+
+/** Paths of one running cluster, all absolute, the directory is private (0700). */
+export interface ClusterPaths {
+  readonly directory: string;
+  readonly controlSocket: string;
+  readonly adminSocket: string;
+  readonly storeSocket: string;
+  readonly listenDirectory: string;
+  readonly journalFile: string;
+  readonly eventsFile: string;
+  readonly sessionsFile: string;
+  readonly initFile: string;
+}
+
+/** All that `coppice run` decided: what every process of the cluster is told. */
+export interface ClusterSpec {
+  readonly name: string;
+  readonly nodes: number;
+  /** Overrides the port that the application's first listener asks for. */
+  readonly port: number | null;
+  readonly release: Release;
+  readonly settings: Settings;
+  readonly paths: ClusterPaths;
+}
+
+/** First message from init to each of its own children. */
+export interface Welcome {
+  readonly kind: "welcome";
+  readonly role: "monitor" | "forwarder" | "replicator";
+  readonly id: string;
+  /** Hex. Tokens and marks of all instances derive from it. */
+  readonly clusterKey: string;
+  readonly initPid: number;
+  /** When init started; tells one life of a cluster from the next. */
+  readonly bootId: string;
+  readonly spec: ClusterSpec;
+}
+
+/** An instance that init holds. */
+export interface RosterEntry {
+  readonly instance: InstanceId;
+  readonly pid: number;
+  readonly startedAtMs: number;
+}
+
+/** monitor → init */
+export type ToInit =
+  /** Starts the instance unless it is or was started: an id is started once. */
+  | { readonly kind: "start"; readonly instance: InstanceId; readonly node: NodeName; readonly nodeIndex: number; readonly generation: number; readonly release: Release }
+  /** Signal, grace, then SIGKILL of the whole process group. Repeating it does not restart the grace. */
+  | { readonly kind: "stop"; readonly instance: InstanceId; readonly signal: "SIGTERM" | "SIGKILL"; readonly graceMs: number }
+  /** Binds the address and hands the socket to every forwarder, now and after their restarts. Idempotent. */
+  | { readonly kind: "listen"; readonly id: ListenerId; readonly at: ListenAddress }
+  | { readonly kind: "roster" }
+  /** A line for the operator, on Coppice's own log. */
+  | { readonly kind: "log"; readonly text: string }
+  /** End everything in order; `reason` is printed, `exitCode` is init's. */
+  | { readonly kind: "shut-down"; readonly reason: string; readonly exitCode: number };
+
+/** init → monitor */
+export type FromInit =
+  | Welcome
+  | { readonly kind: "started"; readonly instance: InstanceId; readonly pid: number }
+  | { readonly kind: "start-failed"; readonly instance: InstanceId; readonly reason: string }
+  | {
+      readonly kind: "exited";
+      readonly instance: InstanceId;
+      readonly code: number | null;
+      readonly signal: string | null;
+      /** The last lines of its standard error. */
+      readonly tail: readonly string[];
+    }
+  | { readonly kind: "roster"; readonly instances: readonly RosterEntry[]; readonly processes: readonly { readonly id: string; readonly pid: number }[] }
+  | { readonly kind: "bound"; readonly id: ListenerId; readonly at: ListenAddress }
+  | { readonly kind: "bind-failed"; readonly id: ListenerId; readonly at: ListenAddress; readonly code: string };
+
+/** init → forwarder; `listener` comes with the socket's handle attached. */
+export type ToForwarderFromInit =
+  | Welcome
+  | { readonly kind: "listener"; readonly id: ListenerId; readonly at: ListenAddress }
+  /** Take no new connections or requests, finish those in process, then exit. */
+  | { readonly kind: "finish"; readonly deadlineMs: number };

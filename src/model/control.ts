@@ -1,0 +1,83 @@
+/**
+ * Control messages: what the monitor and its peers say to each other over the control socket, one
+ * frame (src/wire/frame.ts) each. All are level-based or idempotent; a peer that reconnects says
+ * `hello` and is told the current level again. Version: `controlProtocol`, refused if it differs.
+ */
+import type { InstanceId, ListenAddress } from "./node.ts";
+import type { InFlight, RouteTable, UpstreamTraffic } from "./routes.ts";
+import type { Sample } from "./sample.ts";
+
+export const controlProtocol = 1;
+
+export type PeerRole = "forwarder" | "replicator" | "instance";
+
+/** First message on every connection to the monitor, and to the replicator's store socket. */
+export interface Hello {
+  readonly kind: "hello";
+  readonly protocol: number;
+  readonly role: PeerRole;
+  /** `forwarder-1`, `replicator`, or an instance id. */
+  readonly id: string;
+  /** Proof of the id: hex HMAC-SHA256 of `${role}:${id}` under the cluster key (src/link/token.ts). */
+  readonly token: string;
+  readonly pid: number;
+}
+
+// ---- monitor → forwarder
+export type ToForwarder = { readonly kind: "routes"; readonly table: RouteTable };
+
+// ---- forwarder → monitor
+export type FromForwarder =
+  | {
+      readonly kind: "routes-applied";
+      readonly revision: number;
+      /** For every upstream that still has requests in process here, cordoned and removed ones too. */
+      readonly inFlight: Readonly<Record<InstanceId, InFlight>>;
+    }
+  /** Nothing is in flight at this upstream any more; sent for cordoned upstreams, once for each cordon, at once if none was. */
+  | { readonly kind: "drained"; readonly instance: InstanceId; readonly revision: number }
+  /** Each second, and after each drained. */
+  | { readonly kind: "traffic"; readonly upstreams: readonly UpstreamTraffic[]; readonly parked: number; readonly connections: number }
+  | { readonly kind: "listen-failed"; readonly at: ListenAddress; readonly code: string };
+
+// ---- monitor → instance (probe)
+export type ToInstance =
+  /** Refuse new requests from now on (as not executed); tell when none is active. Idempotent. */
+  | { readonly kind: "fence" }
+  /** Back in service: the regeneration was given up. */
+  | { readonly kind: "unfence" }
+  /** After the drain: flush session writes, answer with `handed-off`. */
+  | { readonly kind: "hand-off" }
+  /** On a drained instance only: collect evidence, answer with `evidence`. */
+  | { readonly kind: "take-evidence" };
+
+// ---- instance (probe) → monitor
+export type FromInstance =
+  | {
+      /** A TCP listener of the application was moved to `socketPath`. */
+      readonly kind: "listening";
+      readonly at: ListenAddress;
+      readonly socketPath: string;
+      readonly listenerKind: "http" | "https" | "http2" | "tcp";
+    }
+  | { readonly kind: "listener-closed"; readonly at: ListenAddress }
+  | { readonly kind: "sample"; readonly sample: Sample }
+  | { readonly kind: "fenced"; readonly activeRequests: number }
+  /** Fenced, and no answer has been active for the quiet interval. Sent once for each fence. */
+  | { readonly kind: "quiet" }
+  | { readonly kind: "handed-off"; readonly writes: number; readonly checksum: string }
+  | { readonly kind: "evidence"; readonly evidence: Readonly<Record<string, unknown>> }
+  /** The name of the cookie in which the application keeps its session identifier. */
+  | { readonly kind: "affinity-cookie"; readonly name: string }
+  /** Something that the operator should know: the store was replaced, a listener could not be moved ... */
+  | { readonly kind: "notice"; readonly level: "info" | "warning"; readonly code: string; readonly text: string };
+
+// ---- monitor → replicator
+export type ToReplicator =
+  /** Refuse all later writes of the instance; answer with `revoked`. Idempotent. */
+  { readonly kind: "revoke"; readonly instance: InstanceId };
+
+// ---- replicator → monitor
+export type FromReplicator =
+  | { readonly kind: "revoked"; readonly instance: InstanceId; readonly writes: number; readonly checksum: string }
+  | { readonly kind: "store"; readonly sessions: number; readonly writesTotal: number; readonly conflictsTotal: number; readonly connected: readonly InstanceId[] };

@@ -1,0 +1,49 @@
+/**
+ * The aging report: verdict, evidence, forecast and confidence for one instance at one time
+ * (DESIGN §2, §5). It explains itself in words that an operator understands.
+ */
+import type { Indicator } from "./sample.ts";
+
+/**
+ * insufficient: too little data to say anything. healthy: no trend held. attention: a trend is held,
+ * without consequence inside the horizon. aging: a trend that exhausts the instance inside the horizon.
+ */
+export type Verdict = "insufficient" | "healthy" | "attention" | "aging";
+
+/** An interval with its middle; `high` may be Infinity in memory and is null in JSON. */
+export interface Interval {
+  readonly low: number;
+  readonly mid: number;
+  readonly high: number;
+}
+
+export interface Trend {
+  readonly indicator: Indicator;
+  /** Floor now, in the indicator's unit. */
+  readonly floor: number;
+  /** What it exhausts at; absent where the indicator has no limit. */
+  readonly limit?: number;
+  /** Growth of the floor per hour, 90 % interval. */
+  readonly slopePerHour: Interval;
+  /** Growth per thousand requests, where the work is known. */
+  readonly slopePerThousandRequests?: Interval;
+  /** Milliseconds from the report's time until the floor meets its limit, 90 % interval; null if it never does. */
+  readonly exhaustionInMs: Interval | null;
+  /** True if the sequential test holds the trend for real. */
+  readonly held: boolean;
+}
+
+export interface AgingReport {
+  readonly atMs: number;
+  readonly verdict: Verdict;
+  /** The indicator that decided; absent while none did. */
+  readonly indicator?: Indicator;
+  /** The trends of all indicators that have enough data, the worst first. */
+  readonly trends: readonly Trend[];
+  /** 0..1: how sure the model is of the verdict; 1 − the test's p-value where a trend is held. */
+  readonly confidenceRatio: number;
+  /** Sentences: what speaks for the verdict. */
+  readonly reasons: readonly string[];
+  /** Sentences: what spoke against a worse one. */
+  readonly against: readonly string[];
+}

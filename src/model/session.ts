@@ -1,0 +1,55 @@
+/**
+ * The session protocol, instance ↔ replicator (DESIGN §14). Requests carry a number `n` that the
+ * answer repeats; requests of one connection are executed in order. The session's data travels as
+ * the frame's body: the JSON text that the application's store was given, as UTF-8.
+ *
+ * A version is a positive integer; 0 stands for "does not exist". Time to live is absolute
+ * (`expiresAtMs`), by the clock of the host; null means that the record does not expire.
+ */
+
+/** Names a store: the applications' stores of one cluster are kept apart by it. */
+export type StoreName = string;
+export type SessionId = string;
+
+export type SessionRequest = { readonly n: number; readonly store: StoreName } & (
+  /** Answered `unchanged` if `version` is current, else `record` (body: data) or `absent`. */
+  | { readonly kind: "read"; readonly id: SessionId; readonly version?: number }
+  /**
+   * Body: data. Stored as version + 1 if `base` is current. If it is not, and `baseLength` is absent,
+   * answered `base-wanted`: the instance repeats the write with the base's data in front of the new
+   * data (`baseLength` bytes), and the replicator merges by top-level key.
+   */
+  | {
+      readonly kind: "write";
+      readonly id: SessionId;
+      readonly base: number;
+      readonly baseLength?: number;
+      readonly expiresAtMs: number | null;
+    }
+  /** Moves the expiry only; answered `done`, or `absent`. */
+  | { readonly kind: "touch"; readonly id: SessionId; readonly expiresAtMs: number | null }
+  /** Leaves a tombstone until the expiry: a later write is dropped (answered `dropped`). */
+  | { readonly kind: "destroy"; readonly id: SessionId }
+  | { readonly kind: "count" }
+  | { readonly kind: "clear" }
+  /** Every live record of the store: one `record` frame each, then `done`. */
+  | { readonly kind: "all" }
+);
+
+export type SessionAnswer = { readonly n: number } & (
+  | { readonly kind: "unchanged" }
+  /** Body: data. */
+  | { readonly kind: "record"; readonly id: SessionId; readonly version: number; readonly expiresAtMs: number | null }
+  | { readonly kind: "absent" }
+  /** The write is durable against process death. `merged`: the stored data is the body, not what was sent. */
+  | { readonly kind: "written"; readonly version: number; readonly merged: boolean; readonly conflicts: number }
+  | { readonly kind: "base-wanted" }
+  /** The session was destroyed before this write: nothing was stored. */
+  | { readonly kind: "dropped" }
+  | { readonly kind: "done" }
+  | { readonly kind: "counted"; readonly sessions: number }
+  /** The instance was revoked, or the request is not understood. Final. */
+  | { readonly kind: "refused"; readonly reason: string }
+  /** The store failed (disk full ...); the write is not acknowledged. */
+  | { readonly kind: "failed"; readonly reason: string }
+);

@@ -1,0 +1,34 @@
+/**
+ * The settings' type (DESIGN §11). Default, range and documentation of each are declared once, in
+ * src/config/. Durations are milliseconds, sizes are bytes, ratios are 0..1.
+ */
+export interface Settings {
+  readonly sampleIntervalMs: number;
+  readonly drainTimeoutMs: number;
+  readonly killTimeoutMs: number;
+  readonly startTimeoutMs: number;
+  readonly minReadyMs: number;
+  readonly slowStartMs: number;
+  readonly quietMs: number;
+  readonly fenceTimeoutMs: number;
+  readonly handOffTimeoutMs: number;
+  readonly evidenceTimeoutMs: number;
+  readonly minRegenerationIntervalMs: number;
+  readonly maxConsecutiveFailures: number;
+  readonly probationMs: number;
+  readonly horizonMs: number;
+  readonly parkTimeoutMs: number;
+  readonly parkedMax: number;
+  readonly saveBodyBytesMax: number;
+  readonly saveBytesMax: number;
+  readonly heldAnswerBytesMax: number;
+  readonly stopTimeoutMs: number;
+  readonly sessionStoreTimeoutMs: number;
+  readonly replaceSessionStore: boolean;
+  readonly affinityCookies: readonly string[];
+  readonly restartBackoffMsMin: number;
+  readonly restartBackoffMsMax: number;
+  readonly crashLoopRestarts: number;
+  readonly crashLoopWindowMs: number;
+  readonly mode: "observe" | "automatic";
+}

@@ -1,0 +1,70 @@
+/**
+ * What goes into the monitor's pure core and what comes out: `step(state, input) → {state, effects,
+ * wakeAtMs}`. Inputs are facts that the shell saw; effects are plain data that the shell performs, each
+ * idempotent, so that all of an unfinished state can be performed again after a recovery.
+ */
+import type { ClusterSpec, RosterEntry } from "../model/birth.ts";
+import type { EventDraft } from "../model/events.ts";
+import type { InstanceId, ListenAddress, ListenerId, NodeName } from "../model/node.ts";
+import type { AgingReport } from "../model/report.ts";
+import type { InFlight, RouteTable } from "../model/routes.ts";
+
+/** Every input carries the time at which the shell saw it. */
+export type Input = { readonly nowMs: number } & (
+  /** First input of a cluster's life, journalled as any other. */
+  | { readonly kind: "cluster-started"; readonly spec: ClusterSpec }
+  /** The time that `wakeAtMs` asked for has come. */
+  | { readonly kind: "woken" }
+  | { readonly kind: "instance-started"; readonly instance: InstanceId; readonly pid: number }
+  | { readonly kind: "instance-start-failed"; readonly instance: InstanceId; readonly reason: string }
+  | { readonly kind: "instance-listening"; readonly instance: InstanceId; readonly at: ListenAddress; readonly socketPath: string }
+  | { readonly kind: "instance-listener-closed"; readonly instance: InstanceId; readonly at: ListenAddress }
+  | { readonly kind: "instance-exited"; readonly instance: InstanceId; readonly code: number | null; readonly signal: string | null; readonly tail: readonly string[] }
+  /** The probe's control link came up or went down: without it the instance cannot fence. */
+  | { readonly kind: "instance-link"; readonly instance: InstanceId; readonly up: boolean }
+  | { readonly kind: "instance-fenced"; readonly instance: InstanceId }
+  | { readonly kind: "instance-quiet"; readonly instance: InstanceId }
+  | { readonly kind: "instance-handed-off"; readonly instance: InstanceId; readonly writes: number; readonly checksum: string }
+  | { readonly kind: "instance-evidence"; readonly instance: InstanceId; readonly evidence: Readonly<Record<string, unknown>> }
+  | { readonly kind: "affinity-cookie"; readonly name: string }
+  /** A report whose verdict is `aging`; the shell sends it again with each evaluation while it stands. */
+  | { readonly kind: "aging"; readonly instance: InstanceId; readonly report: AgingReport }
+  | { readonly kind: "forwarder-link"; readonly forwarder: string; readonly up: boolean }
+  | { readonly kind: "routes-applied"; readonly forwarder: string; readonly revision: number; readonly inFlight: Readonly<Record<InstanceId, InFlight>> }
+  | { readonly kind: "upstream-drained"; readonly forwarder: string; readonly instance: InstanceId }
+  | { readonly kind: "replicator-link"; readonly up: boolean }
+  | { readonly kind: "replicator-revoked"; readonly instance: InstanceId; readonly writes: number; readonly checksum: string }
+  | { readonly kind: "listener-bound"; readonly id: ListenerId }
+  | { readonly kind: "listener-failed"; readonly id: ListenerId; readonly at: ListenAddress; readonly code: string }
+  /** An operator's request; `request` is an id that the shell chose. */
+  | { readonly kind: "regenerate"; readonly request: string; readonly nodes: readonly NodeName[] | "all" }
+  /** After a restart of the monitor: who lives, by init's word. */
+  | { readonly kind: "recovered"; readonly roster: readonly RosterEntry[] }
+);
+
+/** Effects. `key` names the effect for the journal: performing it twice does no harm. */
+export type Effect = { readonly key: string } & (
+  | { readonly kind: "start-instance"; readonly instance: InstanceId; readonly node: NodeName; readonly nodeIndex: number; readonly generation: number }
+  | { readonly kind: "stop-instance"; readonly instance: InstanceId; readonly signal: "SIGTERM" | "SIGKILL"; readonly graceMs: number }
+  | { readonly kind: "open-listener"; readonly id: ListenerId; readonly at: ListenAddress }
+  /** To every forwarder, now and on each reconnect; the shell keeps the last one. */
+  | { readonly kind: "send-routes"; readonly table: RouteTable }
+  | { readonly kind: "fence"; readonly instance: InstanceId }
+  | { readonly kind: "unfence"; readonly instance: InstanceId }
+  /** To the instance (`hand-off`), which flushes its writes. */
+  | { readonly kind: "hand-off"; readonly instance: InstanceId }
+  /** To the replicator. */
+  | { readonly kind: "revoke"; readonly instance: InstanceId }
+  | { readonly kind: "take-evidence"; readonly instance: InstanceId }
+  /** Append to the events file and tell followers. Not repeated on recovery. */
+  | { readonly kind: "event"; readonly event: EventDraft }
+  /** The cluster cannot go on (its first instances never started ...): init prints the reason and exits. */
+  | { readonly kind: "give-up"; readonly reason: string; readonly exitCode: number }
+);
+
+export interface StepResult<State> {
+  readonly state: State;
+  readonly effects: readonly Effect[];
+  /** When to send `woken`, at the latest; null if nothing waits for time. */
+  readonly wakeAtMs: number | null;
+}
