@@ -80,8 +80,6 @@ export type ToInit =
   /** Binds the address and hands the socket to every forwarder, now and after their restarts. Idempotent. */
   | { readonly kind: "listen"; readonly id: ListenerId; readonly at: ListenAddress }
   | { readonly kind: "roster" }
-  /** A line for the operator, on Coppice's own log. */
-  | { readonly kind: "log"; readonly text: string }
   /** End everything in order; `reason` is printed, `exitCode` is init's. */
   | { readonly kind: "shut-down"; readonly reason: string; readonly exitCode: number };
 
@@ -99,8 +97,16 @@ export type FromInit =
       readonly tail: readonly string[];
     }
   | { readonly kind: "roster"; readonly instances: readonly RosterEntry[]; readonly processes: readonly { readonly id: string; readonly pid: number }[] }
+  /** The cluster is being stopped: exits from here on are intended, starts are ignored. */
+  | { readonly kind: "shutting-down"; readonly reason: string }
   | { readonly kind: "bound"; readonly id: ListenerId; readonly at: ListenAddress }
   | { readonly kind: "bind-failed"; readonly id: ListenerId; readonly at: ListenAddress; readonly code: string };
+
+/** init → replicator */
+export type ToReplicatorFromInit =
+  | Welcome
+  /** Commit what is under way, close the file, exit. */
+  | { readonly kind: "finish" };
 
 /** init → forwarder; `listener` comes with the socket's handle attached. */
 export type ToForwarderFromInit =

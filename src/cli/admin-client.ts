@@ -1,0 +1,61 @@
+/**
+ * Calls to the admin API. The monitor may be away for a moment (init restarts it): a call waits for it,
+ * a few seconds at most, as long as the cluster's init lives.
+ */
+import { type IncomingMessage, request } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
+import type { AdminError } from "../model/admin.ts";
+import type { ClusterPaths } from "../model/birth.ts";
+import { CoppiceError, type ErrorCode } from "../model/errors.ts";
+import { livingInit } from "../init/home.ts";
+
+const monitorAwayMsMax = 10_000;
+const retryMs = 100;
+
+export interface AdminCall {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: object;
+}
+
+/** The answer's JSON, of the shape that model/admin.ts declares for the route. */
+export async function callAdmin<Answer>(paths: ClusterPaths, call: AdminCall): Promise<Answer> {
+  const answer = await openAdmin(paths, call);
+  let text = "";
+  for await (const chunk of answer.setEncoding("utf8")) text += String(chunk);
+  const value: unknown = JSON.parse(text);
+  if ((answer.statusCode ?? 500) < 400) return value as Answer; // the daemon's own code made it from the same declaration
+  const { code, message } = value as AdminError;
+  throw new CoppiceError(code as ErrorCode, message);
+}
+
+/** The answer as a stream, its head read. */
+export async function openAdmin(paths: ClusterPaths, call: AdminCall): Promise<IncomingMessage> {
+  const deadlineMs = Date.now() + monitorAwayMsMax;
+  for (;;) {
+    try {
+      return await send(paths, call);
+    } catch (cause) {
+      if (livingInit(paths) === null) {
+        throw new CoppiceError("COPPICE_CLUSTER_NOT_RUNNING", "the cluster has stopped", { cause });
+      }
+      if (Date.now() > deadlineMs) {
+        throw new CoppiceError("COPPICE_CLUSTER_NOT_RUNNING", `the cluster's monitor does not answer (${String(cause)}); the cluster itself serves on`, {
+          cause,
+          retryable: true,
+        });
+      }
+      await pause(retryMs);
+    }
+  }
+}
+
+function send(paths: ClusterPaths, { method, path, body }: AdminCall): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const payload = body === undefined ? undefined : JSON.stringify(body);
+    const headers = payload === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(payload) };
+    const call = request({ socketPath: paths.adminSocket, method, path, headers }, resolve);
+    call.on("error", reject);
+    call.end(payload);
+  });
+}

@@ -1,0 +1,45 @@
+/** `coppice events`: what happened, in order, and with `--follow` what happens. */
+import { adminRoutes, type ClusterEvent } from "../model/admin.ts";
+import { openAdmin } from "./admin-client.ts";
+import { findCluster } from "./home.ts";
+import type { Register } from "./main.ts";
+
+export const registerEvents: Register = (program) => {
+  program
+    .command("events")
+    .description("Prints what happened in the cluster, oldest first.")
+    .option("--follow", "go on with what happens, until Ctrl-C or the cluster's end")
+    .option("--name <name>", "the cluster's name; not needed if only one runs")
+    .option("--json", "one JSON object a line")
+    .action(async (options: { follow?: true; name?: string; json?: true }) => {
+      const { paths } = findCluster(options.name);
+      let after = 0;
+      const print = (line: string) => {
+        const event = JSON.parse(line) as ClusterEvent; // made by the daemon from the same declaration
+        after = event.sequence;
+        process.stdout.write(options.json === true ? `${line}\n` : `${new Date(event.atMs).toISOString()}  ${event.text}\n`);
+      };
+      do {
+        const query = `?after=${after}${options.follow === true ? "&follow=true" : ""}`;
+        const answer = await openAdmin(paths, { method: "GET", path: `${adminRoutes.events.path}${query}` }).catch((error: unknown) => {
+          if (after > 0) return null; // followed to the cluster's end
+          throw error;
+        });
+        if (answer === null) return;
+        await eachLine(answer.setEncoding("utf8"), print);
+      } while (options.follow === true); // the monitor was restarted: go on where it ended
+    });
+};
+
+async function eachLine(stream: AsyncIterable<unknown>, print: (line: string) => void): Promise<void> {
+  let rest = "";
+  try {
+    for await (const chunk of stream) {
+      const lines = (rest + String(chunk)).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) print(line);
+    }
+  } catch {
+    // The monitor went away in the middle; the caller decides whether to go on.
+  }
+}

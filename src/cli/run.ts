@@ -1,0 +1,113 @@
+/** `coppice run`: what was typed becomes the cluster's specification; then this process is init. */
+import { accessSync, constants, realpathSync, statSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { basename, delimiter, dirname, join, resolve } from "node:path";
+import { InvalidArgumentError } from "commander";
+import { parseSettings } from "../config/settings.ts";
+import { clusterPaths } from "../init/home.ts";
+import { Init } from "../init/init.ts";
+import type { ClusterSpec } from "../model/birth.ts";
+import { CoppiceError } from "../model/errors.ts";
+import { badName, clusterNamePattern, coppiceHome } from "./home.ts";
+import type { Register } from "./main.ts";
+
+const nodesMax = 256;
+
+interface RunOptions {
+  readonly nodes?: number;
+  readonly port?: number;
+  readonly name?: string;
+  readonly node?: string;
+  readonly set: Readonly<Record<string, string>>;
+}
+
+export const registerRun: Register = (program, setExitCode) => {
+  program
+    .command("run")
+    .summary("run a Node server as a cluster that regenerates itself")
+    .description(
+      "Runs an unmodified Node server as a cluster. The server listens on its own port, as ever; Coppice takes\n" +
+        "the port, spreads the requests over the nodes and regenerates a node before its age shows.\n" +
+        "Stays in the foreground; Ctrl-C or SIGTERM ends everything in order.",
+    )
+    .argument("<script>", "the server's script")
+    .argument("[args...]", "arguments for the script; those that begin with a dash go after --")
+    .option("-n, --nodes <number>", "how many nodes", wholeNumber(1, nodesMax))
+    .option("-p, --port <port>", "listen here instead of where the server asks to; the server sees it as PORT too", wholeNumber(1, 65_535))
+    .option("--name <name>", "the cluster's name (default: the name of the working directory)")
+    .option("--node <path>", "the Node executable that runs the server (default: the one that runs Coppice)")
+    .option("--set <key=value>", "a setting, see docs/configuration.md (repeatable)", collectSetting, {})
+    .addHelpText("after", "\nExample:\n  coppice run server.js -n 3\n  coppice run --set drainTimeoutMs=60000 server.js -- --verbose\n")
+    .action(async (script: string, args: string[], options: RunOptions) => {
+      const init = new Init(specificationOf(script, args, options));
+      const code = await init.done;
+      setExitCode(code);
+      process.exit(code); // what is left open is signal handlers and pipes of processes that are gone
+    });
+};
+
+/** @throws CoppiceError COPPICE_ARGUMENT or COPPICE_SETTING that says what was expected. */
+export function specificationOf(script: string, args: readonly string[], options: RunOptions): ClusterSpec {
+  const name = options.name ?? nameFrom(basename(process.cwd()));
+  if (!clusterNamePattern.test(name)) throw badName(name);
+  return {
+    name,
+    nodes: options.nodes ?? Math.max(2, availableParallelism()),
+    port: options.port ?? null,
+    release: {
+      id: "1",
+      nodePath: findNode(options.node),
+      nodeArguments: [],
+      script: findScript(script),
+      arguments: args,
+      workingDirectory: process.cwd(),
+      environment: options.port === undefined ? {} : { PORT: String(options.port) },
+    },
+    settings: parseSettings(options.set),
+    paths: clusterPaths(coppiceHome(), name),
+  };
+}
+
+function findScript(script: string): string {
+  const path = resolve(script);
+  for (const candidate of [path, `${path}.js`, `${path}.mjs`, `${path}.cjs`]) {
+    if (statSync(candidate, { throwIfNoEntry: false })?.isFile() === true) return candidate;
+  }
+  const isDirectory = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  const what = isDirectory ? "is a directory; name the script that starts the server" : "does not exist";
+  throw new CoppiceError("COPPICE_ARGUMENT", `${path} ${what}`, { facts: { script: path } });
+}
+
+/** In a checkout whose caller's Node is too old for Coppice, the launcher names the caller's Node. */
+function findNode(given: string | undefined): string {
+  if (given === undefined) return process.env["COPPICE_APP_NODE"] ?? process.execPath;
+  const candidates = given.includes("/") ? [resolve(given)] : (process.env["PATH"] ?? "").split(delimiter).map((directory) => join(directory, given));
+  for (const candidate of candidates) {
+    try {
+      accessSync(candidate, constants.X_OK);
+      if (statSync(candidate).isFile()) return realpathSync(dirname(candidate)) + "/" + basename(candidate);
+    } catch {
+      // the next one
+    }
+  }
+  throw new CoppiceError("COPPICE_ARGUMENT", `--node ${given}: there is no such executable`);
+}
+
+function nameFrom(text: string): string {
+  const name = text.toLowerCase().replace(/[^a-z0-9_-]+/g, "-").replace(/^[^a-z0-9]+/, "").slice(0, 32);
+  return name === "" ? "app" : name;
+}
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const number = Number(text);
+    if (/^\d+$/.test(text) && number >= min && number <= max) return number;
+    throw new InvalidArgumentError(`Expected a whole number from ${min} to ${max}.`);
+  };
+}
+
+function collectSetting(text: string, before: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const at = text.indexOf("=");
+  if (at <= 0) throw new InvalidArgumentError("Expected key=value, as in drainTimeoutMs=60000.");
+  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+}

@@ -1,0 +1,52 @@
+/** `coppice status`: the nodes at one glance, or all of it as JSON. */
+import { adminRoutes, type ClusterStatus, type NodeStatus } from "../model/admin.ts";
+import { callAdmin } from "./admin-client.ts";
+import { duration, quantity, table } from "./format.ts";
+import { findCluster } from "./home.ts";
+import type { Register } from "./main.ts";
+
+export const registerStatus: Register = (program) => {
+  program
+    .command("status")
+    .description("Shows the nodes of a running cluster: state, age, what is in flight, and what the aging model says.")
+    .option("--name <name>", "the cluster's name; not needed if only one runs")
+    .option("--json", "everything, as JSON")
+    .action(async (options: { name?: string; json?: true }) => {
+      const { paths } = findCluster(options.name);
+      const status = await callAdmin<ClusterStatus>(paths, adminRoutes.status);
+      process.stdout.write(options.json === true ? `${JSON.stringify(status, null, 2)}\n` : describe(status, Date.now()));
+    });
+};
+
+function describe(status: ClusterStatus, nowMs: number): string {
+  const where = status.listeners.map(({ address, port }) => `${address ?? "*"}:${port}`).join(", ");
+  const rows = status.nodes.map((node) => rowOf(node, nowMs));
+  const lines = [
+    `${status.name}: ${where === "" ? "not listening yet" : `listening on ${where}`}`,
+    "",
+    ...table([["NODE", "GEN", "STATE", "PID", "AGE", "IN FLIGHT", "REQUESTS", "HEAP", "RSS", "AGING"], ...rows]),
+    "",
+    `regenerations: ${status.regenerations.succeeded} succeeded, ${status.regenerations.failed} failed; sessions: ${status.replicator.sessions ?? "?"}`,
+  ];
+  if (status.halted !== null) lines.push(`automatic regenerations are halted: ${status.halted}`);
+  for (const node of status.nodes) {
+    if (node.reason !== null) lines.push(`${node.name}: ${node.reason}`);
+    if (node.report?.verdict === "aging" || node.report?.verdict === "attention") lines.push(`${node.name}: ${node.report.reasons.join("; ")}`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function rowOf(node: NodeStatus, nowMs: number): string[] {
+  return [
+    node.name,
+    String(node.generation),
+    node.phase === null ? node.state : `${node.state} (${node.phase})`,
+    String(node.pid ?? "-"),
+    node.startedAtMs === null ? "-" : duration(nowMs - node.startedAtMs),
+    String(node.inFlight),
+    String(node.requestsTotal),
+    quantity("heapUsedBytes", node.indicators["heapUsedBytes"]),
+    quantity("rssBytes", node.indicators["rssBytes"]),
+    node.report?.verdict ?? "-",
+  ];
+}

@@ -1,0 +1,31 @@
+/** `coppice stop`: asks init itself, so it works without the monitor too, and waits for the end. */
+import { setTimeout as pause } from "node:timers/promises";
+import { livingInit } from "../init/home.ts";
+import { CoppiceError } from "../model/errors.ts";
+import { findCluster } from "./home.ts";
+import type { Register } from "./main.ts";
+
+const pollMs = 50;
+const graceMs = 5_000;
+
+export const registerStop: Register = (program) => {
+  program
+    .command("stop")
+    .description("Ends a cluster in order: requests in process finish, then the nodes stop; nothing is left behind.")
+    .option("--name <name>", "the cluster's name; not needed if only one runs")
+    .option("--json", "the result as JSON")
+    .action(async (options: { name?: string; json?: true }) => {
+      const { name, paths } = findCluster(options.name);
+      const init = livingInit(paths);
+      if (init !== null) process.kill(init.pid, "SIGTERM");
+      const startedMs = Date.now();
+      while (livingInit(paths) !== null) {
+        if (init !== null && Date.now() - startedMs > init.stopTimeoutMs + graceMs) {
+          throw new CoppiceError("COPPICE_STOP_FAILED", `cluster "${name}" (pid ${init.pid}) has not ended after ${init.stopTimeoutMs + graceMs} ms`);
+        }
+        await pause(pollMs);
+      }
+      const stopMs = Date.now() - startedMs;
+      process.stdout.write(options.json === true ? `${JSON.stringify({ name, stopMs })}\n` : `${name} stopped in ${(stopMs / 1_000).toFixed(1)} s\n`);
+    });
+};

@@ -1,0 +1,71 @@
+/**
+ * The admin API over the private admin socket: what the command line and the dashboard ask and order.
+ * Routes and shapes are declared in model/admin.ts.
+ */
+import { rmSync } from "node:fs";
+import { PassThrough } from "node:stream";
+import Fastify, { type FastifyInstance } from "fastify";
+import { type AdminError, adminRoutes, type ClusterStatus, type RegenerateAccepted, type RegenerateRequest, type RegenerationProgress } from "../model/admin.ts";
+import type { NodeName } from "../model/node.ts";
+import type { EventLog } from "./event-log.ts";
+
+export interface AdminSources {
+  readonly socketPath: string;
+  readonly events: EventLog;
+  readonly status: () => ClusterStatus;
+  /** Starts a request; its id tells its progress. */
+  readonly regenerate: (nodes: readonly NodeName[] | "all") => string;
+  readonly progress: (request: string) => RegenerationProgress | null;
+}
+
+export async function serveAdmin(sources: AdminSources): Promise<FastifyInstance> {
+  const server = Fastify({ forceCloseConnections: true });
+  server.route({ ...route(adminRoutes.status), handler: () => sources.status() });
+  server.route<{ Body: RegenerateRequest | null }>({
+    ...route(adminRoutes.regenerate),
+    handler: (request, reply) => {
+      const known = sources.status().nodes.map(({ name }) => name);
+      const wanted = request.body?.nodes;
+      if (wanted !== "all" && !isNames(wanted)) return reply.code(400).send(refusal("COPPICE_ARGUMENT", 'nodes must be "all" or a list of names'));
+      const unknown = wanted === "all" ? [] : wanted.filter((name) => !known.includes(name));
+      if (unknown.length > 0) {
+        const names = unknown.map((name) => `"${name}"`).join(", ");
+        return reply.code(404).send(refusal("COPPICE_UNKNOWN_NODE", `there is no node ${names}; this cluster has ${known.join(", ")}`));
+      }
+      const accepted: RegenerateAccepted = { id: sources.regenerate(wanted), nodes: wanted === "all" ? known : wanted };
+      return reply.code(202).send(accepted);
+    },
+  });
+  server.route<{ Params: { id: string } }>({
+    ...route(adminRoutes.regeneration),
+    handler: (request, reply) =>
+      sources.progress(request.params.id) ?? reply.code(404).send(refusal("COPPICE_ARGUMENT", `there is no request ${request.params.id}`)),
+  });
+  server.route<{ Querystring: { after?: string; follow?: string } }>({
+    ...route(adminRoutes.events),
+    handler: (request, reply) => {
+      const stream = new PassThrough();
+      for (const event of sources.events.since(Number(request.query.after ?? 0))) stream.write(`${JSON.stringify(event)}\n`);
+      if (request.query.follow === "true") {
+        const unfollow = sources.events.follow((event) => stream.write(`${JSON.stringify(event)}\n`));
+        request.raw.on("close", unfollow);
+      } else stream.end();
+      return reply.type("application/x-ndjson").send(stream);
+    },
+  });
+  rmSync(sources.socketPath, { force: true });
+  await server.listen({ path: sources.socketPath });
+  return server;
+}
+
+function route<M extends string, P extends string>(declared: { readonly method: M; readonly path: P }): { method: M; url: P } {
+  return { method: declared.method, url: declared.path };
+}
+
+function isNames(value: unknown): value is readonly NodeName[] {
+  return Array.isArray(value) && value.length > 0 && value.every((name) => typeof name === "string");
+}
+
+function refusal(code: string, message: string): AdminError {
+  return { code, message };
+}

@@ -1,0 +1,99 @@
+/**
+ * One aging model for each instance, fed with what the probe and the outside sampler say. A sample is
+ * merged from both; without a probe the outside reading alone goes in. Reports are made anew with every
+ * sample; who is aging, the monitor is told each time while it stands.
+ */
+import { AgingModel } from "../aging/model.ts";
+import type { InstanceId } from "../model/node.ts";
+import type { AgingReport } from "../model/report.ts";
+import type { UpstreamTraffic } from "../model/routes.ts";
+import type { Sample } from "../model/sample.ts";
+import { cpuRatio, type OutsideReading, readProcess } from "./outside-sampler.ts";
+
+interface Watched {
+  readonly pid: number;
+  readonly model: AgingModel;
+  outside: { readonly reading: OutsideReading; readonly atMs: number } | null;
+  cpu: number | null;
+  probeAtMs: number | null;
+  traffic: UpstreamTraffic | null;
+  latest: Sample | null;
+  report: AgingReport | null;
+}
+
+export interface AgingWatchOptions {
+  readonly horizonMs: number;
+  readonly sampleIntervalMs: number;
+  readonly onAging: (instance: InstanceId, report: AgingReport) => void;
+}
+
+export class AgingWatch {
+  readonly #options: AgingWatchOptions;
+  readonly #watched = new Map<InstanceId, Watched>();
+
+  constructor(options: AgingWatchOptions) {
+    this.#options = options;
+  }
+
+  begin(instance: InstanceId, pid: number): void {
+    if (this.#watched.get(instance)?.pid === pid) return;
+    const model = new AgingModel({ horizonMs: this.#options.horizonMs });
+    this.#watched.set(instance, { pid, model, outside: null, cpu: null, probeAtMs: null, traffic: null, latest: null, report: null });
+  }
+
+  end(instance: InstanceId): void {
+    this.#watched.delete(instance);
+  }
+
+  report(instance: InstanceId): AgingReport | null {
+    return this.#watched.get(instance)?.report ?? null;
+  }
+
+  latest(instance: InstanceId): Sample | null {
+    return this.#watched.get(instance)?.latest ?? null;
+  }
+
+  traffic(instance: InstanceId, traffic: UpstreamTraffic): void {
+    const watched = this.#watched.get(instance);
+    if (watched !== undefined) watched.traffic = traffic;
+  }
+
+  /** Called each sample interval: reads everybody from outside, and samples those whose probe is silent. */
+  tick(nowMs: number): void {
+    for (const [instance, watched] of this.#watched) {
+      const reading = readProcess(watched.pid);
+      if (reading === null) continue;
+      if (watched.outside !== null) watched.cpu = cpuRatio(watched.outside.reading, reading, nowMs - watched.outside.atMs);
+      watched.outside = { reading, atMs: nowMs };
+      const silentMs = nowMs - (watched.probeAtMs ?? 0);
+      if (silentMs > 3 * this.#options.sampleIntervalMs) this.#add(instance, watched, { atMs: nowMs, indicators: {}, limits: {} });
+    }
+  }
+
+  probeSample(instance: InstanceId, sample: Sample): void {
+    const watched = this.#watched.get(instance);
+    if (watched === undefined) return;
+    watched.probeAtMs = sample.atMs;
+    this.#add(instance, watched, sample);
+  }
+
+  #add(instance: InstanceId, watched: Watched, probe: Sample): void {
+    const { outside, cpu, traffic } = watched;
+    const requestsTotal = probe.requestsTotal ?? traffic?.requestsTotal;
+    const sample: Sample = {
+      ...probe,
+      ...(requestsTotal === undefined ? {} : { requestsTotal }),
+      indicators: {
+        ...outside?.reading.indicators,
+        ...(cpu === null ? {} : { cpuRatio: cpu }),
+        ...(traffic?.latencyP99Ms === undefined ? {} : { latencyP99Ms: traffic.latencyP99Ms }),
+        ...probe.indicators,
+      },
+      limits: { ...outside?.reading.limits, ...probe.limits },
+    };
+    watched.latest = sample;
+    watched.model.add(sample);
+    watched.report = watched.model.report(sample.atMs);
+    if (watched.report.verdict === "aging") this.#options.onAging(instance, watched.report);
+  }
+}

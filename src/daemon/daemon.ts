@@ -1,0 +1,166 @@
+/**
+ * The monitor around its pure core: wires init's channel, the peers, the models, the events and the
+ * admin API to the engine. Facts go in, effects come out; there is no rule of its own here.
+ */
+import type { FastifyInstance } from "fastify";
+import type { FromInit, ToInit, Welcome } from "../model/birth.ts";
+import type { EventDraft } from "../model/events.ts";
+import { nodeOf } from "../model/node.ts";
+import type { MonitorState } from "../monitor/state.ts";
+import type { Effect } from "../monitor/types.ts";
+import { progress } from "../monitor/view.ts";
+import { processRegenerator } from "../regenerators/process.ts";
+import type { Regenerator } from "../regenerators/regenerator.ts";
+import { serveAdmin } from "./admin-api.ts";
+import { AgingWatch } from "./aging-watch.ts";
+import { Engine } from "./engine.ts";
+import { EventLog } from "./event-log.ts";
+import { Journal } from "./journal.ts";
+import { Peers } from "./peers.ts";
+import { clusterStatus } from "./status.ts";
+
+export class Daemon {
+  readonly #welcome: Welcome;
+  readonly #startedAtMs = Date.now();
+  readonly #events: EventLog;
+  readonly #watch: AgingWatch;
+  readonly #peers: Peers;
+  readonly #engine: Engine;
+  readonly #regenerator: Regenerator;
+  #admin: FastifyInstance | null = null;
+  #requests = 0;
+
+  constructor(welcome: Welcome) {
+    const { spec, clusterKey } = welcome;
+    const { settings, paths } = spec;
+    this.#welcome = welcome;
+    this.#events = new EventLog(paths.eventsFile);
+    this.#regenerator = processRegenerator(spec.release, tellInit);
+    this.#engine = new Engine(new Journal<MonitorState>(paths.journalFile), (effect, nowMs) => this.#perform(effect, nowMs));
+    this.#watch = new AgingWatch({
+      horizonMs: settings.horizonMs,
+      sampleIntervalMs: settings.sampleIntervalMs,
+      onAging: (instance, report) => this.#engine.accept({ kind: "aging", instance, report }),
+    });
+    this.#peers = new Peers({
+      path: paths.controlSocket,
+      clusterKey,
+      accept: (fact) => this.#engine.accept(fact),
+      onSample: (instance, sample) => this.#watch.probeSample(instance, sample),
+      onTraffic: (upstreams) => {
+        for (const upstream of upstreams) this.#watch.traffic(upstream.id, upstream);
+      },
+      onNotice: (peer, level, code, text) => this.#event({ kind: "notice", instance: peer, text: `${peer}: ${text}`, facts: { level, code } }),
+    });
+  }
+
+  async start(): Promise<void> {
+    const { spec } = this.#welcome;
+    if (this.#engine.recovered) this.#event({ kind: "monitor-recovered", text: "the monitor was restarted and goes on from its journal", facts: { pid: process.pid } });
+    else this.#engine.accept({ kind: "cluster-started", spec });
+    await this.#peers.listen();
+    this.#admin = await serveAdmin({
+      socketPath: spec.paths.adminSocket,
+      events: this.#events,
+      status: () =>
+        clusterStatus({
+          welcome: this.#welcome,
+          state: this.#engine.state,
+          peers: this.#peers,
+          watch: this.#watch,
+          monitorStartedAtMs: this.#startedAtMs,
+        }),
+      regenerate: (nodes) => {
+        this.#requests += 1;
+        const request = `request-${this.#startedAtMs.toString(36)}-${this.#requests}`;
+        this.#engine.accept({ kind: "regenerate", request, nodes });
+        return request;
+      },
+      progress: (request) => progress(this.#engine.state, request),
+    });
+    setInterval(() => this.#watch.tick(Date.now()), spec.settings.sampleIntervalMs);
+    if (this.#engine.recovered) tellInit({ kind: "roster" });
+  }
+
+  heardInit(message: FromInit): void {
+    switch (message.kind) {
+      case "started":
+        this.#watch.begin(message.instance, message.pid);
+        this.#engine.accept(message);
+        break;
+      case "start-failed":
+        this.#engine.accept({ ...message, kind: "instance-start-failed" });
+        break;
+      case "exited":
+        this.#watch.end(message.instance);
+        this.#engine.accept({ ...message, kind: "instance-exited" });
+        break;
+      case "roster":
+        for (const { instance, pid } of message.instances) this.#watch.begin(instance, pid);
+        this.#engine.accept({ kind: "recovered", roster: message.instances });
+        break;
+      case "bound":
+        this.#engine.accept({ kind: "listener-bound", id: message.id });
+        break;
+      case "bind-failed":
+        this.#engine.accept({ kind: "listener-failed", id: message.id, at: message.at, code: message.code });
+        break;
+      case "shutting-down":
+        this.#stop(message.reason);
+        break;
+      case "welcome":
+        break;
+    }
+  }
+
+  #perform(effect: Effect, nowMs: number): void {
+    switch (effect.kind) {
+      case "start-instance":
+        this.#regenerator.start(effect.instance, effect.node, effect.nodeIndex, effect.generation);
+        break;
+      case "stop-instance":
+        this.#regenerator.stop(effect.instance, effect.signal, effect.graceMs);
+        break;
+      case "open-listener":
+        tellInit({ kind: "listen", id: effect.id, at: effect.at });
+        break;
+      case "send-routes":
+        this.#peers.sendRoutes(effect.table);
+        break;
+      case "fence":
+      case "unfence":
+      case "hand-off":
+      case "take-evidence":
+        this.#peers.tellInstance(effect.instance, { kind: effect.kind });
+        break;
+      case "revoke":
+        this.#peers.tellReplicator({ kind: "revoke", instance: effect.instance });
+        break;
+      case "event":
+        this.#event(effect.event, nowMs);
+        break;
+      case "give-up":
+        process.stderr.write(`${effect.reason}\n`);
+        tellInit({ kind: "shut-down", reason: "cannot go on", exitCode: effect.exitCode });
+        break;
+    }
+  }
+
+  #event(draft: EventDraft, atMs = Date.now()): void {
+    const node = draft.node ?? (draft.instance === undefined ? undefined : nodeOf(draft.instance));
+    const event = this.#events.append(node === undefined || node === "" ? draft : { ...draft, node }, atMs);
+    process.stdout.write(`${event.text}\n`);
+  }
+
+  /** Exits from here on are init's doing: the core hears of nothing more. */
+  #stop(reason: string): void {
+    this.#event({ kind: "cluster-stopping", text: `the cluster is being stopped (${reason})`, facts: { reason } });
+    this.#engine.stop();
+    void this.#admin?.close();
+    this.#peers.close();
+  }
+}
+
+function tellInit(message: ToInit): void {
+  process.send?.(message);
+}

@@ -1,0 +1,64 @@
+/**
+ * Events, kept in a file of one JSON line each and told to followers as they come. The file is halved
+ * when it has grown past its bound; sequences go on.
+ */
+import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import type { ClusterEvent, EventDraft } from "../model/events.ts";
+
+const eventsMax = 10_000;
+
+export class EventLog {
+  readonly #path: string;
+  readonly #followers = new Set<(event: ClusterEvent) => void>();
+  #events: ClusterEvent[] = [];
+
+  constructor(path: string) {
+    this.#path = path;
+    if (existsSync(path)) this.#events = readFileSync(path, "utf8").split("\n").flatMap(parseLine);
+  }
+
+  append(draft: EventDraft, atMs: number): ClusterEvent {
+    const event: ClusterEvent = { sequence: (this.#events.at(-1)?.sequence ?? 0) + 1, atMs, ...draft };
+    this.#events.push(event);
+    if (this.#events.length > eventsMax) this.#halve();
+    else this.#tryToWrite(() => appendFileSync(this.#path, `${JSON.stringify(event)}\n`, { mode: 0o600 }));
+    for (const follower of this.#followers) follower(event);
+    return event;
+  }
+
+  /** Events with a higher sequence than `after`, oldest first. */
+  since(after: number): readonly ClusterEvent[] {
+    return this.#events.filter(({ sequence }) => sequence > after);
+  }
+
+  /** Calls back for each later event; returns what ends it. */
+  follow(follower: (event: ClusterEvent) => void): () => void {
+    this.#followers.add(follower);
+    return () => this.#followers.delete(follower);
+  }
+
+  #halve(): void {
+    this.#events = this.#events.slice(-eventsMax / 2);
+    this.#tryToWrite(() => {
+      writeFileSync(`${this.#path}.next`, this.#events.map((event) => `${JSON.stringify(event)}\n`).join(""), { mode: 0o600 });
+      renameSync(`${this.#path}.next`, this.#path);
+    });
+  }
+
+  /** Events are for people: a full disk must not stop a regeneration for want of a line. */
+  #tryToWrite(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      process.stderr.write(`events cannot be written: ${error instanceof Error ? error.message : String(error)}\n`);
+    }
+  }
+}
+
+function parseLine(line: string): ClusterEvent[] {
+  try {
+    return line === "" ? [] : [JSON.parse(line) as ClusterEvent]; // written by `append` alone
+  } catch {
+    return []; // torn by a kill
+  }
+}

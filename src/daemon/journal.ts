@@ -1,0 +1,76 @@
+/**
+ * The monitor's journal: every input of the pure core, one JSON line each, written before the effects
+ * of its step are performed. Recovery reads the last snapshot and steps through the inputs after it.
+ *
+ * A line reaches the kernel before `append` returns; that outlives the process, and a power loss ends
+ * the instances too, so nothing is fsynced. A torn last line (killed while writing) is dropped: its
+ * effects were never performed.
+ */
+import { closeSync, existsSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from "node:fs";
+import { CoppiceError } from "../model/errors.ts";
+import type { Input } from "../monitor/types.ts";
+
+const snapshotEvery = 1_000;
+
+type Line<State> = { readonly snapshot: State } | { readonly input: Input };
+
+export class Journal<State> {
+  readonly #path: string;
+  #file: number | null = null;
+  #inputsSinceSnapshot = 0;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** State after all that was journalled; null if nothing ever was. */
+  recover(initial: State, step: (state: State, input: Input) => State): State | null {
+    if (!existsSync(this.#path)) return null;
+    const lines = readFileSync(this.#path, "utf8").split("\n");
+    lines.pop(); // what follows the last newline is nothing, or torn
+    let state: State | null = null;
+    for (const [index, text] of lines.entries()) {
+      const line = this.#parse(text, index);
+      if ("snapshot" in line) state = line.snapshot;
+      else {
+        state = step(state ?? initial, line.input);
+        this.#inputsSinceSnapshot += 1;
+      }
+    }
+    if (state !== null) this.#writeSnapshot(state);
+    return state;
+  }
+
+  /** @throws the system's error if the disk takes no more: the caller must not perform the step. */
+  append(input: Input): void {
+    this.#file ??= openSync(this.#path, "a", 0o600);
+    writeSync(this.#file, `${JSON.stringify({ input })}\n`);
+    this.#inputsSinceSnapshot += 1;
+  }
+
+  /** Replaces the inputs so far by the state after them, now and then: the journal stays bounded. */
+  compact(state: State): void {
+    if (this.#inputsSinceSnapshot >= snapshotEvery) this.#writeSnapshot(state);
+  }
+
+  close(): void {
+    if (this.#file !== null) closeSync(this.#file);
+    this.#file = null;
+  }
+
+  #writeSnapshot(state: State): void {
+    this.close();
+    const next = `${this.#path}.next`;
+    writeFileSync(next, `${JSON.stringify({ snapshot: state })}\n`, { mode: 0o600 });
+    renameSync(next, this.#path);
+    this.#inputsSinceSnapshot = 0;
+  }
+
+  #parse(text: string, index: number): Line<State> {
+    try {
+      return JSON.parse(text) as Line<State>; // only `append` and `#writeSnapshot` write this file
+    } catch (cause) {
+      throw new CoppiceError("COPPICE_INVARIANT", `line ${index + 1} of ${this.#path} is not JSON`, { cause });
+    }
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * Who is connected to the control socket: forwarders, the replicator, instances. Their messages become
+ * the engine's facts; what the core wants told is sent to whoever is there now. Nothing is queued for
+ * the absent: all is level-based, and told again when they come.
+ */
+import { type Peer, LinkServer } from "../link/link-server.ts";
+import type { FromForwarder, FromInstance, FromReplicator, PeerRole, ToForwarder, ToInstance, ToReplicator } from "../model/control.ts";
+import type { InstanceId } from "../model/node.ts";
+import type { RouteTable, UpstreamTraffic } from "../model/routes.ts";
+import type { Sample } from "../model/sample.ts";
+import type { Fact } from "./engine.ts";
+
+export interface ForwarderView {
+  readonly id: string;
+  readonly pid: number;
+  parked: number;
+  connections: number;
+  upstreams: readonly UpstreamTraffic[];
+}
+
+export interface ReplicatorView {
+  readonly pid: number;
+  sessions: number | null;
+  conflictsTotal: number | null;
+}
+
+export interface PeersOptions {
+  readonly path: string;
+  readonly clusterKey: string;
+  readonly accept: (fact: Fact) => void;
+  readonly onSample: (instance: InstanceId, sample: Sample) => void;
+  readonly onTraffic: (upstreams: readonly UpstreamTraffic[]) => void;
+  readonly onNotice: (peer: string, level: string, code: string, text: string) => void;
+}
+
+export class Peers {
+  readonly #options: PeersOptions;
+  readonly #server: LinkServer;
+  readonly #connected = new Map<string, Peer>();
+  readonly forwarders = new Map<string, ForwarderView>();
+  replicator: ReplicatorView | null = null;
+  #table: RouteTable | null = null;
+
+  constructor(options: PeersOptions) {
+    this.#options = options;
+    this.#server = new LinkServer({
+      path: options.path,
+      clusterKey: options.clusterKey,
+      onPeer: (peer) => this.#joined(peer),
+      onFrame: (peer, frame) => this.#heard(peer, frame.head),
+      onGone: (peer) => this.#left(peer),
+    });
+  }
+
+  listen(): Promise<void> {
+    return this.#server.listen();
+  }
+
+  close(): void {
+    this.#server.close();
+  }
+
+  sendRoutes(table: RouteTable): void {
+    this.#table = table;
+    for (const id of this.forwarders.keys()) this.#toForwarder(id, { kind: "routes", table });
+  }
+
+  tellInstance(instance: InstanceId, message: ToInstance): void {
+    this.#connected.get(key("instance", instance))?.send(message);
+  }
+
+  tellReplicator(message: ToReplicator): void {
+    this.#connected.get(key("replicator", "replicator"))?.send(message);
+  }
+
+  #toForwarder(id: string, message: ToForwarder): void {
+    this.#connected.get(key("forwarder", id))?.send(message);
+  }
+
+  #joined(peer: Peer): void {
+    const { role, id, pid } = peer.hello;
+    this.#connected.set(key(role, id), peer);
+    if (role === "forwarder") {
+      this.forwarders.set(id, { id, pid, parked: 0, connections: 0, upstreams: [] });
+      if (this.#table !== null) this.#toForwarder(id, { kind: "routes", table: this.#table });
+      this.#options.accept({ kind: "forwarder-link", forwarder: id, up: true });
+    } else if (role === "replicator") {
+      this.replicator = { pid, sessions: null, conflictsTotal: null };
+      this.#options.accept({ kind: "replicator-link", up: true });
+    } else this.#options.accept({ kind: "instance-link", instance: id, up: true });
+  }
+
+  #left(peer: Peer): void {
+    const { role, id } = peer.hello;
+    if (this.#connected.get(key(role, id)) !== peer) return; // a newer connection of it took over
+    this.#connected.delete(key(role, id));
+    if (role === "forwarder") {
+      this.forwarders.delete(id);
+      this.#options.accept({ kind: "forwarder-link", forwarder: id, up: false });
+    } else if (role === "replicator") {
+      this.replicator = null;
+      this.#options.accept({ kind: "replicator-link", up: false });
+    } else this.#options.accept({ kind: "instance-link", instance: id, up: false });
+  }
+
+  // Each peer proved its role with its token; what a role sends is declared in model/control.ts.
+  #heard(peer: Peer, message: unknown): void {
+    const { role, id } = peer.hello;
+    if (role === "forwarder") this.#heardForwarder(id, message as FromForwarder);
+    else if (role === "replicator") this.#heardReplicator(message as FromReplicator);
+    else this.#heardInstance(id, message as FromInstance);
+  }
+
+  #heardForwarder(forwarder: string, message: FromForwarder): void {
+    switch (message.kind) {
+      case "routes-applied":
+        this.#options.accept({ kind: "routes-applied", forwarder, revision: message.revision, inFlight: message.inFlight });
+        break;
+      case "drained":
+        this.#options.accept({ kind: "upstream-drained", forwarder, instance: message.instance });
+        break;
+      case "traffic": {
+        const view = this.forwarders.get(forwarder);
+        if (view !== undefined) Object.assign(view, { parked: message.parked, connections: message.connections, upstreams: message.upstreams });
+        this.#options.onTraffic(message.upstreams);
+        break;
+      }
+      case "listen-failed":
+        this.#options.onNotice(forwarder, "warning", "listen-failed", `${forwarder} cannot listen on port ${message.at.port}: ${message.code}`);
+        break;
+    }
+  }
+
+  #heardReplicator(message: FromReplicator): void {
+    if (message.kind === "store") {
+      if (this.replicator !== null) Object.assign(this.replicator, { sessions: message.sessions, conflictsTotal: message.conflictsTotal });
+    } else this.#options.accept({ kind: "replicator-revoked", instance: message.instance, writes: message.writes, checksum: message.checksum });
+  }
+
+  #heardInstance(instance: InstanceId, message: FromInstance): void {
+    const { accept } = this.#options;
+    switch (message.kind) {
+      case "listening":
+        accept({ kind: "instance-listening", instance, at: message.at, socketPath: message.socketPath });
+        break;
+      case "listener-closed":
+        accept({ kind: "instance-listener-closed", instance, at: message.at });
+        break;
+      case "sample":
+        this.#options.onSample(instance, message.sample);
+        break;
+      case "fenced":
+        accept({ kind: "instance-fenced", instance });
+        break;
+      case "quiet":
+        accept({ kind: "instance-quiet", instance });
+        break;
+      case "handed-off":
+        accept({ kind: "instance-handed-off", instance, writes: message.writes, checksum: message.checksum });
+        break;
+      case "evidence":
+        accept({ kind: "instance-evidence", instance, evidence: message.evidence });
+        break;
+      case "affinity-cookie":
+        accept({ kind: "affinity-cookie", name: message.name });
+        break;
+      case "notice":
+        this.#options.onNotice(instance, message.level, message.code, message.text);
+        break;
+    }
+  }
+}
+
+function key(role: PeerRole, id: string): string {
+  return `${role} ${id}`;
+}

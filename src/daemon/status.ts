@@ -1,0 +1,47 @@
+/** What `coppice status` shows: the core's view of the nodes, with what the peers and the models say of them. */
+import type { ClusterStatus, NodeStatus } from "../model/admin.ts";
+import type { Welcome } from "../model/birth.ts";
+import type { MonitorState } from "../monitor/state.ts";
+import { halted, listeners, nodeStates, regenerationCounts } from "../monitor/view.ts";
+import type { AgingWatch } from "./aging-watch.ts";
+import type { Peers } from "./peers.ts";
+import { version } from "./version.ts";
+
+export interface StatusSources {
+  readonly welcome: Welcome;
+  readonly state: MonitorState;
+  readonly peers: Peers;
+  readonly watch: AgingWatch;
+  readonly monitorStartedAtMs: number;
+}
+
+export function clusterStatus({ welcome, state, peers, watch, monitorStartedAtMs }: StatusSources): ClusterStatus {
+  const forwarders = [...peers.forwarders.values()];
+  const nodes = nodeStates(state).map((node): NodeStatus => {
+    const traffic = forwarders.flatMap(({ upstreams }) => upstreams.filter(({ id }) => id === node.instance));
+    const latest = node.instance === null ? null : watch.latest(node.instance);
+    return {
+      ...node,
+      inFlight: traffic.reduce((sum, { total }) => sum + total, 0),
+      requestsTotal: traffic.reduce((sum, { requestsTotal }) => sum + requestsTotal, 0),
+      report: node.instance === null ? null : watch.report(node.instance),
+      indicators: Object.fromEntries(Object.entries(latest?.indicators ?? {}).filter((entry): entry is [string, number] => entry[1] !== undefined)),
+    };
+  });
+  return {
+    name: welcome.spec.name,
+    version,
+    init: { pid: welcome.initPid },
+    monitor: { pid: process.pid, startedAtMs: monitorStartedAtMs },
+    forwarders: forwarders.map(({ id, pid, parked, connections }) => ({ id, pid, parked, connections })),
+    replicator: {
+      pid: peers.replicator?.pid ?? null,
+      sessions: peers.replicator?.sessions ?? null,
+      conflictsTotal: peers.replicator?.conflictsTotal ?? null,
+    },
+    listeners: listeners(state),
+    nodes,
+    regenerations: regenerationCounts(state),
+    halted: halted(state),
+  };
+}

@@ -1,0 +1,107 @@
+/**
+ * The run-time directory of a cluster: `$COPPICE_HOME/<name>`, private (0700). One living init owns it,
+ * named in its `init.json`. Taking it over from an init that died removes what that one left, but for
+ * the sessions' file: sessions outlive the process tree. An orderly end removes everything.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { ClusterPaths } from "../model/birth.ts";
+import { CoppiceError } from "../model/errors.ts";
+import { isAlive, startTicksOf } from "./process-identity.ts";
+
+/** Unix socket paths end here (sun_path is 108 bytes with its end mark); Node cuts longer ones silently. */
+const socketPathBytesMax = 107;
+/** Room for the longest name inside the directory: `/i/web-1000.1000000-99.sock`. */
+const socketNameBytesMax = 28;
+
+/** What init says of itself, for `coppice stop` and for the next init of the same name. */
+export interface InitFile {
+  readonly pid: number;
+  readonly startTicks: number;
+  readonly name: string;
+  readonly bootId: string;
+  readonly stopTimeoutMs: number;
+}
+
+export function clusterPaths(home: string, name: string): ClusterPaths {
+  const directory = join(home, name);
+  return {
+    directory,
+    controlSocket: join(directory, "control", "c.sock"),
+    adminSocket: join(directory, "admin", "a.sock"),
+    storeSocket: join(directory, "store", "s.sock"),
+    listenDirectory: join(directory, "i"),
+    journalFile: join(directory, "journal.jsonl"),
+    eventsFile: join(directory, "events.jsonl"),
+    sessionsFile: join(directory, "sessions.mdb"),
+    initFile: join(directory, "init.json"),
+  };
+}
+
+/** The init that owns the directory, if it lives. */
+export function livingInit(paths: ClusterPaths): InitFile | null {
+  try {
+    const file = JSON.parse(readFileSync(paths.initFile, "utf8")) as InitFile; // our own file; checked by the start time below
+    return isAlive(file.pid, file.startTicks) ? file : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Names of the clusters under `home` whose init lives. */
+export function runningClusters(home: string): string[] {
+  if (!existsSync(home)) return [];
+  return readdirSync(home, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && livingInit(clusterPaths(home, entry.name)) !== null)
+    .map((entry) => entry.name)
+    .sort();
+}
+
+/**
+ * Makes the directory ours. Returns what an orderly end must call.
+ * @throws CoppiceError COPPICE_CLUSTER_RUNNING, or COPPICE_ARGUMENT if the path is too long for sockets.
+ */
+export function takeHome(paths: ClusterPaths, owner: Omit<InitFile, "pid" | "startTicks">): () => void {
+  const length = Buffer.byteLength(paths.directory) + socketNameBytesMax;
+  if (length > socketPathBytesMax) {
+    const room = socketPathBytesMax - socketNameBytesMax;
+    throw new CoppiceError(
+      "COPPICE_ARGUMENT",
+      `${paths.directory} is too long for Unix sockets (${Buffer.byteLength(paths.directory)} bytes, at most ${room}); set COPPICE_HOME to a shorter directory`,
+    );
+  }
+  const living = livingInit(paths);
+  if (living !== null) {
+    throw new CoppiceError(
+      "COPPICE_CLUSTER_RUNNING",
+      `a cluster named "${owner.name}" is running already (pid ${living.pid}); stop it with "coppice stop --name ${owner.name}" or choose another --name`,
+      { facts: { name: owner.name, pid: living.pid } },
+    );
+  }
+  const firstMade = mkdirSync(paths.directory, { recursive: true, mode: 0o700 });
+  removeLeftovers(paths);
+  for (const path of [paths.controlSocket, paths.adminSocket, paths.storeSocket]) mkdirSync(dirname(path), { mode: 0o700 });
+  mkdirSync(paths.listenDirectory, { mode: 0o700 });
+  const file: InitFile = { ...owner, pid: process.pid, startTicks: startTicksOf(process.pid) ?? 0 };
+  writeFileSync(paths.initFile, `${JSON.stringify(file)}\n`, { mode: 0o600 });
+  return () => giveBack(paths, firstMade);
+}
+
+function removeLeftovers(paths: ClusterPaths): void {
+  for (const entry of readdirSync(paths.directory)) {
+    if (!entry.startsWith("sessions.mdb")) rmSync(join(paths.directory, entry), { recursive: true, force: true });
+  }
+}
+
+/** Removes the cluster's directory, and those above it that `takeHome` made and that are empty now. */
+function giveBack(paths: ClusterPaths, firstMade: string | undefined): void {
+  rmSync(paths.directory, { recursive: true, force: true });
+  if (firstMade === undefined || firstMade === paths.directory) return;
+  for (let above = dirname(paths.directory); above.length >= firstMade.length; above = dirname(above)) {
+    try {
+      rmdirSync(above);
+    } catch {
+      return; // another cluster lives there
+    }
+  }
+}

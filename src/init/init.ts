@@ -1,0 +1,207 @@
+/**
+ * Init: the parent of the whole cluster, without policy. It holds the listening sockets and the log
+ * pipes, starts instances by name (an id once), runs their stop ladders, and starts Coppice's own
+ * processes again when they die. What to start and stop, and when, the monitor says. Its own death ends
+ * everything: each child sees its end of the channel close.
+ */
+import { randomBytes } from "node:crypto";
+import type { ClusterSpec, FromInit, InstanceBirth, ToInit, Welcome } from "../model/birth.ts";
+import { controlProtocol } from "../model/control.ts";
+import type { InstanceId } from "../model/node.ts";
+import { markFor, tokenFor } from "../link/token.ts";
+import { takeHome } from "./home.ts";
+import { Instance, type StartOrder } from "./instance.ts";
+import { bindSocket, type ListeningSocket } from "./listening-sockets.ts";
+import { OwnProcess } from "./own-process.ts";
+
+/** Shares of stopTimeoutMs: requests finish first, then the nodes, then what is left for the store. */
+const forwarderShareRatio = 0.55;
+const nodeShareRatio = 0.3;
+/** Signals of one key press may come twice (terminal and launcher); a second one later means "at once". */
+const sameSignalMs = 700;
+
+export class Init {
+  readonly #spec: ClusterSpec;
+  readonly #clusterKey = randomBytes(32).toString("hex");
+  readonly #bootId = randomBytes(8).toString("hex");
+  readonly #giveBackHome: () => void;
+  readonly #instances = new Map<InstanceId, Instance>();
+  readonly #startedIds = new Set<InstanceId>();
+  readonly #sockets = new Map<string, ListeningSocket>();
+  readonly #monitor: OwnProcess;
+  readonly #forwarder: OwnProcess;
+  readonly #replicator: OwnProcess;
+  #onInstanceGone: (() => void) | null = null;
+  #shutDownAtMs: number | null = null;
+  #exit: (code: number) => void = () => {};
+  readonly done: Promise<number>;
+
+  constructor(spec: ClusterSpec) {
+    this.#spec = spec;
+    this.#giveBackHome = takeHome(spec.paths, { name: spec.name, bootId: this.#bootId, stopTimeoutMs: spec.settings.stopTimeoutMs });
+    this.done = new Promise((resolve) => {
+      this.#exit = resolve;
+    });
+    process.title = `coppice ${spec.name}`;
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => this.#signalled(signal));
+    this.#replicator = this.#own("replicator", "replicator", () => {}, () => {});
+    this.#forwarder = this.#own("forwarder", "forwarder-1", () => {}, () => this.#giveSockets());
+    this.#monitor = this.#own("monitor", "monitor", (message) => this.#obey(message as ToInit), () => {}); // our own process, our own channel
+  }
+
+  #own(role: Welcome["role"], id: string, onMessage: (message: unknown) => void, onStarted: () => void): OwnProcess {
+    const welcome: Welcome = {
+      kind: "welcome",
+      role,
+      id,
+      clusterKey: this.#clusterKey,
+      initPid: process.pid,
+      bootId: this.#bootId,
+      spec: this.#spec,
+    };
+    // The constructor's callbacks may run before the field is set: init's own state is complete by then.
+    return new OwnProcess({ welcome, log: process.stderr, onMessage, onStarted: () => setImmediate(onStarted) });
+  }
+
+  #tell(message: FromInit): void {
+    this.#monitor.send(message);
+  }
+
+  #obey(message: ToInit): void {
+    switch (message.kind) {
+      case "start":
+        this.#start(message);
+        break;
+      case "stop":
+        this.#instances.get(message.instance)?.stop(message.signal, message.graceMs);
+        break;
+      case "listen":
+        this.#listen(message);
+        break;
+      case "roster":
+        this.#tell({
+          kind: "roster",
+          instances: [...this.#instances.values()].map(({ id, pid, startedAtMs }) => ({ instance: id, pid, startedAtMs })),
+          processes: [this.#monitor, this.#forwarder, this.#replicator].map((own) => ({ id: own.id, pid: own.pid ?? 0 })),
+        });
+        break;
+      case "shut-down":
+        void this.shutDown(message.reason, message.exitCode);
+        break;
+    }
+  }
+
+  #start(order: StartOrder): void {
+    const running = this.#instances.get(order.instance);
+    if (running !== undefined) this.#tell({ kind: "started", instance: running.id, pid: running.pid });
+    if (this.#startedIds.has(order.instance) || this.#shutDownAtMs !== null) return;
+    this.#startedIds.add(order.instance);
+    const instance = new Instance({
+      order,
+      birth: this.#birthOf(order),
+      stdout: process.stdout,
+      stderr: process.stderr,
+      onStarted: (pid) => this.#tell({ kind: "started", instance: order.instance, pid }),
+      onFailed: (reason) => {
+        this.#instances.delete(order.instance);
+        this.#tell({ kind: "start-failed", instance: order.instance, reason });
+        this.#onInstanceGone?.();
+      },
+      onExit: (exit) => {
+        this.#instances.delete(order.instance);
+        this.#tell({ kind: "exited", instance: order.instance, ...exit });
+        this.#onInstanceGone?.();
+      },
+    });
+    this.#instances.set(order.instance, instance);
+  }
+
+  #birthOf(order: StartOrder): InstanceBirth {
+    const { paths, settings } = this.#spec;
+    return {
+      protocol: controlProtocol,
+      instance: order.instance,
+      node: order.node,
+      nodeIndex: order.nodeIndex,
+      generation: order.generation,
+      token: tokenFor(this.#clusterKey, "instance", order.instance),
+      mark: markFor(this.#clusterKey, order.instance),
+      controlSocket: paths.controlSocket,
+      storeSocket: paths.storeSocket,
+      listenDirectory: paths.listenDirectory,
+      sampleIntervalMs: settings.sampleIntervalMs,
+      quietMs: settings.quietMs,
+      sessionStoreTimeoutMs: settings.sessionStoreTimeoutMs,
+      replaceSessionStore: settings.replaceSessionStore,
+    };
+  }
+
+  #listen({ id, at }: Extract<ToInit, { kind: "listen" }>): void {
+    const known = this.#sockets.get(id);
+    if (known !== undefined || this.#shutDownAtMs !== null) {
+      if (known !== undefined) this.#tell({ kind: "bound", id, at: known.at });
+      return;
+    }
+    const bound = bindSocket(id, at);
+    if ("code" in bound) {
+      this.#tell({ kind: "bind-failed", id, at, code: bound.code });
+      return;
+    }
+    this.#sockets.set(id, bound);
+    this.#giveSocket(bound);
+    this.#tell({ kind: "bound", id, at });
+  }
+
+  #giveSockets(): void {
+    for (const socket of this.#sockets.values()) this.#giveSocket(socket);
+  }
+
+  #giveSocket({ id, at, handle }: ListeningSocket): void {
+    this.#forwarder.send({ kind: "listener", id, at }, handle);
+  }
+
+  #signalled(signal: string): void {
+    if (this.#shutDownAtMs !== null) {
+      if (Date.now() - this.#shutDownAtMs > sameSignalMs) this.#endAtOnce();
+      return;
+    }
+    void this.shutDown(signal, 0);
+  }
+
+  /** Ends everything in order, within stopTimeoutMs: requests, nodes, store, monitor, files. */
+  async shutDown(reason: string, exitCode: number): Promise<void> {
+    if (this.#shutDownAtMs !== null) return;
+    this.#shutDownAtMs = Date.now();
+    const { stopTimeoutMs } = this.#spec.settings;
+    process.stderr.write(`coppice | stopping (${reason}): requests in process finish first; everything ends within ${stopTimeoutMs / 1_000} s\n`);
+    this.#tell({ kind: "shutting-down", reason });
+    const finishMs = Math.floor(stopTimeoutMs * forwarderShareRatio);
+    await this.#forwarder.finish({ kind: "finish", deadlineMs: Math.floor(finishMs * 0.9) }, finishMs);
+    for (const { handle } of this.#sockets.values()) handle.close();
+    await this.#stopInstances(Math.floor(stopTimeoutMs * nodeShareRatio));
+    const restMs = Math.floor((stopTimeoutMs * (1 - forwarderShareRatio - nodeShareRatio)) / 2);
+    await this.#replicator.finish({ kind: "finish" }, restMs);
+    await this.#monitor.finish(null, restMs);
+    this.#giveBackHome();
+    this.#exit(exitCode);
+  }
+
+  #stopInstances(graceMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onInstanceGone = () => {
+        if (this.#instances.size === 0) resolve();
+      };
+      for (const instance of this.#instances.values()) instance.stop("SIGTERM", graceMs);
+      this.#onInstanceGone();
+    });
+  }
+
+  /** A second Ctrl-C: nobody is waited for, but nothing is left behind either. */
+  #endAtOnce(): void {
+    process.stderr.write("coppice | ending at once\n");
+    for (const instance of this.#instances.values()) instance.stop("SIGKILL", 0);
+    for (const own of [this.#forwarder, this.#replicator, this.#monitor]) own.kill();
+    this.#giveBackHome();
+    this.#exit(130);
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * One instance as init sees it: a process group with the user's server as its leader, the descriptor
+ * through which it got its birth line and whose end it takes for init's death, its log pipes, and the
+ * stop ladder: signal, grace, SIGKILL of the whole group.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Writable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import type { InstanceBirth, ToInit } from "../model/birth.ts";
+import type { InstanceId } from "../model/node.ts";
+import { LogLines } from "./log-lines.ts";
+
+const probePath = fileURLToPath(new URL("../probe/inside/probe.js", import.meta.url));
+
+/** After the leader's exit its last lines are read, so long at most. */
+const pipesCloseMs = 500;
+
+export type StartOrder = Extract<ToInit, { kind: "start" }>;
+
+export interface InstanceExit {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly tail: readonly string[];
+}
+
+export interface InstanceOptions {
+  readonly order: StartOrder;
+  readonly birth: InstanceBirth;
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+  readonly onStarted: (pid: number) => void;
+  readonly onFailed: (reason: string) => void;
+  readonly onExit: (exit: InstanceExit) => void;
+}
+
+export class Instance {
+  readonly id: InstanceId;
+  readonly startedAtMs: number;
+  readonly #child: ChildProcess;
+  #ladder: NodeJS.Timeout | null = null;
+  #ended = false;
+
+  constructor(options: InstanceOptions) {
+    const { order, birth } = options;
+    this.id = order.instance;
+    this.startedAtMs = Date.now();
+    this.#child = spawn(order.release.nodePath, argumentsOf(order), {
+      cwd: order.release.workingDirectory,
+      env: environmentOf(order),
+      stdio: ["ignore", "pipe", "pipe", "pipe"],
+      detached: true, // a group of its own: Ctrl-C in the terminal is for init, and the ladder ends helpers too
+    });
+    const out = new LogLines(`${order.node} | `, options.stdout);
+    const err = new LogLines(`${order.node} | `, options.stderr);
+    if (this.#child.stdout !== null) out.read(this.#child.stdout);
+    if (this.#child.stderr !== null) err.read(this.#child.stderr);
+    this.#giveBirth(birth);
+    this.#child.on("spawn", () => options.onStarted(this.pid));
+    this.#child.on("error", (error) => {
+      if (this.#child.pid === undefined) options.onFailed(error.message);
+    });
+    // "close" comes after the log pipes' ends, but a helper that outlives its parent holds them open:
+    // the exit ends the group first.
+    this.#child.on("exit", () => {
+      this.#ended = true;
+      this.#signalGroup("SIGKILL");
+      // A helper in a session of its own may still hold the pipes: they are not waited for long.
+      setTimeout(() => {
+        this.#child.stdout?.destroy();
+        this.#child.stderr?.destroy();
+      }, pipesCloseMs);
+    });
+    this.#child.on("close", (code, signal) => {
+      if (this.#ladder !== null) clearTimeout(this.#ladder);
+      if (this.#child.pid !== undefined) options.onExit({ code, signal, tail: err.tail });
+    });
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  /** Idempotent: a second stop does not restart the grace, SIGKILL does not wait for it. */
+  stop(signal: "SIGTERM" | "SIGKILL", graceMs: number): void {
+    if (this.#ended) return;
+    if (signal === "SIGKILL") this.#signalGroup("SIGKILL");
+    if (this.#ladder !== null) return;
+    this.#child.kill(signal);
+    this.#ladder = setTimeout(() => this.#signalGroup("SIGKILL"), graceMs);
+  }
+
+  #giveBirth(birth: InstanceBirth): void {
+    const descriptor = this.#child.stdio[3] as Writable | null | undefined; // stdio[3] is "pipe" above: a socket
+    descriptor?.on("error", () => {});
+    descriptor?.write(`${JSON.stringify(birth)}\n`);
+  }
+
+  #signalGroup(signal: NodeJS.Signals): void {
+    if (this.#child.pid === undefined) return;
+    try {
+      process.kill(-this.#child.pid, signal);
+    } catch {
+      // The group is gone already.
+    }
+  }
+}
+
+function argumentsOf(order: StartOrder): string[] {
+  return [...order.release.nodeArguments, "--require", probePath, order.release.script, ...order.release.arguments];
+}
+
+function environmentOf(order: StartOrder): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    ...order.release.environment,
+    COPPICE_BIRTH_FD: "3",
+    COPPICE_NODE: order.node,
+    COPPICE_NODE_INDEX: String(order.nodeIndex),
+    COPPICE_GENERATION: String(order.generation),
+  };
+}

@@ -1,0 +1,42 @@
+/**
+ * The cluster's public sockets. Init binds them and holds them for its whole life; forwarders get them
+ * over their channel and accept on them. While a forwarder is away the kernel queues what connects.
+ *
+ * `net._createServerHandle` is what Node's own cluster module binds with: a bound handle that nobody in
+ * this process accepts on, which no public call gives (`server.listen` would accept here).
+ */
+import net from "node:net";
+import { getSystemErrorName } from "node:util";
+import type { ListenAddress, ListenerId } from "../model/node.ts";
+
+/** A bound TCP handle, opaque but for these. */
+export interface BoundHandle {
+  getsockname(into: object): number;
+  close(): void;
+}
+
+type CreateServerHandle = (address: string, port: number, addressType: 4 | 6, fd: null, flags: number) => BoundHandle | number;
+// Not in Node's type declarations; see above.
+const createServerHandle = (net as unknown as { _createServerHandle: CreateServerHandle })._createServerHandle;
+
+export interface ListeningSocket {
+  readonly id: ListenerId;
+  readonly at: ListenAddress;
+  readonly handle: BoundHandle;
+}
+
+/** Binds; an address that cannot be had is named by its system code (`EADDRINUSE`, `EACCES`). */
+export function bindSocket(id: ListenerId, at: ListenAddress): ListeningSocket | { readonly code: string } {
+  // As Node's own listen does without a host: both families, else IPv4 alone.
+  const wanted = at.address === null ? ["::", "0.0.0.0"] : [at.address];
+  let code = "EINVAL";
+  for (const address of wanted) {
+    const handle = createServerHandle(address, at.port, net.isIPv6(address) ? 6 : 4, null, 0);
+    const status = typeof handle === "number" ? handle : handle.getsockname({}); // libuv tells EADDRINUSE only at the next call
+    if (typeof handle !== "number" && status === 0) return { id, at, handle };
+    if (typeof handle !== "number") handle.close();
+    code = getSystemErrorName(status);
+    if (code === "EADDRINUSE" || code === "EACCES") break;
+  }
+  return { code };
+}

@@ -1,0 +1,110 @@
+/**
+ * One of Coppice's own processes (monitor, forwarder, replicator): started with a channel, welcomed with
+ * all that it must know, started again with a growing pause whenever it ends before it was told to.
+ */
+import { type ChildProcess, fork, type SendHandle } from "node:child_process";
+import type { Writable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import type { Welcome } from "../model/birth.ts";
+import { LogLines } from "./log-lines.ts";
+
+const pauseMsMin = 20;
+const pauseMsMax = 2_000;
+/** A process that lived this long had a good start: the next pause is the shortest again. */
+const goodLifeMs = 10_000;
+
+const mainOf = { monitor: "../daemon/main.js", forwarder: "../forwarder/main.js", replicator: "../replicator/main.js" } as const;
+
+export interface OwnProcessOptions {
+  readonly welcome: Welcome;
+  readonly log: Writable;
+  readonly onMessage: (message: unknown) => void;
+  /** Welcomed, the first time or again: tell it what else it must know. */
+  readonly onStarted: () => void;
+}
+
+export class OwnProcess {
+  readonly #options: OwnProcessOptions;
+  #child: ChildProcess | null = null;
+  #pauseMs = pauseMsMin;
+  #timer: NodeJS.Timeout | null = null;
+  #finishing = false;
+  #onEnd: (() => void) | null = null;
+
+  constructor(options: OwnProcessOptions) {
+    this.#options = options;
+    this.#start();
+  }
+
+  get id(): string {
+    return this.#options.welcome.id;
+  }
+
+  get pid(): number | null {
+    return this.#child?.pid ?? null;
+  }
+
+  /** False if the process is not there: it will be told again when it is. */
+  send(message: object, handle?: object): boolean {
+    if (this.#child === null || !this.#child.connected) return false;
+    // Raw handles are accepted (Node's own cluster sends them), though not declared.
+    this.#child.send(message, handle as SendHandle | undefined, {}, () => {});
+    return true;
+  }
+
+  /** Tells it to finish, ends it after `deadlineMs`; resolves when it is gone. It is not started again. */
+  finish(message: object | null, deadlineMs: number): Promise<void> {
+    this.#finishing = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    const child = this.#child;
+    if (child === null) return Promise.resolve();
+    return new Promise((resolve) => {
+      const deadline = setTimeout(() => child.kill("SIGKILL"), deadlineMs);
+      this.#onEnd = () => {
+        clearTimeout(deadline);
+        resolve();
+      };
+      if (message === null || !this.send(message)) child.kill("SIGTERM");
+    });
+  }
+
+  kill(): void {
+    this.#finishing = true;
+    this.#child?.kill("SIGKILL");
+  }
+
+  #start(): void {
+    const { welcome, log } = this.#options;
+    const startedAtMs = Date.now();
+    const environment = { ...process.env };
+    delete environment["NODE_OPTIONS"]; // meant for the application
+    const child = fork(fileURLToPath(new URL(mainOf[welcome.role], import.meta.url)), [], {
+      cwd: "/",
+      env: environment,
+      execArgv: [],
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
+      detached: true, // Ctrl-C in the terminal is for init alone
+    });
+    this.#child = child;
+    const lines = new LogLines("coppice | ", log);
+    if (child.stdout !== null) lines.read(child.stdout);
+    if (child.stderr !== null) lines.read(child.stderr);
+    child.on("message", this.#options.onMessage);
+    child.on("error", () => {});
+    child.on("exit", (code, signal) => this.#ended(code, signal, startedAtMs));
+    this.send(welcome);
+    this.#options.onStarted();
+  }
+
+  #ended(code: number | null, signal: string | null, startedAtMs: number): void {
+    this.#child = null;
+    if (this.#finishing) {
+      this.#onEnd?.();
+      return;
+    }
+    if (Date.now() - startedAtMs > goodLifeMs) this.#pauseMs = pauseMsMin;
+    this.#options.log.write(`coppice | ${this.id} ended (${signal ?? `code ${code}`}); starting it again in ${this.#pauseMs} ms\n`);
+    this.#timer = setTimeout(() => this.#start(), this.#pauseMs);
+    this.#pauseMs = Math.min(this.#pauseMs * 2, pauseMsMax);
+  }
+}
