@@ -1,0 +1,124 @@
+/**
+ * A real cluster for a test: `coppice run` in a process of its own, with a private COPPICE_HOME. The test
+ * waits for what it needs with a deadline; the directory is kept if the test fails.
+ */
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { ClusterStatus } from "../../src/model/admin.ts";
+import type { ClusterEvent } from "../../src/model/events.ts";
+
+export const root = fileURLToPath(new URL("../..", import.meta.url));
+export const bin = join(root, "bin/coppice.js");
+
+export interface CommandResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface ClusterOptions {
+  readonly script: string;
+  readonly nodes?: number;
+  readonly args?: readonly string[];
+  readonly settings?: Readonly<Record<string, string | number>>;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export class TestCluster {
+  readonly home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
+  readonly process: ChildProcess;
+  readonly port: number;
+  readonly exited: Promise<number | null>;
+  output = "";
+
+  private constructor(port: number, options: ClusterOptions) {
+    this.port = port;
+    const settings = Object.entries(options.settings ?? {}).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
+    const args = [bin, "run", options.script, "-n", String(options.nodes ?? 2), "--name", "t", ...settings, ...(options.args ?? [])];
+    this.process = spawn(process.execPath, args, { env: this.#environment(options.env), stdio: ["ignore", "pipe", "pipe"] });
+    for (const stream of [this.process.stdout, this.process.stderr]) {
+      stream?.setEncoding("utf8").on("data", (text: string) => {
+        this.output += text;
+      });
+    }
+    this.exited = new Promise((resolve) => this.process.on("exit", (code) => resolve(code)));
+  }
+
+  /** Starts it and waits until every node is ready. */
+  static async start(options: ClusterOptions): Promise<TestCluster> {
+    const port = await freePort();
+    const cluster = new TestCluster(port, { ...options, env: { APP_PORT: String(port), ...options.env } });
+    await cluster.until("every node is ready", async () => (await cluster.status()).nodes.every(({ state }) => state === "ready"));
+    return cluster;
+  }
+
+  /** Starts it for a test that expects it to end by itself. */
+  static async startOnly(options: ClusterOptions): Promise<TestCluster> {
+    const port = await freePort();
+    return new TestCluster(port, { ...options, env: { APP_PORT: String(port), ...options.env } });
+  }
+
+  command(...args: string[]): Promise<CommandResult> {
+    return new Promise((resolve) => {
+      execFile(process.execPath, [bin, ...args], { env: this.#environment(), maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) =>
+        resolve({ code: error === null ? 0 : typeof error.code === "number" ? error.code : null, stdout, stderr }),
+      );
+    });
+  }
+
+  async status(): Promise<ClusterStatus> {
+    const { stdout, stderr, code } = await this.command("status", "--name", "t", "--json");
+    if (code !== 0) throw new Error(`status: ${stderr}`);
+    return JSON.parse(stdout) as ClusterStatus;
+  }
+
+  async events(): Promise<ClusterEvent[]> {
+    const { stdout } = await this.command("events", "--name", "t", "--json");
+    return stdout
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => JSON.parse(line) as ClusterEvent);
+  }
+
+  /** Resolves when `holds` does; an error in it counts as "not yet". */
+  async until(what: string, holds: () => boolean | Promise<boolean>, deadlineMs = 30_000): Promise<void> {
+    const endMs = Date.now() + deadlineMs;
+    let last: unknown = null;
+    while (Date.now() < endMs && this.process.exitCode === null) {
+      try {
+        if (await holds()) return;
+      } catch (error) {
+        last = error;
+      }
+      await pause(50);
+    }
+    throw new Error(`not within ${deadlineMs} ms: ${what}${last === null ? "" : ` (${String(last)})`}\n${this.output}`);
+  }
+
+  /** Stops it with a signal; says what its home still holds afterwards. */
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<{ code: number | null; left: string[] }> {
+    if (this.process.exitCode === null) this.process.kill(signal);
+    const code = await this.exited;
+    const left = readdirSync(this.home);
+    if (left.length === 0) rmSync(this.home, { recursive: true });
+    return { code, left };
+  }
+
+  #environment(env: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
+    return { ...process.env, COPPICE_HOME: this.home, ...env };
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, () => resolve()));
+  const address = server.address();
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}

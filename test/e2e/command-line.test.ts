@@ -1,0 +1,155 @@
+/** What people type, and what they see: start, status, wrong input, signals, the end. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { TestCluster } from "./cluster.ts";
+import { SessionLoad } from "./session-load.ts";
+
+const expressApp = fileURLToPath(new URL("./fixtures/express-app.cjs", import.meta.url));
+const plainApp = fileURLToPath(new URL("./fixtures/plain-app.mjs", import.meta.url));
+
+test("an unmodified Express app sees what it saw without Coppice", { timeout: 60_000 }, async () => {
+  const cluster = await TestCluster.start({ script: expressApp, args: ["--", "--flag", "a b"] });
+  const answer = await fetch(`http://127.0.0.1:${cluster.port}/seen`, { headers: { "x-forwarded-for": "9.9.9.9", "X-Coppice-Client": "forged 1.2.3.4 5" } });
+  const seen = (await answer.json()) as Record<string, unknown>;
+  assert.equal(seen["ip"], "::ffff:127.0.0.1");
+  assert.equal(seen["remoteAddress"], "::ffff:127.0.0.1");
+  assert.equal(seen["host"], `127.0.0.1:${cluster.port}`);
+  assert.deepEqual(seen["address"], { address: "::", family: "IPv6", port: cluster.port });
+  assert.deepEqual(seen["argv"], [expressApp, "--flag", "a b"]);
+  assert.deepEqual(seen["execArgv"], []);
+  assert.equal(seen["nodeOptions"], process.env["NODE_OPTIONS"] ?? null);
+  const headers = seen["headers"] as Record<string, string>;
+  assert.equal(headers["x-forwarded-for"], "9.9.9.9");
+  assert.equal(Object.keys(headers).some((name) => name.includes("coppice")), false);
+  assert.deepEqual((seen["own"] as string[]).sort(), ["COPPICE_GENERATION", "COPPICE_HOME", "COPPICE_NODE", "COPPICE_NODE_INDEX"]);
+  assert.deepEqual(await cluster.stop("SIGINT"), { code: 0, left: [] });
+});
+
+test("a plain ES-module server bound to 127.0.0.1 is served there, --port overrides", { timeout: 60_000 }, async () => {
+  const other = await TestCluster.startOnly({ script: plainApp });
+  await other.stop("SIGKILL");
+  const cluster = await TestCluster.start({ script: plainApp, args: ["--port", String(other.port)] });
+  const answer = await fetch(`http://127.0.0.1:${other.port}/`, { method: "POST", body: "x".repeat(100_000) });
+  const seen = (await answer.json()) as Record<string, unknown>;
+  assert.deepEqual([seen["method"], seen["size"], seen["remote"], seen["port"]], ["POST", 100_000, "127.0.0.1", cluster.port]);
+  assert.deepEqual((await cluster.status()).listeners, [{ address: "127.0.0.1", port: other.port }]);
+  assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+  rmSync(other.home, { recursive: true, force: true });
+});
+
+test("stop ends everything in order while clients send: nothing is left, every answer begun is whole", { timeout: 60_000 }, async () => {
+  const cluster = await TestCluster.start({ script: expressApp });
+  const { init, monitor, forwarders, replicator, nodes } = await cluster.status();
+  const load = new SessionLoad({ port: cluster.port, clients: 10, thinkMs: 5 });
+  await cluster.until("load runs", () => load.result.requests > 200);
+  const result = await cluster.command("stop", "--name", "t");
+  assert.equal(result.code, 0, result.stderr);
+  assert.equal(await cluster.exited, 0);
+  const { failed } = await load.end();
+  const broken = failed.filter((what) => /status|answer broken|expected/.test(what));
+  assert.deepEqual(broken, []);
+  for (const pid of [init.pid, monitor.pid, replicator.pid, ...forwarders.map((one) => one.pid), ...nodes.map((one) => one.pid)]) {
+    assert.equal(existsSync(`/proc/${pid}`), false, `process ${pid} is still there`);
+  }
+  assert.deepEqual(readdirSync(cluster.home), []);
+});
+
+test("kill -9 of the monitor interrupts no request; it recovers and regenerates on", { timeout: 120_000 }, async () => {
+  const cluster = await TestCluster.start({ script: expressApp });
+  const before = await cluster.status();
+  const load = new SessionLoad({ port: cluster.port, clients: 10, thinkMs: 5 });
+  const regenerating = cluster.command("regenerate", "--all", "--wait", "--name", "t");
+  await cluster.until("a replacement was started", async () => (await cluster.events()).some(({ kind }) => kind === "replacement-started"));
+  process.kill(before.monitor.pid, "SIGKILL");
+  const outcome = await regenerating;
+  assert.equal(outcome.code, 0, outcome.stdout + outcome.stderr);
+  const after = await cluster.status();
+  const { failed } = await load.end();
+  assert.deepEqual(failed, []);
+  assert.notEqual(after.monitor.pid, before.monitor.pid);
+  for (const [index, node] of before.nodes.entries()) assert.equal(after.nodes[index]?.generation, node.generation + 1);
+  assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+});
+
+test("a release whose new instances never become ready: every regeneration fails, the old ones serve on", { timeout: 120_000 }, async () => {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-app-"));
+  const script = join(directory, "server.cjs");
+  writeFileSync(script, `require(${JSON.stringify(expressApp)});\n`);
+  const cluster = await TestCluster.start({ script, settings: { startTimeoutMs: 3_000 } });
+  const before = await cluster.status();
+  const load = new SessionLoad({ port: cluster.port, clients: 10, thinkMs: 5 });
+  for (const broken of ["process.exit(3);\n", "setInterval(() => {}, 1000);\n", "throw new Error('broken release');\n"]) {
+    writeFileSync(script, broken);
+    const outcome = await cluster.command("regenerate", "--all", "--wait", "--name", "t");
+    assert.equal(outcome.code, 1, outcome.stdout);
+    assert.match(outcome.stdout, /web-1: failed/);
+    assert.match(outcome.stdout, /web-2: failed/);
+  }
+  const after = await cluster.status();
+  const { failed } = await load.end();
+  assert.deepEqual(failed, []);
+  assert.deepEqual(
+    after.nodes.map(({ name, pid, state }) => ({ name, pid, state })),
+    before.nodes.map(({ name, pid, state }) => ({ name, pid, state })),
+  );
+  assert.equal(after.regenerations.failed, 6);
+  assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+  rmSync(directory, { recursive: true });
+});
+
+test("a script that throws at start ends the run with its reason", { timeout: 60_000 }, async () => {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-app-"));
+  const script = join(directory, "server.cjs");
+  writeFileSync(script, "throw new Error('no database url');\n");
+  const cluster = await TestCluster.startOnly({ script });
+  assert.equal(await cluster.exited, 1);
+  assert.match(cluster.output, /no database url/);
+  assert.deepEqual(readdirSync(cluster.home), []);
+  rmSync(directory, { recursive: true });
+});
+
+test("a taken port ends the run and says what to do", { timeout: 60_000 }, async () => {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  assert.ok(address !== null && typeof address === "object");
+  const cluster = await TestCluster.startOnly({ script: plainApp, env: { APP_PORT: String(address.port) } });
+  assert.equal(await cluster.exited, 1);
+  assert.match(cluster.output, new RegExp(`${address.port}[^\\n]*(in use|taken)`));
+  assert.match(cluster.output, /--port/);
+  server.close();
+});
+
+test("wrong input is refused with a reason and an exit code", { timeout: 60_000 }, async () => {
+  const cluster = await TestCluster.start({ script: expressApp });
+  const refused: [string[], RegExp][] = [
+    [["run", "missing.js"], /missing\.js does not exist/],
+    [["run", expressApp, "-n", "0"], /whole number from 1/],
+    [["run", expressApp, "--name", "t"], /running already/],
+    [["run", expressApp, "--name", "Bad Name"], /no name for a cluster/],
+    [["run", expressApp, "--set", "drainTimeout=5"], /drainTimeoutMs/],
+    [["run", expressApp, "--set", "drainTimeoutMs=5s"], /milliseconds/],
+    [["regenerate", "web-9", "--name", "t"], /web-9.*web-1/],
+    [["regenerate", "--name", "t"], /--all/],
+    [["status", "--name", "nobody"], /running are: t/],
+    [["frobnicate"], /unknown command/],
+  ];
+  for (const [args, reason] of refused) {
+    const { code, stderr } = await cluster.command(...args);
+    assert.notEqual(code, 0, args.join(" "));
+    assert.match(stderr, reason, args.join(" "));
+  }
+  for (const command of ["run", "status", "regenerate", "events", "stop"]) {
+    const { code, stdout } = await cluster.command(command, "--help");
+    assert.equal(code, 0);
+    assert.match(stdout, new RegExp(`Usage: coppice ${command}`));
+  }
+  assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+});

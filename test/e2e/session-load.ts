@@ -1,0 +1,142 @@
+/**
+ * The tests' own load: keep-alive clients with a session each, one third of their requests POSTs that
+ * append to it. Each client knows exactly what its session must hold and checks every answer against it.
+ *
+ * Failed: a socket error (of an idle connection too), an unexpected status, a wrong body, more than 5 s.
+ * Stale: a read that misses a write acknowledged before the read began. Doubled: an item seen twice.
+ */
+import { Agent, request } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
+
+const answerMsMax = 5_000;
+
+export interface LoadResult {
+  requests: number;
+  posts: number;
+  failed: string[];
+  stale: number;
+  doubled: number;
+  lost: number;
+  latenciesMs: { atMs: number; ms: number }[];
+}
+
+export interface LoadOptions {
+  readonly port: number;
+  readonly clients: number;
+  readonly thinkMs?: number;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+  readonly cookie: string | null;
+}
+
+export class SessionLoad {
+  readonly result: LoadResult = { requests: 0, posts: 0, failed: [], stale: 0, doubled: 0, lost: 0, latenciesMs: [] };
+  readonly #options: LoadOptions;
+  readonly #clients: Promise<void>[];
+  #running = true;
+
+  constructor(options: LoadOptions) {
+    this.#options = options;
+    this.#clients = Array.from({ length: options.clients }, (_, index) => this.#client(index));
+  }
+
+  /** Lets every client finish its request, then read its session a last time. */
+  async end(): Promise<LoadResult> {
+    this.#running = false;
+    await Promise.all(this.#clients);
+    return this.result;
+  }
+
+  async #client(index: number): Promise<void> {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const known: number[] = [];
+    let cookie: string | null = null;
+    let next = 1;
+    for (let turn = index; this.#running; turn += 1) {
+      const posting = turn % 3 === 0 || cookie === null;
+      if (posting) {
+        const answer = await this.#send(agent, "POST", cookie, JSON.stringify({ item: next }));
+        if (answer !== null) {
+          known.push(next);
+          cookie = answer.cookie ?? cookie;
+          if (answer.body !== JSON.stringify({ count: known.length })) this.#judge(known, null, `POST answered ${answer.body}, expected count ${known.length}`);
+        }
+        next += 1;
+      } else await this.#read(agent, cookie, known);
+      if (this.#options.thinkMs !== undefined) await pause(this.#options.thinkMs);
+    }
+    await this.#read(agent, cookie, known);
+    agent.destroy();
+  }
+
+  async #read(agent: Agent, cookie: string | null, known: readonly number[]): Promise<void> {
+    const answer = await this.#send(agent, "GET", cookie, null);
+    if (answer === null) return;
+    const { items } = JSON.parse(answer.body) as { items: number[] };
+    if (JSON.stringify(items) !== JSON.stringify(known)) this.#judge(known, items, `GET answered ${items.length} items, expected ${known.length}`);
+  }
+
+  #judge(known: readonly number[], items: readonly number[] | null, what: string): void {
+    this.result.failed.push(what);
+    if (items === null) return;
+    if (items.length === 0 && known.length > 0) this.result.lost += 1;
+    if (known.some((item) => !items.includes(item))) this.result.stale += 1;
+    if (new Set(items).size < items.length) this.result.doubled += 1;
+  }
+
+  #send(agent: Agent, method: string, cookie: string | null, body: string | null): Promise<Answer | null> {
+    const startedMs = performance.now();
+    const fail = (what: string) => {
+      this.result.failed.push(`${method}: ${what}`);
+      return null;
+    };
+    this.result.requests += 1;
+    if (method === "POST") this.result.posts += 1;
+    return new Promise((resolve) => {
+      const call = request(
+        {
+          host: "127.0.0.1",
+          port: this.#options.port,
+          path: "/items",
+          method,
+          agent,
+          headers: { ...(cookie === null ? {} : { cookie }), ...(body === null ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(body) }) },
+        },
+        (answer) => {
+          let text = "";
+          answer.setEncoding("utf8");
+          answer.on("data", (chunk: string) => {
+            text += chunk;
+          });
+          answer.on("error", (error) => resolve(fail(`answer broken: ${error.message}`)));
+          answer.on("end", () => {
+            const ms = performance.now() - startedMs;
+            this.result.latenciesMs.push({ atMs: Date.now(), ms });
+            if (answer.statusCode !== 200) resolve(fail(`status ${answer.statusCode}: ${text.slice(0, 200)}`));
+            else if (ms > answerMsMax) resolve(fail(`took ${Math.round(ms)} ms`));
+            else resolve({ status: 200, body: text, cookie: answer.headers["set-cookie"]?.[0]?.split(";")[0] ?? null });
+          });
+        },
+      );
+      call.on("socket", (socket) => {
+        if (socket.listenerCount("close", this.#onClose) === 0) socket.on("close", this.#onClose);
+      });
+      call.on("error", (error) => resolve(fail(error.message)));
+      call.end(body ?? undefined);
+    });
+  }
+
+  /** A connection that ended in an error while nobody used it is a failure too. */
+  readonly #onClose = (hadError: boolean): void => {
+    if (hadError && this.#running) this.result.failed.push("a connection was reset");
+  };
+}
+
+/** The q-quantile, by the nearest rank; milliseconds. */
+export function quantileMs(latencies: readonly { readonly ms: number }[], q: number): number {
+  const sorted = latencies.map(({ ms }) => ms).sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? 0;
+}

@@ -1,0 +1,55 @@
+/** The run-time directory: one living owner, nothing left behind, sessions kept from an init that died. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { clusterPaths, livingInit, runningClusters, takeHome } from "../../src/init/home.ts";
+import { startTicksOf } from "../../src/init/process-identity.ts";
+
+const owner = { name: "shop", bootId: "b", stopTimeoutMs: 1 };
+
+test("home: is private, owned while its init lives, and gone without trace after an orderly end", () => {
+  const base = mkdtempSync(join(tmpdir(), "coppice-home-"));
+  const home = join(base, "deeper", "home");
+  const paths = clusterPaths(home, "shop");
+  const giveBack = takeHome(paths, owner);
+  assert.equal(statSync(paths.directory).mode & 0o777, 0o700);
+  assert.equal(livingInit(paths)?.pid, process.pid);
+  assert.deepEqual(runningClusters(home), ["shop"]);
+  assert.throws(() => takeHome(paths, owner), /running already/);
+  giveBack();
+  assert.deepEqual(readdirSync(base), []);
+  rmSync(base, { recursive: true });
+});
+
+test("home: what a killed init left is cleared, but for the sessions", () => {
+  const base = mkdtempSync(join(tmpdir(), "coppice-home-"));
+  const paths = clusterPaths(base, "shop");
+  takeHome(paths, owner);
+  const dead = spawnSync("true");
+  writeFileSync(paths.initFile, JSON.stringify({ ...owner, pid: dead.pid, startTicks: 1 }));
+  for (const file of [paths.sessionsFile, `${paths.sessionsFile}-lock`, paths.journalFile, paths.controlSocket]) writeFileSync(file, "x");
+  const giveBack = takeHome(paths, owner);
+  assert.deepEqual(
+    [paths.sessionsFile, paths.journalFile, paths.controlSocket].map((path) => existsSync(path)),
+    [true, false, false],
+  );
+  giveBack();
+  assert.equal(existsSync(base), true, "a directory that was there before stays");
+  rmSync(base, { recursive: true });
+});
+
+test("home: a pid that the kernel gave to another process is not the owner", () => {
+  const base = mkdtempSync(join(tmpdir(), "coppice-home-"));
+  const paths = clusterPaths(base, "shop");
+  takeHome(paths, owner);
+  writeFileSync(paths.initFile, JSON.stringify({ ...owner, pid: process.pid, startTicks: (startTicksOf(process.pid) ?? 0) + 1 }));
+  assert.equal(livingInit(paths), null);
+  rmSync(base, { recursive: true });
+});
+
+test("home: a path that is too long for sockets is refused with what to do", () => {
+  assert.throws(() => takeHome(clusterPaths(`/tmp/${"long".repeat(30)}`, "shop"), owner), /set COPPICE_HOME to a shorter/);
+});

@@ -1,0 +1,119 @@
+/** Links over real Unix sockets: who is let in, and what happens when the other side goes away. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { Link } from "../../src/link/link.ts";
+import { LinkServer, type Peer } from "../../src/link/link-server.ts";
+import { markFor, tokenFor, tokenIsRight } from "../../src/link/token.ts";
+import { controlProtocol, type Hello } from "../../src/model/control.ts";
+import { encodeFrame } from "../../src/wire/frame.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "coppice-link-"));
+const clusterKey = "00ff";
+after(() => rmSync(directory, { recursive: true }));
+
+function helloOf(id: string, token = tokenFor(clusterKey, "instance", id)): Hello {
+  return { kind: "hello", protocol: controlProtocol, role: "instance", id, token, pid: process.pid };
+}
+
+/** A server whose happenings can be awaited by name. */
+function recordingServer(name: string) {
+  const heard: string[] = [];
+  const peers: Peer[] = [];
+  const waiting: { text: string; resolve: () => void }[] = [];
+  const note = (text: string) => {
+    heard.push(text);
+    for (const one of waiting.filter((entry) => entry.text === text)) one.resolve();
+  };
+  const server = new LinkServer({
+    path: join(directory, name),
+    clusterKey,
+    onPeer: (peer) => {
+      peers.push(peer);
+      note(`joined ${peer.hello.id}`);
+    },
+    onFrame: (peer, { head, body }) => note(`${peer.hello.id} said ${JSON.stringify(head)} ${Buffer.from(body).toString()}`),
+    onGone: (peer) => note(`left ${peer.hello.id}`),
+  });
+  const heardText = (text: string) => (heard.includes(text) ? Promise.resolve() : new Promise<void>((resolve) => waiting.push({ text, resolve })));
+  return { server, heard, peers, heardText, path: join(directory, name) };
+}
+
+test("link: says hello, carries heads and bodies both ways", { timeout: 5_000 }, async () => {
+  const { server, heardText, peers, path } = recordingServer("a");
+  await server.listen();
+  const answer = Promise.withResolvers<string>();
+  const link = new Link({ path, hello: helloOf("web-1.1"), keepAlive: true, onFrame: ({ body }) => answer.resolve(Buffer.from(body).toString()) });
+  await heardText("joined web-1.1");
+  link.send({ kind: "x" }, Buffer.from("body"));
+  await heardText('web-1.1 said {"kind":"x"} body');
+  peers[0]?.send({ kind: "y" }, Buffer.from("back"));
+  assert.equal(await answer.promise, "back");
+  link.close();
+  await heardText("left web-1.1");
+  server.close();
+});
+
+test("link: connects again by itself after the server was restarted, and says hello again", { timeout: 5_000 }, async () => {
+  const first = recordingServer("b");
+  await first.server.listen();
+  const downs: string[] = [];
+  const link = new Link({ path: first.path, hello: helloOf("web-1.2"), keepAlive: true, onFrame: () => {}, onDown: () => downs.push("down") });
+  await first.heardText("joined web-1.2");
+  first.server.close();
+  const second = recordingServer("b");
+  await second.server.listen();
+  await second.heardText("joined web-1.2");
+  assert.deepEqual(downs, ["down"]);
+  link.close();
+  second.server.close();
+});
+
+test("link: without a server nothing is sent, and send says so", async () => {
+  const link = new Link({ path: join(directory, "nobody"), hello: helloOf("web-1.3"), onFrame: () => {} });
+  assert.equal(link.send({ kind: "x" }), false);
+  link.close();
+});
+
+test("link server: a wrong token, a wrong protocol and a first frame that is no hello are cut off unheard", { timeout: 5_000 }, async () => {
+  const { server, heard, path } = recordingServer("c");
+  await server.listen();
+  const wrong = [helloOf("web-1.4", "0".repeat(64)), { ...helloOf("web-1.4"), protocol: 99 }, { kind: "routes" }, { ...helloOf("web-1.4"), role: "forwarder" }];
+  for (const hello of wrong) {
+    const socket = connect(path);
+    socket.resume();
+    socket.write(encodeFrame(hello));
+    await once(socket, "close");
+  }
+  assert.deepEqual(heard, []);
+  server.close();
+});
+
+test("link server: of two connections with one id the newer stays", { timeout: 5_000 }, async () => {
+  const { server, heard, heardText, path } = recordingServer("d");
+  await server.listen();
+  const socket = connect(path);
+  socket.resume();
+  socket.write(encodeFrame(helloOf("web-1.5")));
+  await heardText("joined web-1.5");
+  const link = new Link({ path, hello: helloOf("web-1.5"), keepAlive: true, onFrame: () => {} });
+  await once(socket, "close");
+  link.send({ kind: "still" });
+  await heardText('web-1.5 said {"kind":"still"} ');
+  assert.deepEqual(heard.filter((text) => text.startsWith("joined")).length, 2);
+  link.close();
+  server.close();
+});
+
+test("tokens: prove role and id under one key; marks differ from tokens", () => {
+  const token = tokenFor("aa", "instance", "web-1.1");
+  assert.equal(tokenIsRight("aa", "instance", "web-1.1", token), true);
+  assert.equal(tokenIsRight("aa", "instance", "web-1.2", token), false);
+  assert.equal(tokenIsRight("aa", "forwarder", "web-1.1", token), false);
+  assert.equal(tokenIsRight("bb", "instance", "web-1.1", token), false);
+  assert.equal(token.startsWith(markFor("aa", "web-1.1")), false);
+});
