@@ -43,6 +43,8 @@ export class Init {
       this.#exit = resolve;
     });
     process.title = `coppice ${spec.name}`;
+    // Who reads the logs may go away; the cluster serves on.
+    for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => this.#signalled(signal));
     this.#replicator = this.#own("replicator", "replicator", () => {}, () => {});
     this.#forwarder = this.#own("forwarder", "forwarder-1", () => {}, () => this.#giveSockets());
