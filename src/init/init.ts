@@ -95,8 +95,10 @@ export class Init {
 
   #start(order: StartOrder): void {
     const running = this.#instances.get(order.instance);
-    if (running !== undefined) this.#tell({ kind: "started", instance: running.id, pid: running.pid });
-    if (this.#startedIds.has(order.instance) || this.#shutDownAtMs !== null) return;
+    if (this.#shutDownAtMs !== null) return;
+    if (running !== undefined) return this.#tell({ kind: "started", instance: running.id, pid: running.pid });
+    // Started and ended while the monitor was away: an id is started once.
+    if (this.#startedIds.has(order.instance)) return this.#tell({ kind: "exited", instance: order.instance, code: null, signal: null, tail: [] });
     this.#startedIds.add(order.instance);
     const instance = new Instance({
       order,

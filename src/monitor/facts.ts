@@ -1,0 +1,200 @@
+/**
+ * What each input says about the world, written into the state. Nothing is decided here: what follows
+ * from the new state, the reconcile pass finds (step.ts).
+ */
+import { assert } from "../model/errors.ts";
+import { listenerId, nodeOf } from "../model/node.ts";
+import { agingFound, requestRegeneration } from "./admission.ts";
+import { oldLost, replacementLost } from "./advance.ts";
+import type { Draft } from "./draft.ts";
+import { buryInstance, type Exit, giveUpIfNobodyEverListened, scheduleRestart, startCluster } from "./nodes.ts";
+import type { ForwarderRecord } from "./state.ts";
+import type { Input } from "./types.ts";
+
+const learnedCookiesMax = 8;
+type Of<K extends Input["kind"]> = Extract<Input, { kind: K }>;
+
+export function takeFact(draft: Draft, input: Input): void {
+  switch (input.kind) {
+    case "cluster-started":
+      return startCluster(draft, input.spec);
+    case "woken":
+      return;
+    case "instance-started":
+      return started(draft, input);
+    case "instance-start-failed":
+      return exited(draft, input.instance, { code: null, signal: null, tail: [] }, `it cannot be started: ${input.reason}`);
+    case "instance-exited":
+      return exited(draft, input.instance, input, null);
+    case "instance-listening":
+      return listening(draft, input);
+    case "instance-listener-closed": {
+      const record = draft.instance(input.instance);
+      if (record !== null) delete record.sockets[listenerId(input.at)];
+      return;
+    }
+    case "instance-link":
+      return linked(draft, input);
+    case "instance-fenced":
+    case "instance-quiet": {
+      const record = draft.instance(input.instance);
+      if (record?.availability === "cordoned") record[input.kind === "instance-fenced" ? "fenced" : "quiet"] = true;
+      return;
+    }
+    case "instance-handed-off":
+    case "replicator-revoked": {
+      const { current } = draft.state;
+      if (current?.phase !== "handing-off" || current.old !== input.instance) return;
+      current[input.kind === "replicator-revoked" ? "revoked" : "handedOff"] = { writes: input.writes, checksum: input.checksum };
+      return;
+    }
+    case "instance-evidence":
+      return evidence(draft, input);
+    case "affinity-cookie": {
+      const { learnedCookies } = draft.state;
+      if (!learnedCookies.includes(input.name) && learnedCookies.length < learnedCookiesMax) learnedCookies.push(input.name);
+      return;
+    }
+    case "aging":
+      return agingFound(draft, input.instance, input.report);
+    case "forwarder-link":
+      return forwarderLinked(draft, input);
+    case "routes-applied": {
+      const forwarder = forwarderOf(draft, input.forwarder);
+      forwarder.appliedRevision = Math.max(forwarder.appliedRevision, input.revision);
+      forwarder.inFlight = { ...input.inFlight };
+      return;
+    }
+    case "upstream-drained": {
+      const forwarder = forwarderOf(draft, input.forwarder);
+      const cordoned = draft.instance(input.instance)?.availability === "cordoned";
+      if (cordoned && !forwarder.drained.includes(input.instance)) forwarder.drained.push(input.instance);
+      return;
+    }
+    case "replicator-link":
+      if (draft.state.replicatorLinked !== input.up) draft.event(input.up ? "replicator-joined" : "replicator-left", `the replicator is ${input.up ? "there" : "away"}`, {});
+      draft.state.replicatorLinked = input.up;
+      draft.retry ||= input.up;
+      return;
+    case "listener-bound":
+      return bound(draft, input);
+    case "listener-failed":
+      return bindFailed(draft, input);
+    case "regenerate":
+      return requestRegeneration(draft, input.request, input.nodes);
+    case "recovered":
+      return recovered(draft, input);
+  }
+}
+
+function started(draft: Draft, { instance, pid }: Of<"instance-started">): void {
+  const record = draft.instance(instance);
+  if (record === null || record.pid === pid) return;
+  record.pid = pid;
+  draft.event("instance-started", `${instance} started (pid ${pid})`, { pid }, { node: record.node, instance });
+}
+
+function listening(draft: Draft, { instance, at, socketPath }: Of<"instance-listening">): void {
+  const { state } = draft;
+  const record = draft.instance(instance);
+  if (record === null || record.stopping !== null) return;
+  const id = listenerId(at);
+  record.sockets[id] = socketPath;
+  record.listeningAtMs ??= draft.nowMs;
+  state.everListened = true;
+  if (state.listeners.some((listener) => listener.id === id)) return;
+  assert(state.spec !== null, "the cluster was started");
+  const port = state.listeners.length === 0 ? (state.spec.port ?? at.port) : at.port;
+  const publicAt = { address: at.address, port };
+  state.listeners.push({ id, at: publicAt, bound: false });
+  draft.effect({ kind: "open-listener", id, at: publicAt });
+}
+
+function bound(draft: Draft, { id }: Of<"listener-bound">): void {
+  const listener = draft.state.listeners.find((one) => one.id === id);
+  if (listener === undefined || listener.bound) return;
+  listener.bound = true;
+  const { address, port } = listener.at;
+  const host = address === null ? "localhost" : address.includes(":") ? `[${address}]` : address;
+  draft.event("listening", `listening on http://${host}:${port}${address === null ? " (all addresses)" : ""}`, { address, port });
+}
+
+function bindFailed(draft: Draft, { id, at, code }: Of<"listener-failed">): void {
+  const { state } = draft;
+  const port = at.port;
+  const why =
+    code === "EADDRINUSE"
+      ? `port ${port} is in use by another process; end that one, or choose another with --port`
+      : code === "EACCES"
+        ? `port ${port} needs privileges that this user does not have; choose one above 1023 with --port`
+        : `port ${port} on ${at.address ?? "all addresses"} cannot be had (${code}); choose another with --port`;
+  if (state.listeners.some((listener) => listener.bound)) {
+    state.listeners = state.listeners.filter((listener) => listener.id !== id);
+    draft.event("notice", `not listening on a further port: ${why}`, { code, port });
+  } else if (!state.gaveUp) {
+    state.gaveUp = true;
+    draft.effect({ kind: "give-up", reason: why, exitCode: 1 });
+  }
+}
+
+function linked(draft: Draft, { instance, up }: Of<"instance-link">): void {
+  const record = draft.instance(instance);
+  if (record === null) return;
+  record.linked = up;
+  record.probed ||= up;
+  draft.retry ||= up;
+}
+
+function forwarderOf(draft: Draft, id: string): ForwarderRecord {
+  const known = draft.state.forwarders.find((forwarder) => forwarder.id === id);
+  if (known !== undefined) return known;
+  const record: ForwarderRecord = { id, appliedRevision: 0, inFlight: {}, drained: [] };
+  draft.state.forwarders.push(record);
+  draft.state.forwarders.sort((a, b) => (a.id < b.id ? -1 : 1));
+  return record;
+}
+
+function forwarderLinked(draft: Draft, { forwarder, up }: Of<"forwarder-link">): void {
+  draft.state.forwarders = draft.state.forwarders.filter(({ id }) => id !== forwarder);
+  if (up) forwarderOf(draft, forwarder);
+  draft.event(up ? "forwarder-joined" : "forwarder-left", `${forwarder} is ${up ? "there" : "away"}`, { forwarder });
+}
+
+function exited(draft: Draft, instance: string, exit: Exit, startFailure: string | null): void {
+  const record = draft.instance(instance);
+  if (record === null) return;
+  const servedMs = record.listeningAtMs === null ? 0 : draft.nowMs - record.listeningAtMs;
+  if (startFailure !== null) record.stopping = { signal: "SIGKILL", graceMs: 0, crash: startFailure };
+  const { code, signal, tail } = exit;
+  const crash = buryInstance(draft, record, { code, signal, tail });
+  const node = draft.node(record.node);
+  if (node.replacement === record.id) return replacementLost(draft, node, crash ?? "it was stopped");
+  if (node.instance !== record.id) return;
+  if (draft.state.current?.old === record.id) return oldLost(draft, node, crash);
+  scheduleRestart(draft, node, crash ?? "it was stopped", servedMs);
+  giveUpIfNobodyEverListened(draft, crash ?? "it was stopped", tail);
+}
+
+function evidence(draft: Draft, { instance, evidence: facts }: Of<"instance-evidence">): void {
+  const { current } = draft.state;
+  if (current?.phase !== "evidence" || current.old !== instance) return;
+  draft.event("evidence-taken", `${instance}: evidence taken`, { evidence: facts }, { node: current.node, instance, regeneration: current.id });
+  current.evidenceTaken = true;
+}
+
+/** After the monitor was away: who died meanwhile is buried, who is unknown is ended, all else is taken up. */
+function recovered(draft: Draft, { roster }: Of<"recovered">): void {
+  draft.retry = true;
+  for (const { id, pid } of [...draft.state.instances]) {
+    const living = roster.some(({ instance }) => instance === id);
+    // Never started, as the monitor died before telling init: the start is given out again.
+    if (!living && pid !== null) exited(draft, id, { code: null, signal: null, tail: [] }, null);
+  }
+  for (const { instance, pid } of roster) {
+    const record = draft.instance(instance);
+    if (record !== null) record.pid = pid;
+    else if (draft.state.nodes.some(({ name }) => name === nodeOf(instance))) {
+      draft.effect({ kind: "stop-instance", instance, signal: "SIGTERM", graceMs: draft.settings.killTimeoutMs });
+    }
+  }
+}

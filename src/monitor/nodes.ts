@@ -1,0 +1,172 @@
+/**
+ * The life of a node outside of regenerations: first start, crash, backoff, restart, crash loop. A node
+ * whose instance crashed is started anew from the running release; one that crashes again and again ends
+ * in `failed`, with the reason.
+ */
+import type { ClusterSpec } from "../model/birth.ts";
+import { type InstanceId, instanceId, nodeName } from "../model/node.ts";
+import type { Draft } from "./draft.ts";
+import type { InstanceRecord, NodeRecord } from "./state.ts";
+
+/** An instance that served so long ran well: the next crash starts with the shortest backoff again. */
+const ranWellMs = 30_000;
+
+export function startCluster(draft: Draft, spec: ClusterSpec): void {
+  const { state } = draft;
+  if (state.spec !== null) return;
+  state.spec = spec;
+  for (let index = 1; index <= spec.nodes; index += 1) {
+    state.nodes.push({
+      name: nodeName(index),
+      index,
+      generation: 0,
+      instance: null,
+      replacement: null,
+      restartAtMs: null,
+      crashes: [],
+      attempts: 0,
+      restarts: 0,
+      reason: null,
+      failed: false,
+    });
+  }
+  draft.event("cluster-started", `${spec.name}: starting ${spec.nodes} node${spec.nodes === 1 ? "" : "s"} of ${spec.release.script}`, {
+    name: spec.name,
+    nodes: spec.nodes,
+    script: spec.release.script,
+  });
+  for (const node of state.nodes) node.instance = startInstance(draft, node, false);
+}
+
+/** The next generation of a node: a new record and the effect that starts it. */
+export function startInstance(draft: Draft, node: NodeRecord, slowStart: boolean): InstanceId {
+  node.generation += 1;
+  const record: InstanceRecord = {
+    id: instanceId(node.name, node.generation),
+    node: node.name,
+    generation: node.generation,
+    askedAtMs: draft.nowMs,
+    deadlineMs: draft.nowMs + draft.settings.startTimeoutMs,
+    pid: null,
+    sockets: {},
+    listeningAtMs: null,
+    availability: "none",
+    availableSinceMs: 0,
+    slowStart,
+    linked: false,
+    probed: false,
+    fenced: false,
+    quiet: false,
+    stopping: null,
+  };
+  draft.state.instances.push(record);
+  effectStart(draft, record, node);
+  return record.id;
+}
+
+export function effectStart(draft: Draft, record: InstanceRecord, node: NodeRecord): void {
+  draft.effect({ kind: "start-instance", instance: record.id, node: node.name, nodeIndex: node.index, generation: record.generation });
+}
+
+/** `crash` is the reason for which the exit counts as one; null: the stop is intended. */
+export function stopInstance(draft: Draft, record: InstanceRecord, signal: "SIGTERM" | "SIGKILL", crash: string | null): void {
+  record.availability = "none";
+  record.stopping ??= { signal, graceMs: draft.settings.killTimeoutMs, crash };
+  effectStop(draft, record);
+}
+
+export function effectStop(draft: Draft, record: InstanceRecord): void {
+  if (record.stopping === null) return;
+  draft.effect({ kind: "stop-instance", instance: record.id, signal: record.stopping.signal, graceMs: record.stopping.graceMs });
+}
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly tail: readonly string[];
+}
+
+/** Takes the record out; what it meant for its node is for the caller. Returns the reason if it was a crash. */
+export function buryInstance(draft: Draft, record: InstanceRecord, exit: Exit): string | null {
+  draft.state.instances = draft.state.instances.filter(({ id }) => id !== record.id);
+  for (const forwarder of draft.state.forwarders) {
+    forwarder.drained = forwarder.drained.filter((id) => id !== record.id);
+    delete forwarder.inFlight[record.id];
+  }
+  draft.state.told = draft.state.told.filter((key) => !key.startsWith(`${record.id} `));
+  const crash = record.stopping === null ? describeExit(record, exit) : record.stopping.crash;
+  const text = crash === null ? `${record.id} has ended` : `${record.id} died: ${crash}`;
+  draft.event("instance-exited", text, { ...exit, intended: crash === null, pid: record.pid }, { node: record.node, instance: record.id });
+  return crash;
+}
+
+/** The node has nobody who serves: start anew after the backoff, or give it up. */
+export function scheduleRestart(draft: Draft, node: NodeRecord, reason: string, servedMs: number): void {
+  const { settings, nowMs } = draft;
+  node.instance = null;
+  if (servedMs >= ranWellMs) node.attempts = 0;
+  node.crashes = [...node.crashes.filter((atMs) => nowMs - atMs < settings.crashLoopWindowMs), nowMs].slice(-settings.crashLoopRestarts);
+  node.reason = reason;
+  if (node.crashes.length >= settings.crashLoopRestarts) {
+    node.failed = true;
+    node.restartAtMs = null;
+    draft.event("node-failed", `${node.name} has failed: ${node.crashes.length} crashes, the last: ${reason}; start it anew with "coppice regenerate ${node.name}"`, { reason, crashes: node.crashes.length }, { node: node.name });
+    return;
+  }
+  const pauseMs = backoffMs(node.attempts, settings.restartBackoffMsMin, settings.restartBackoffMsMax, node.index);
+  node.attempts += 1;
+  node.restartAtMs = nowMs + pauseMs;
+  draft.event("node-restarting", `${node.name} is started again in ${pauseMs} ms`, { pauseMs, reason }, { node: node.name });
+}
+
+/** Doubles with each attempt up to the bound; up to a quarter more, by the node, so that nodes do not restart as one. */
+export function backoffMs(attempts: number, minMs: number, maxMs: number, nodeIndex: number): number {
+  const plainMs = Math.min(minMs * 2 ** Math.min(attempts, 30), maxMs);
+  const jitterRatio = ((nodeIndex * 2_654_435_761) % 1_000) / 4_000;
+  return Math.round(plainMs * (1 + jitterRatio));
+}
+
+export function restartDueNodes(draft: Draft): void {
+  for (const node of draft.state.nodes) {
+    if (node.restartAtMs === null || node.restartAtMs > draft.nowMs || node.instance !== null || node.replacement !== null) continue;
+    node.restartAtMs = null;
+    node.restarts += 1;
+    node.instance = startInstance(draft, node, true);
+  }
+}
+
+/** First instances (and restarted ones) serve as soon as they listen; those that do not in time are ended. */
+export function tendStarting(draft: Draft): void {
+  for (const record of draft.state.instances) {
+    if (record.stopping !== null) continue;
+    const node = draft.node(record.node);
+    if (record.listeningAtMs === null) {
+      if (draft.nowMs >= record.deadlineMs) stopInstance(draft, record, "SIGKILL", `it did not listen on a port within ${draft.settings.startTimeoutMs} ms`);
+    } else if (node.instance === record.id && record.availability === "none") {
+      makeAvailable(draft, record);
+      node.reason = null;
+      draft.event("instance-ready", `${record.id} serves (pid ${record.pid})`, { pid: record.pid }, { node: node.name, instance: record.id });
+    }
+  }
+}
+
+export function makeAvailable(draft: Draft, record: InstanceRecord): void {
+  record.availability = "available";
+  if (record.availableSinceMs === 0) record.availableSinceMs = draft.nowMs;
+}
+
+/** Nobody ever listened and every node's first start has failed: the release is broken, say so and end. */
+export function giveUpIfNobodyEverListened(draft: Draft, reason: string, tail: readonly string[]): void {
+  const { state } = draft;
+  if (state.everListened || state.gaveUp || !state.nodes.every(({ crashes }) => crashes.length > 0)) return;
+  state.gaveUp = true;
+  const said = tail.length === 0 ? "" : `\nIts last words:\n${tail.map((line) => `    ${line}`).join("\n")}`;
+  draft.effect({ kind: "give-up", reason: `${state.spec?.release.script ?? "the server"} cannot be started: ${reason}.${said}`, exitCode: 1 });
+}
+
+function describeExit(record: InstanceRecord, { code, signal, tail }: Exit): string {
+  if (signal !== null) return `ended by ${signal}`;
+  const last = tail.findLast((line) => line.trim() !== "");
+  if (code === 0) return record.listeningAtMs === null ? "it ended by itself without ever listening on a port" : "it ended by itself (code 0)";
+  return `it ended with code ${code}${last === undefined ? "" : ` (${last.trim().slice(0, 200)})`}`;
+}

@@ -1,0 +1,171 @@
+/**
+ * The monitor's whole memory: plain data, snapshotted to the journal as JSON. Only `step` changes it.
+ * Records are kept in arrays in a fixed order, so that the same inputs always give the same effects.
+ */
+import type { ClusterSpec } from "../model/birth.ts";
+import type { InstanceId, ListenAddress, ListenerId, NodeName } from "../model/node.ts";
+import type { InFlight, RouteTable } from "../model/routes.ts";
+import type { Phase } from "./lifecycle.ts";
+
+export interface InstanceRecord {
+  readonly id: InstanceId;
+  readonly node: NodeName;
+  readonly generation: number;
+  /** When it was asked to start. */
+  readonly askedAtMs: number;
+  /** Until when it must listen. */
+  deadlineMs: number;
+  pid: number | null;
+  /** Socket paths of the listeners that it serves. */
+  sockets: Record<ListenerId, string>;
+  listeningAtMs: number | null;
+  availability: "none" | "available" | "cordoned";
+  availableSinceMs: number;
+  slowStart: boolean;
+  /** The probe's control link is up. */
+  linked: boolean;
+  /** A probe has ever been linked. */
+  probed: boolean;
+  fenced: boolean;
+  quiet: boolean;
+  /** Set once it was asked to stop: its exit is intended from then on, unless the reason is a crash. */
+  stopping: { readonly signal: "SIGTERM" | "SIGKILL"; readonly graceMs: number; readonly crash: string | null } | null;
+}
+
+export interface NodeRecord {
+  readonly name: NodeName;
+  readonly index: number;
+  /** The highest generation that was ever used. */
+  generation: number;
+  /** Who serves, or is on the way to where nobody served before. */
+  instance: InstanceId | null;
+  /** Who is to take over, during a regeneration. */
+  replacement: InstanceId | null;
+  /** When the next start after a crash is due. */
+  restartAtMs: number | null;
+  crashes: number[];
+  /** Restarts since it last ran well; the backoff grows with it. */
+  attempts: number;
+  restarts: number;
+  /** Why it is down; null while it is well. */
+  reason: string | null;
+  failed: boolean;
+}
+
+export type Origin = "operator" | "aging";
+
+export interface Confirmation {
+  readonly writes: number;
+  readonly checksum: string;
+}
+
+export interface Regeneration {
+  readonly id: string;
+  readonly node: NodeName;
+  readonly origin: Origin;
+  readonly why: string;
+  requests: string[];
+  old: InstanceId | null;
+  readonly replacement: InstanceId;
+  phase: Phase;
+  phaseSinceMs: number;
+  /** Until when the phase must be done; null if it waits for ever. */
+  deadlineMs: number | null;
+  readonly startedAtMs: number;
+  endedAtMs: number | null;
+  outcome: "running" | "succeeded" | "failed";
+  /** Why it failed, or what was remarkable. */
+  remark: string | null;
+  cordonRevision: number | null;
+  inFlightAtCordon: InFlight | null;
+  handedOff: Confirmation | null;
+  revoked: Confirmation | null;
+  evidenceTaken: boolean;
+  timeline: { readonly phase: Phase; readonly atMs: number }[];
+}
+
+export interface QueueEntry {
+  readonly node: NodeName;
+  readonly origin: Origin;
+  readonly why: string;
+  requests: string[];
+}
+
+export interface OperatorRequest {
+  readonly id: string;
+  readonly nodes: { readonly name: NodeName; regeneration: string | null; outcome: "waiting" | "running" | "succeeded" | "failed" }[];
+}
+
+export interface ForwarderRecord {
+  readonly id: string;
+  appliedRevision: number;
+  inFlight: Record<InstanceId, InFlight>;
+  drained: InstanceId[];
+}
+
+export interface ListenerRecord {
+  readonly id: ListenerId;
+  /** Where the forwarder listens. */
+  readonly at: ListenAddress;
+  bound: boolean;
+}
+
+export interface MonitorState {
+  spec: ClusterSpec | null;
+  nowMs: number;
+  wakeAtMs: number | null;
+  nodes: NodeRecord[];
+  instances: InstanceRecord[];
+  forwarders: ForwarderRecord[];
+  replicatorLinked: boolean;
+  listeners: ListenerRecord[];
+  learnedCookies: string[];
+  routes: RouteTable;
+  /** The one under way, at most. */
+  current: Regeneration | null;
+  /** Those that ended, the latest last, bounded. */
+  ended: Regeneration[];
+  succeeded: number;
+  failed: number;
+  queue: QueueEntry[];
+  requests: OperatorRequest[];
+  nextRegeneration: number;
+  consecutiveFailures: number;
+  halted: string | null;
+  lastAutomaticAtMs: number | null;
+  /** Reasons for which a regeneration of an instance was put off, already told. */
+  told: string[];
+  /** When unconfirmed effects were last given out. */
+  retriedAtMs: number;
+  everListened: boolean;
+  gaveUp: boolean;
+}
+
+export function initialState(): MonitorState {
+  return {
+    spec: null,
+    nowMs: 0,
+    wakeAtMs: null,
+    nodes: [],
+    instances: [],
+    forwarders: [],
+    replicatorLinked: false,
+    listeners: [],
+    learnedCookies: [],
+    routes: { revision: 0, listeners: [], upstreams: [], affinityCookies: [] },
+    current: null,
+    ended: [],
+    succeeded: 0,
+    failed: 0,
+    queue: [],
+    requests: [],
+    nextRegeneration: 1,
+    consecutiveFailures: 0,
+    halted: null,
+    lastAutomaticAtMs: null,
+    told: [],
+    retriedAtMs: 0,
+    everListened: false,
+    gaveUp: false,
+  };
+}

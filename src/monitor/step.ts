@@ -1,0 +1,93 @@
+/**
+ * The state monitor as a pure function: a fact comes in, the next state and the effects go out. First the
+ * fact is written into the state, then one reconcile pass finds what follows from the state as it is, not
+ * from which fact woke it; so a step after a recovery does what any other step does.
+ */
+import { askToRevoke, advance } from "./advance.ts";
+import { admitNext } from "./admission.ts";
+import { Draft } from "./draft.ts";
+import { takeFact } from "./facts.ts";
+import { lifecycle } from "./lifecycle.ts";
+import { effectStart, effectStop, restartDueNodes, tendStarting } from "./nodes.ts";
+import { publishRoutes } from "./route-table.ts";
+import type { MonitorState } from "./state.ts";
+import type { Input, StepResult } from "./types.ts";
+
+export { initialState } from "./state.ts";
+
+/** Unconfirmed effects are given out again after this time; all are idempotent. */
+const retryMs = 1_000;
+/** A wake-up that comes so much too late was not ours to miss: the host slept, or the clock was set. */
+const jumpMs = 5_000;
+
+export function step(before: MonitorState, input: Input): StepResult<MonitorState> {
+  const draft = new Draft(before, input.nowMs);
+  const { state } = draft;
+  forgiveJump(draft);
+  state.nowMs = input.nowMs;
+  takeFact(draft, input);
+  if (state.spec === null) return { state, effects: draft.effects, wakeAtMs: null };
+  draft.retry ||= somethingPends(state) && input.nowMs - state.retriedAtMs >= retryMs;
+  if (draft.retry) {
+    state.retriedAtMs = input.nowMs;
+    giveOutAgain(draft);
+  }
+  restartDueNodes(draft);
+  tendStarting(draft);
+  askToRevoke(draft);
+  advance(draft);
+  admitNext(draft);
+  publishRoutes(draft);
+  state.wakeAtMs = nextWake(draft);
+  return { state, effects: draft.effects, wakeAtMs: state.wakeAtMs };
+}
+
+function giveOutAgain(draft: Draft): void {
+  for (const record of draft.state.instances) {
+    if (record.stopping !== null) effectStop(draft, record);
+    else if (record.pid === null) effectStart(draft, record, draft.node(record.node));
+  }
+  for (const { id, at, bound } of draft.state.listeners) if (!bound) draft.effect({ kind: "open-listener", id, at });
+}
+
+function somethingPends(state: MonitorState): boolean {
+  return (
+    state.current !== null ||
+    state.instances.some(({ pid, stopping }) => pid === null || stopping !== null) ||
+    state.listeners.some(({ bound }) => !bound)
+  );
+}
+
+/** Nobody is late for a time in which nothing could run: every deadline moves with the jump, once. */
+function forgiveJump(draft: Draft): void {
+  const { state, nowMs } = draft;
+  const overdueMs = state.wakeAtMs === null ? 0 : nowMs - Math.max(state.wakeAtMs, state.nowMs);
+  const shiftMs = nowMs < state.nowMs ? nowMs - state.nowMs : overdueMs > jumpMs ? overdueMs : 0;
+  if (shiftMs === 0) return;
+  for (const record of state.instances) {
+    record.deadlineMs += shiftMs;
+    if (record.listeningAtMs !== null) record.listeningAtMs += shiftMs;
+  }
+  for (const node of state.nodes) if (node.restartAtMs !== null) node.restartAtMs += shiftMs;
+  for (const regeneration of state.current === null ? state.ended : [...state.ended, state.current]) {
+    if (regeneration.deadlineMs !== null) regeneration.deadlineMs += shiftMs;
+  }
+  if (state.lastAutomaticAtMs !== null && shiftMs < 0) state.lastAutomaticAtMs += shiftMs;
+  if (shiftMs < 0) state.retriedAtMs = Math.min(state.retriedAtMs, nowMs);
+}
+
+function nextWake(draft: Draft): number | null {
+  const { state, settings } = draft;
+  const times: number[] = [];
+  for (const { deadlineMs, listeningAtMs, stopping } of state.instances) if (listeningAtMs === null && stopping === null) times.push(deadlineMs);
+  for (const { restartAtMs } of state.nodes) if (restartAtMs !== null) times.push(restartAtMs);
+  for (const { phase, deadlineMs } of state.ended) if (phase === "probation" && deadlineMs !== null) times.push(deadlineMs);
+  const { current } = state;
+  if (current !== null) {
+    if (current.deadlineMs !== null && lifecycle[current.phase].onDeadline !== "wait") times.push(current.deadlineMs);
+    const listeningAtMs = draft.instance(current.replacement)?.listeningAtMs ?? null;
+    if (current.phase === "warming" && listeningAtMs !== null) times.push(listeningAtMs + settings.minReadyMs);
+  }
+  if (somethingPends(state)) times.push(state.retriedAtMs + retryMs);
+  return times.length === 0 ? null : Math.max(Math.min(...times), state.nowMs + 1);
+}

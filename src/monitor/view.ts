@@ -1,0 +1,71 @@
+/** What the admin API shows of the state: pure views, no decisions. */
+import type { NodeState, NodeStatus, RegenerationProgress } from "../model/admin.ts";
+import type { ListenAddress } from "../model/node.ts";
+import type { MonitorState, NodeRecord, Regeneration } from "./state.ts";
+
+export type NodeView = Pick<NodeStatus, "name" | "generation" | "state" | "phase" | "instance" | "pid" | "startedAtMs" | "restarts" | "reason">;
+
+export function nodeStates(state: MonitorState): NodeView[] {
+  return state.nodes.map((node) => {
+    const instance = state.instances.find(({ id }) => id === node.instance) ?? null;
+    return {
+      name: node.name,
+      generation: instance?.generation ?? node.generation,
+      state: stateOf(state, node),
+      phase: phaseOf(state, node),
+      instance: instance?.id ?? null,
+      pid: instance?.pid ?? null,
+      startedAtMs: instance?.askedAtMs ?? null,
+      restarts: node.restarts,
+      reason: node.reason,
+    };
+  });
+}
+
+function stateOf(state: MonitorState, node: NodeRecord): NodeState {
+  if (state.current?.node === node.name) return "regenerating";
+  if (node.failed) return "failed";
+  const instance = state.instances.find(({ id }) => id === node.instance);
+  if (instance?.availability === "available" && state.listeners.some(({ bound }) => bound)) return "ready";
+  return node.restarts > 0 || node.crashes.length > 0 ? "restarting" : "starting";
+}
+
+function phaseOf(state: MonitorState, node: NodeRecord): string | null {
+  if (state.current?.node === node.name) return state.current.phase;
+  const onProbation = state.ended.some(({ replacement, phase }) => replacement === node.instance && phase === "probation");
+  return onProbation ? "probation" : null;
+}
+
+/** Null if there is no such request (or it is long past). */
+export function progress(state: MonitorState, request: string): RegenerationProgress | null {
+  const found = state.requests.find(({ id }) => id === request);
+  if (found === undefined) return null;
+  const nodes = found.nodes.map(({ name, regeneration, outcome }) => {
+    const record = regeneration === null ? null : findRegeneration(state, regeneration);
+    return {
+      name,
+      outcome,
+      phase: record?.phase ?? null,
+      reason: record?.remark ?? null,
+      durationMs: record === null ? null : (record.endedAtMs ?? state.nowMs) - record.startedAtMs,
+    };
+  });
+  return { id: request, done: nodes.every(({ outcome }) => outcome === "succeeded" || outcome === "failed"), nodes };
+}
+
+function findRegeneration(state: MonitorState, id: string): Regeneration | null {
+  return state.current?.id === id ? state.current : (state.ended.find((one) => one.id === id) ?? null);
+}
+
+export function regenerationCounts(state: MonitorState): { succeeded: number; failed: number } {
+  return { succeeded: state.succeeded, failed: state.failed };
+}
+
+export function halted(state: MonitorState): string | null {
+  return state.halted;
+}
+
+/** Where the cluster listens for clients. */
+export function listeners(state: MonitorState): ListenAddress[] {
+  return state.listeners.filter(({ bound }) => bound).map(({ at }) => at);
+}
