@@ -1,0 +1,92 @@
+/**
+ * A forwarder's process. Init gives it the listening sockets, the monitor the route table; without a
+ * monitor the last table stands. It ends with init's channel, or finishes when init says so.
+ */
+import type { ToForwarderFromInit, Welcome } from "../model/birth.ts";
+import { controlProtocol, type FromForwarder, type ToForwarder } from "../model/control.ts";
+import { Link } from "../link/link.ts";
+import { tokenFor } from "../link/token.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { PublicServers } from "./public-servers.ts";
+
+const trafficMs = 1_000;
+
+class Forwarder {
+  readonly #dispatcher: Dispatcher;
+  readonly #servers: PublicServers;
+  readonly #link: Link;
+
+  constructor({ id, clusterKey, spec }: Welcome) {
+    this.#dispatcher = new Dispatcher({
+      settings: spec.settings,
+      clusterKey,
+      onDrained: (instance) => {
+        this.#tell({ kind: "drained", instance, revision: this.#dispatcher.table.revision });
+        this.#tellTraffic();
+      },
+    });
+    this.#servers = new PublicServers(this.#dispatcher);
+    this.#link = new Link({
+      path: spec.paths.controlSocket,
+      hello: { kind: "hello", protocol: controlProtocol, role: "forwarder", id, token: tokenFor(clusterKey, "forwarder", id), pid: process.pid },
+      keepAlive: true,
+      onUp: () => this.#tellLevel(),
+      onFrame: ({ head }) => this.#apply(head as ToForwarder), // the monitor, on its private socket
+    });
+    setInterval(() => this.#tellTraffic(), trafficMs).unref();
+  }
+
+  listen(message: Extract<ToForwarderFromInit, { kind: "listener" }>, handle: object): void {
+    this.#servers.listen(message.id, handle, (error) => {
+      process.stderr.write(`cannot listen on port ${message.at.port}: ${error.message}\n`);
+      this.#tell({ kind: "listen-failed", at: message.at, code: error.code ?? "UNKNOWN" });
+    });
+  }
+
+  async finish(deadlineMs: number): Promise<void> {
+    setTimeout(() => process.exit(0), deadlineMs);
+    await this.#servers.finish();
+    process.exit(0);
+  }
+
+  /** One tick: the table is applied before anything else runs. A drained upstream is told after its revision. */
+  #apply({ table }: ToForwarder): void {
+    const known = this.#dispatcher.table.revision;
+    if (table.revision > known) this.#dispatcher.apply(table);
+    this.#tell({ kind: "routes-applied", revision: this.#dispatcher.table.revision, inFlight: this.#dispatcher.table.inFlight() });
+    if (table.revision <= known) this.#tellDrained();
+  }
+
+  #tellLevel(): void {
+    const { revision } = this.#dispatcher.table;
+    if (revision === 0) return;
+    this.#tell({ kind: "routes-applied", revision, inFlight: this.#dispatcher.table.inFlight() });
+    this.#tellDrained();
+  }
+
+  #tellDrained(): void {
+    for (const upstream of this.#dispatcher.table.all()) {
+      if (upstream.cordoned && upstream.total === 0) this.#tell({ kind: "drained", instance: upstream.id, revision: this.#dispatcher.table.revision });
+    }
+  }
+
+  #tellTraffic(): void {
+    this.#tell({ kind: "traffic", upstreams: this.#dispatcher.traffic(), parked: this.#dispatcher.parking.size, connections: this.#servers.connections });
+  }
+
+  #tell(message: FromForwarder): void {
+    this.#link.send(message);
+  }
+}
+
+let forwarder: Forwarder | null = null;
+
+process.title = "coppice forwarder";
+process.on("disconnect", () => process.exit(0));
+process.on("SIGTERM", () => process.exit(0));
+process.on("message", (message, handle) => {
+  const told = message as ToForwarderFromInit; // init's own channel
+  if (told.kind === "welcome") forwarder = new Forwarder(told);
+  else if (told.kind === "listener" && handle !== undefined) forwarder?.listen(told, handle as object); // a raw TCP handle
+  else if (told.kind === "finish") void forwarder?.finish(told.deadlineMs);
+});

@@ -1,0 +1,48 @@
+/** Parking: requests that no node can take now wait here, first come first served, bounded in number and time. */
+
+interface Parked {
+  readonly go: () => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+export class ParkingLot {
+  readonly #max: number;
+  readonly #timeoutMs: number;
+  readonly #parked = new Set<Parked>();
+
+  constructor(max: number, timeoutMs: number) {
+    this.#max = max;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  get size(): number {
+    return this.#parked.size;
+  }
+
+  /** False if there is no room. The returned function takes the request out (its client went away). */
+  park(go: () => void, tooLong: () => void): (() => void) | null {
+    if (this.#parked.size >= this.#max) return null;
+    const parked: Parked = {
+      go,
+      timer: setTimeout(() => {
+        this.#parked.delete(parked);
+        tooLong();
+      }, this.#timeoutMs),
+    };
+    this.#parked.add(parked);
+    return () => {
+      clearTimeout(parked.timer);
+      this.#parked.delete(parked);
+    };
+  }
+
+  /** Lets everybody try again; who finds no node parks again at the end. */
+  release(): void {
+    const waiting = [...this.#parked];
+    this.#parked.clear();
+    for (const { go, timer } of waiting) {
+      clearTimeout(timer);
+      go();
+    }
+  }
+}

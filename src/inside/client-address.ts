@@ -1,0 +1,38 @@
+/**
+ * The client's address. The forwarder sends it as the first header of each request; the probe reads it,
+ * hides it, and makes the private socket say what the client's own connection would have said. A header
+ * without the right mark is hidden too, and not believed.
+ */
+import { IncomingMessage } from "node:http";
+import { isIPv6, type Socket } from "node:net";
+
+const privateHeader = "x-coppice-client";
+
+type AddHeaderLines = (this: IncomingMessage, headers: string[], count: number) => void;
+interface Internals {
+  _addHeaderLines: AddHeaderLines;
+}
+
+let trusted: string | null = null;
+
+/** From now on requests with this mark say who their client is. */
+export function trustClientHeader(mark: string): void {
+  if (trusted !== null) return;
+  trusted = mark;
+  const prototype = IncomingMessage.prototype as unknown as Internals; // Node's own method, the same on all versions from 18
+  const addHeaderLines = prototype._addHeaderLines;
+  prototype._addHeaderLines = function (this: IncomingMessage, headers: string[], count: number): void {
+    if (headers[0] !== undefined && headers[0].length === privateHeader.length && headers[0].toLowerCase() === privateHeader) {
+      believe(this.socket, headers[1] ?? "", mark);
+      addHeaderLines.call(this, headers.slice(2), count - 2);
+    } else addHeaderLines.call(this, headers, count);
+  };
+}
+
+function believe(socket: Socket, value: string, mark: string): void {
+  const [given, address, port] = value.split(" ");
+  if (given !== mark || address === undefined || port === undefined) return;
+  // Where net.Socket keeps what getpeername said; remoteAddress, remotePort and remoteFamily read it.
+  const told = socket as Socket & { _peername?: { address: string; port: number; family: string } };
+  told._peername = { address, port: Number(port), family: isIPv6(address) ? "IPv6" : "IPv4" };
+}

@@ -1,0 +1,88 @@
+/**
+ * Listeners: a server of the application that listens on a fixed TCP port listens on a private Unix
+ * socket instead, and says of itself what it would have said. The forwarder takes the port.
+ *
+ * The seam is `net.Server.prototype._listen2`, where all forms of `listen` meet with plain arguments
+ * (the same on Node 18 to 26). Port 0, paths, descriptors and cluster workers are left alone.
+ */
+import { Server as HttpServer } from "node:http";
+import { type AddressInfo, isIPv6, Server as NetServer } from "node:net";
+import { networkInterfaces } from "node:os";
+import type { ListenAddress } from "../model/node.ts";
+
+export interface MovedListener {
+  readonly at: ListenAddress;
+  readonly socketPath: string;
+  readonly listenerKind: "http";
+}
+
+export interface MoveOptions {
+  readonly directory: string;
+  readonly instance: string;
+  readonly onMoved: (server: HttpServer, listener: MovedListener) => void;
+  readonly onClosed: (listener: MovedListener) => void;
+  readonly onNotice: (code: string, text: string) => void;
+}
+
+type Listen2 = (this: NetServer, address: string | null, port: number, addressType: number, backlog: number, fd: number | undefined, flags: number) => void;
+interface Internals {
+  _listen2: Listen2;
+  _handle: unknown;
+}
+
+export function moveListeners(options: MoveOptions): void {
+  const prototype = NetServer.prototype as unknown as Internals; // Node's own method, see above
+  const listen2 = prototype._listen2;
+  const taken = new Set<string>();
+  let count = 0;
+  prototype._listen2 = function (this: NetServer, address, port, addressType, backlog, fd, flags): void {
+    const listenAsAsked = () => listen2.call(this, address, port, addressType, backlog, fd, flags);
+    if (!(port > 0) || (typeof fd === "number" && fd >= 0) || (this as unknown as Internals)._handle) return listenAsAsked();
+    if (!isPlainHttp(this)) {
+      options.onNotice("not-http", `port ${port} is not plain HTTP: it is left to the server itself and is not shared between nodes`);
+      return listenAsAsked();
+    }
+    const key = `${address ?? "*"}|${port}`;
+    if (taken.has(key)) return refuseTaken(this, address, port);
+    taken.add(key);
+    count += 1;
+    const listener: MovedListener = { at: { address, port }, socketPath: `${options.directory}/${options.instance}-${count}.sock`, listenerKind: "http" };
+    this.once("listening", () => options.onMoved(this as HttpServer, listener)); // isPlainHttp, above
+    this.once("close", () => {
+      taken.delete(key);
+      options.onClosed(listener);
+    });
+    this.address = () => addressAsAsked(address, port);
+    listen2.call(this, listener.socketPath, -1, -1, backlog, undefined, flags);
+  };
+}
+
+function isPlainHttp(server: NetServer): boolean {
+  return server instanceof HttpServer; // https and http2 servers are TLS or net servers, not these
+}
+
+/** What `server.address()` would have answered. */
+function addressAsAsked(address: string | null, port: number): AddressInfo {
+  const shown = address ?? (hasIPv6() ? "::" : "0.0.0.0");
+  return { address: shown, family: isIPv6(shown) ? "IPv6" : "IPv4", port };
+}
+
+let ipv6: boolean | null = null;
+
+function hasIPv6(): boolean {
+  ipv6 ??= Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ family }) => family === "IPv6") === true);
+  return ipv6;
+}
+
+/** Unix sockets never collide: within a process the second listener on a port is refused by us, as Node would. */
+function refuseTaken(server: NetServer, address: string | null, port: number): void {
+  const shown = address ?? "::";
+  const error = Object.assign(new Error(`listen EADDRINUSE: address already in use ${isIPv6(shown) ? shown : `${shown}`}:${port}`), {
+    code: "EADDRINUSE",
+    errno: -98,
+    syscall: "listen",
+    address: shown,
+    port,
+  });
+  process.nextTick(() => server.emit("error", error));
+}

@@ -1,0 +1,70 @@
+/**
+ * The resend rule (DESIGN §7). Nothing written: another node may always have it. Written, and no byte of
+ * the answer sent to the client: only idempotent methods (RFC 9110 §9.2.2), only because the node died,
+ * and once. After bytes went out: the client's connection is reset, so that half an answer is seen as one.
+ */
+
+/**
+ * not-written: connect failed, or nothing left this process. refused: the instance's fence said that it
+ * did not execute it. died: the connection ended after the request (or a part of it) was written.
+ */
+export type AttemptEnd = "not-written" | "refused" | "died";
+
+export interface ResendFacts {
+  readonly method: string;
+  readonly end: AttemptEnd;
+  /** Bytes of this answer left for the client. */
+  readonly answerSent: boolean;
+  /** All of the request's body that was read is kept. */
+  readonly bodySaved: boolean;
+  /** How often it was in process at a death before this one. */
+  readonly deathsBefore: number;
+  /** The application opted in, and the request carries an Idempotency-Key. */
+  readonly idempotencyKey: boolean;
+  /** The route was in process at two deaths lately. */
+  readonly deadly: boolean;
+}
+
+export type ResendVerdict = "resend" | "answer-502" | "reset";
+
+const idempotentMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
+const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
+
+/** Methods that may change something (RFC 9110 §9.2.1). */
+export function isUnsafe(method: string): boolean {
+  return !safeMethods.has(method);
+}
+
+export function resendVerdict(facts: ResendFacts): ResendVerdict {
+  if (facts.answerSent) return "reset";
+  if (!facts.bodySaved) return "answer-502";
+  if (facts.end !== "died") return "resend";
+  if (facts.deathsBefore > 0 || facts.deadly) return "answer-502";
+  return idempotentMethods.has(facts.method) || facts.idempotencyKey ? "resend" : "answer-502";
+}
+
+const deadlyRoutesMax = 256;
+
+/** Queries of death: routes in process at two deaths are not resent for a while. Bounded; the clock is the caller's. */
+export class DeadlyRoutes {
+  readonly #rememberMs: number;
+  readonly #deaths = new Map<string, { count: number; untilMs: number }>();
+
+  constructor(rememberMs: number) {
+    this.#rememberMs = rememberMs;
+  }
+
+  died(route: string, nowMs: number): void {
+    const known = this.#deaths.get(route);
+    const count = known !== undefined && known.untilMs > nowMs ? known.count + 1 : 1;
+    this.#deaths.delete(route);
+    this.#deaths.set(route, { count, untilMs: nowMs + this.#rememberMs });
+    const oldest = this.#deaths.keys().next();
+    if (this.#deaths.size > deadlyRoutesMax && oldest.done !== true) this.#deaths.delete(oldest.value);
+  }
+
+  isDeadly(route: string, nowMs: number): boolean {
+    const known = this.#deaths.get(route);
+    return known !== undefined && known.untilMs > nowMs && known.count >= 2;
+  }
+}

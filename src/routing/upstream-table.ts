@@ -1,0 +1,157 @@
+/**
+ * The forwarder's upstreams: who may have a request, who has how many. Mutable on purpose: a request
+ * costs no garbage here. `available` is the one word that choice stands on: in the table, not cordoned,
+ * serving the listener.
+ *
+ * Drain accounting is exact by construction: `begin` and `end` are the only ways in and out, and a
+ * cordoned upstream is drained when the last one ends.
+ */
+import { assert } from "../model/errors.ts";
+import type { InstanceId, ListenerId } from "../model/node.ts";
+import type { InFlight, RouteTable, UpstreamRoute } from "../model/routes.ts";
+import { hash32, rendezvousWeight } from "./affinity.ts";
+
+/** A regrown upstream begins with this share of its traffic, not with none: it must warm up on something. */
+const slowStartRatioMin = 0.1;
+
+export class Upstream {
+  readonly id: InstanceId;
+  readonly idHash: number;
+  route: UpstreamRoute;
+  /** In the current table. */
+  listed = true;
+  total = 0;
+  unsafe = 0;
+  requestsTotal = 0;
+  serverErrorsTotal = 0;
+  resentTotal = 0;
+  failedTotal = 0;
+
+  constructor(route: UpstreamRoute) {
+    this.id = route.id;
+    this.idHash = hash32(route.id);
+    this.route = route;
+  }
+
+  get cordoned(): boolean {
+    return !this.listed || this.route.availability === "cordoned";
+  }
+}
+
+export interface ChoiceOptions {
+  readonly listener: ListenerId;
+  /** The session cookie's value; null without one. */
+  readonly session: string | null;
+  readonly nowMs: number;
+  /** Upstreams that this request has failed on. */
+  readonly avoid: readonly InstanceId[];
+}
+
+export class UpstreamTable {
+  readonly #upstreams = new Map<InstanceId, Upstream>();
+  readonly #slowStartMs: number;
+  /** Uniform in 0..1. */
+  readonly #random: () => number;
+  readonly #onDrained: (upstream: Upstream) => void;
+  #list: Upstream[] = [];
+  revision = 0;
+  affinityCookies: readonly string[] = [];
+
+  constructor(options: { readonly slowStartMs: number; readonly random: () => number; readonly onDrained: (upstream: Upstream) => void }) {
+    this.#slowStartMs = options.slowStartMs;
+    this.#random = options.random;
+    this.#onDrained = options.onDrained;
+  }
+
+  /** Takes a newer table; false if it is not newer. Upstreams that left stay until their last request ends. */
+  apply(table: RouteTable): boolean {
+    if (table.revision <= this.revision) return false;
+    this.revision = table.revision;
+    this.affinityCookies = table.affinityCookies;
+    for (const upstream of this.#upstreams.values()) upstream.listed = false;
+    for (const route of table.upstreams) {
+      const known = this.#upstreams.get(route.id);
+      const wasCordoned = known?.cordoned ?? false;
+      if (known === undefined) this.#upstreams.set(route.id, new Upstream(route));
+      else {
+        known.route = route;
+        known.listed = true;
+      }
+      const upstream = this.#upstreams.get(route.id);
+      if (upstream !== undefined && upstream.cordoned && !wasCordoned && upstream.total === 0) this.#onDrained(upstream);
+    }
+    for (const upstream of [...this.#upstreams.values()]) this.#forgetIfGone(upstream);
+    this.#list = [...this.#upstreams.values()];
+    return true;
+  }
+
+  all(): readonly Upstream[] {
+    return this.#list;
+  }
+
+  inFlight(): Record<InstanceId, InFlight> {
+    return Object.fromEntries(this.#list.filter(({ total }) => total > 0).map(({ id, total, unsafe }) => [id, { total, unsafe }]));
+  }
+
+  /** Affinity first, else the less loaded of two drawn at random; null if none is available. */
+  choose({ listener, session, nowMs, avoid }: ChoiceOptions): Upstream | null {
+    const candidates = this.#list.filter((upstream) => !upstream.cordoned && listener in upstream.route.sockets);
+    const fresh = candidates.filter(({ id }) => !avoid.includes(id));
+    const among = fresh.length > 0 ? fresh : candidates;
+    if (among.length <= 1) return among[0] ?? null;
+    if (session !== null) return byAffinity(among, session);
+    const first = this.#draw(among);
+    const second = this.#draw(among);
+    return this.#load(first, nowMs) <= this.#load(second, nowMs) ? first : second;
+  }
+
+  begin(upstream: Upstream, unsafe: boolean): void {
+    upstream.total += 1;
+    if (unsafe) upstream.unsafe += 1;
+    upstream.requestsTotal += 1;
+  }
+
+  end(upstream: Upstream, unsafe: boolean): void {
+    upstream.total -= 1;
+    if (unsafe) upstream.unsafe -= 1;
+    assert(upstream.total >= 0 && upstream.unsafe >= 0, "every request ends once");
+    if (upstream.total > 0) return;
+    if (upstream.listed && upstream.cordoned) this.#onDrained(upstream);
+    this.#forgetIfGone(upstream);
+    if (!upstream.listed) this.#list = [...this.#upstreams.values()];
+  }
+
+  /** Share of the traffic that a regrown upstream is to have by now, 0..1. */
+  #share({ route }: Upstream, nowMs: number): number {
+    if (!route.slowStart || this.#slowStartMs === 0) return 1;
+    return Math.min(1, Math.max(slowStartRatioMin, (nowMs - route.availableSinceMs) / this.#slowStartMs));
+  }
+
+  #load(upstream: Upstream, nowMs: number): number {
+    return (upstream.total + 1) / this.#share(upstream, nowMs);
+  }
+
+  #draw(among: readonly Upstream[]): Upstream {
+    const drawn = among[Math.min(among.length - 1, Math.floor(this.#random() * among.length))];
+    assert(drawn !== undefined, "a draw from a list that is not empty");
+    return drawn;
+  }
+
+  #forgetIfGone(upstream: Upstream): void {
+    if (!upstream.listed && upstream.total === 0) this.#upstreams.delete(upstream.id);
+  }
+}
+
+function byAffinity(among: readonly Upstream[], session: string): Upstream | null {
+  const keyHash = hash32(session);
+  let best: Upstream | null = null;
+  let bestWeight = -1;
+  for (const upstream of among) {
+    const weight = rendezvousWeight(keyHash, upstream.idHash);
+    if (weight > bestWeight || (weight === bestWeight && best !== null && upstream.id < best.id)) {
+      best = upstream;
+      bestWeight = weight;
+    }
+  }
+  return best;
+}
