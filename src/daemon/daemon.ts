@@ -86,7 +86,7 @@ export class Daemon {
     switch (message.kind) {
       case "started":
         this.#watch.begin(message.instance, message.pid);
-        this.#engine.accept(message);
+        this.#engine.accept({ ...message, kind: "instance-started" });
         break;
       case "start-failed":
         this.#engine.accept({ ...message, kind: "instance-start-failed" });

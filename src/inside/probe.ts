@@ -116,11 +116,12 @@ class Probe {
     return this.#link?.send(message) ?? false;
   }
 
-  /** What must be told again after a reconnect. */
+  /** What must not be missed: told when the link is up, cookies' names each time that it comes up. */
   #say(message: FromInstance): boolean {
-    const kept = message.kind === "affinity-cookie" ? this.#cookies : this.#notices;
-    if (kept.length < noticesMax) kept.push(message);
-    return this.#tell(message);
+    const told = this.#tell(message);
+    if (message.kind === "affinity-cookie") this.#cookies.push(message);
+    else if (!told && this.#notices.length < noticesMax) this.#notices.push(message);
+    return told;
   }
 
   #tellLevel(): void {

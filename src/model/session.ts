@@ -3,7 +3,8 @@
  * answer repeats; requests of one connection are executed in order. The session's data travels as
  * the frame's body: the JSON text that the application's store was given, as UTF-8.
  *
- * A version is a positive integer; 0 stands for "does not exist". Time to live is absolute
+ * A version is a positive integer. The base of a write made without reading is -1: it replaces whatever
+ * is there (a new session, or an application that calls its store itself). Time to live is absolute
  * (`expiresAtMs`), by the clock of the host; null means that the record does not expire.
  */
 
@@ -37,7 +38,7 @@ export type SessionRequest = { readonly n: number; readonly store: StoreName } &
 );
 
 export type SessionAnswer = { readonly n: number } & (
-  | { readonly kind: "unchanged" }
+  | { readonly kind: "unchanged"; readonly expiresAtMs: number | null }
   /** Body: data. */
   | { readonly kind: "record"; readonly id: SessionId; readonly version: number; readonly expiresAtMs: number | null }
   | { readonly kind: "absent" }

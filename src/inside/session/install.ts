@@ -1,9 +1,173 @@
-export interface Sessions {
-  flush(): Promise<{ writes: number; checksum: string }>;
-}
+/**
+ * Sessions without a change to the application: its default in-memory store becomes one on the
+ * replicator, with the same methods and the same results. A write's callback comes when the write is
+ * durable, and so does the end of the answer.
+ */
+import type { IncomingMessage } from "node:http";
 import type { InstanceBirth } from "../../model/birth.ts";
 import type { FromInstance } from "../../model/control.ts";
+import { findDefaultStores, type StoreConstructor, type StoreKind } from "./default-stores.ts";
+import { type Base, ReplicatedStore } from "./replicated-store.ts";
+import { StoreClient } from "./store-client.ts";
 
-export function installSessions(_birth: InstanceBirth, _tell: (message: FromInstance) => boolean): Sessions {
-  return { flush: () => Promise.resolve({ writes: 0, checksum: "0" }) };
+export interface Sessions {
+  /** Resolves when every write is acknowledged, with this connection's tally. */
+  flush(): Promise<{ writes: number; checksum: string }>;
+}
+
+type Callback = ((error: unknown, result?: unknown) => void) | undefined;
+type StoreObject = Record<string, unknown>;
+interface SessionObject {
+  readonly cookie?: { expires?: unknown };
+  readonly req?: IncomingMessage;
+}
+type SessionedRequest = IncomingMessage & { sessionID?: string };
+
+export function installSessions(birth: InstanceBirth, tell: (message: FromInstance) => boolean): Sessions {
+  const client = new StoreClient(birth);
+  if (birth.replaceSessionStore) {
+    findDefaultStores((constructor, kind) => {
+      new StoreReplacement(client, tell).install(constructor, kind);
+      tell({
+        kind: "notice",
+        level: "info",
+        code: "session-store-replaced",
+        text: `the default in-memory store of ${kind} is replaced by the cluster's own: sessions outlive each process (--set replaceSessionStore=false turns it off)`,
+      });
+    });
+  }
+  return { flush: () => client.flush() };
+}
+
+/** Stores are named by the order of their set-up, which is the same in every instance. */
+let storesNamed = 0;
+
+class StoreReplacement {
+  readonly #client: StoreClient;
+  readonly #tell: (message: FromInstance) => boolean;
+  readonly #stores = new WeakMap<StoreObject, ReplicatedStore>();
+  /** What each raw or live session object was made from. */
+  readonly #bases = new WeakMap<object, { readonly id: string; readonly base: Base }>();
+  readonly #cookiesTold = new Set<string>();
+
+  constructor(client: StoreClient, tell: (message: FromInstance) => boolean) {
+    this.#client = client;
+    this.#tell = tell;
+  }
+
+  install({ prototype }: StoreConstructor, kind: StoreKind): void {
+    const replacement = this;
+    const methods: StoreObject = {
+      get(this: StoreObject, id: string, callback: Callback) {
+        answer(replacement.#get(this, id), callback);
+      },
+      set(this: StoreObject, id: string, session: SessionObject, callback: Callback) {
+        answer(replacement.#set(this, id, session), callback, session);
+      },
+      destroy(this: StoreObject, id: string, callback: Callback) {
+        answer(replacement.#of(this).destroy(id), callback);
+      },
+      touch(this: StoreObject, id: string, session: SessionObject, callback: Callback) {
+        answer(replacement.#of(this).touch(id, expiryOf(session)), callback, session);
+      },
+      all(this: StoreObject, callback: Callback) {
+        answer(replacement.#all(this), callback);
+      },
+      clear(this: StoreObject, callback: Callback) {
+        answer(replacement.#of(this).clear(), callback);
+      },
+      length(this: StoreObject, callback: Callback) {
+        answer(replacement.#of(this).count(), callback);
+      },
+    };
+    for (const name of Object.getOwnPropertyNames(prototype)) if (name in methods) prototype[name] = methods[name];
+    if (kind === "express-session") this.#installExpress(prototype);
+  }
+
+  #installExpress(prototype: StoreObject): void {
+    const replacement = this;
+    const createSession = prototype["createSession"] as (this: StoreObject, request: SessionedRequest, raw: object) => object; // express-session's Store
+    prototype["createSession"] = function (this: StoreObject, request: SessionedRequest, raw: object): object {
+      const session = createSession.call(this, request, raw);
+      const pinned = replacement.#bases.get(raw);
+      if (pinned !== undefined) replacement.#bases.set(session, pinned);
+      replacement.#tellCookie(request);
+      return session;
+    };
+    // `session(options)` gives its store a generator, once: the order of these calls names the stores.
+    Object.defineProperty(prototype, "generate", {
+      configurable: true,
+      set(this: StoreObject, generate: unknown) {
+        replacement.#of(this);
+        Object.defineProperty(this, "generate", { value: generate, writable: true, configurable: true, enumerable: true });
+      },
+    });
+  }
+
+  #of(object: StoreObject): ReplicatedStore {
+    const known = this.#stores.get(object);
+    if (known !== undefined) return known;
+    storesNamed += 1;
+    const store = new ReplicatedStore(this.#client, `store-${storesNamed}`);
+    this.#stores.set(object, store);
+    return store;
+  }
+
+  async #get(object: StoreObject, id: string): Promise<object | undefined> {
+    const read = await this.#of(object).read(id);
+    if (read === null) return undefined;
+    const raw = JSON.parse(read.base.text) as SessionObject; // written by set, below
+    // A touch moves the expiry alone: the record's is newer than the text's.
+    if (raw.cookie?.expires != null && read.expiresAtMs !== null) raw.cookie.expires = new Date(read.expiresAtMs).toISOString();
+    this.#bases.set(raw, { id, base: read.base });
+    return raw;
+  }
+
+  async #set(object: StoreObject, id: string, session: SessionObject): Promise<void> {
+    const pinned = this.#bases.get(session);
+    const base = pinned?.id === id ? pinned.base : null;
+    const next = await this.#of(object).write(id, base, JSON.stringify(session), expiryOf(session));
+    if (next === null) this.#bases.delete(session);
+    else this.#bases.set(session, { id, base: next });
+  }
+
+  async #all(object: StoreObject): Promise<Record<string, unknown>> {
+    const sessions: Record<string, unknown> = Object.create(null) as Record<string, unknown>; // as the default store answers
+    for (const { id, text } of await this.#of(object).all()) sessions[id] = JSON.parse(text);
+    return sessions;
+  }
+
+  /** The cookie whose value holds the session's identifier is the one that affinity goes by. */
+  #tellCookie({ headers, sessionID }: SessionedRequest): void {
+    if (sessionID === undefined || headers.cookie === undefined || !headers.cookie.includes(sessionID)) return;
+    for (const pair of headers.cookie.split(";")) {
+      const at = pair.indexOf("=");
+      const name = pair.slice(0, at).trim();
+      if (at <= 0 || this.#cookiesTold.has(name) || !pair.includes(sessionID, at)) continue;
+      this.#cookiesTold.add(name);
+      this.#tell({ kind: "affinity-cookie", name });
+    }
+  }
+}
+
+/** When the session's cookie expires; null: with the browser, so the record does not expire. */
+function expiryOf(session: SessionObject): number | null {
+  const expires = session.cookie?.expires;
+  if (expires === undefined || expires === null || expires === false) return null;
+  const atMs = expires instanceof Date ? expires.getTime() : new Date(String(expires)).getTime();
+  return Number.isNaN(atMs) ? null : atMs;
+}
+
+/**
+ * express-session ends the answer as if all were well even when `set` fails: the client would believe a
+ * write that was lost. Its connection is broken instead, before the callback.
+ */
+function answer(result: Promise<unknown>, callback: Callback, session?: SessionObject): void {
+  result.then(
+    (value) => callback?.(null, value),
+    (error: unknown) => {
+      session?.req?.socket.destroy();
+      callback?.(error);
+    },
+  );
 }

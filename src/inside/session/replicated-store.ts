@@ -1,0 +1,117 @@
+/**
+ * A session store on the replicator: reads through a bounded local copy ("unchanged since version v" is a
+ * few bytes), writes name the version that they were made from, so that parallel requests of one session
+ * merge instead of overwriting each other.
+ */
+import type { Operation, StoreClient } from "./store-client.ts";
+
+/** What a session object was made from. */
+export interface Base {
+  readonly version: number;
+  /** The text at that version; for a merged write the text that was sent. */
+  readonly text: string;
+  /** The stored record is not this text: the next write brings its base along. */
+  readonly stale: boolean;
+}
+
+export interface Read {
+  readonly base: Base;
+  readonly expiresAtMs: number | null;
+}
+
+interface Copy {
+  readonly version: number;
+  readonly text: string;
+}
+
+const copiesMax = 10_000;
+const copiedBytesMax = 64 * 1024 * 1024;
+/** Names the base of a write made without reading. */
+const anyBase = -1;
+
+export class ReplicatedStore {
+  readonly #client: StoreClient;
+  readonly #name: string;
+  readonly #copies = new Map<string, Copy>();
+  #copiedBytes = 0;
+
+  constructor(client: StoreClient, name: string) {
+    this.#client = client;
+    this.#name = name;
+  }
+
+  async read(id: string): Promise<Read | null> {
+    const copy = this.#copies.get(id);
+    const { answer, text } = await this.#client.call({ kind: "read", store: this.#name, id, ...(copy === undefined ? {} : { version: copy.version }) });
+    if (answer.kind === "unchanged" && copy !== undefined) {
+      return { base: { ...copy, stale: false }, expiresAtMs: answer.expiresAtMs };
+    }
+    if (answer.kind !== "record") {
+      this.#drop(id);
+      return null;
+    }
+    this.#keep(id, { version: answer.version, text });
+    return { base: { version: answer.version, text, stale: false }, expiresAtMs: answer.expiresAtMs };
+  }
+
+  /** Resolves when the write is durable, to what the next write of the same object is based on; null if the session was destroyed. */
+  async write(id: string, base: Base | null, text: string, expiresAtMs: number | null): Promise<Base | null> {
+    const version = base?.version ?? anyBase;
+    const operation: Extract<Operation, { kind: "write" }> = { kind: "write", store: this.#name, id, base: version, expiresAtMs };
+    let { answer, text: stored } = base?.stale === true ? await this.#writeWithBase(operation, base, text) : await this.#client.call(operation, Buffer.from(text));
+    if (answer.kind === "base-wanted" && base !== null) ({ answer, text: stored } = await this.#writeWithBase(operation, base, text));
+    if (answer.kind === "dropped") {
+      this.#drop(id);
+      return null;
+    }
+    if (answer.kind !== "written") throw new Error(`the session store answered ${answer.kind} to a write`);
+    this.#keep(id, { version: answer.version, text: answer.merged ? stored : text });
+    // After a merge the object in hand still lacks what others wrote: it stays based on what it was.
+    return answer.merged ? { version, text, stale: true } : { version: answer.version, text, stale: false };
+  }
+
+  async touch(id: string, expiresAtMs: number | null): Promise<void> {
+    await this.#client.call({ kind: "touch", store: this.#name, id, expiresAtMs });
+  }
+
+  async destroy(id: string): Promise<void> {
+    this.#drop(id);
+    await this.#client.call({ kind: "destroy", store: this.#name, id });
+  }
+
+  async clear(): Promise<void> {
+    for (const id of [...this.#copies.keys()]) this.#drop(id);
+    await this.#client.call({ kind: "clear", store: this.#name });
+  }
+
+  async count(): Promise<number> {
+    const { answer } = await this.#client.call({ kind: "count", store: this.#name });
+    return answer.kind === "counted" ? answer.sessions : 0;
+  }
+
+  async all(): Promise<readonly { readonly id: string; readonly text: string }[]> {
+    return (await this.#client.call({ kind: "all", store: this.#name })).records;
+  }
+
+  #writeWithBase(operation: Extract<Operation, { kind: "write" }>, base: Base, text: string) {
+    const baseBytes = Buffer.from(base.text);
+    return this.#client.call({ ...operation, baseLength: baseBytes.length }, Buffer.concat([baseBytes, Buffer.from(text)]));
+  }
+
+  #keep(id: string, copy: Copy): void {
+    this.#drop(id);
+    this.#copies.set(id, copy);
+    this.#copiedBytes += copy.text.length;
+    for (const oldest of this.#copies.keys()) {
+      if (this.#copies.size <= copiesMax && this.#copiedBytes <= copiedBytesMax) break;
+      this.#drop(oldest);
+    }
+  }
+
+  #drop(id: string): void {
+    const copy = this.#copies.get(id);
+    if (copy === undefined) return;
+    this.#copiedBytes -= copy.text.length;
+    this.#copies.delete(id);
+  }
+}

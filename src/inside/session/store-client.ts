@@ -1,0 +1,109 @@
+/**
+ * The instance's side of the session protocol: numbered requests over one link, sent again after a
+ * reconnect, failed after the store's deadline. The tally of acknowledged writes is per connection, as the
+ * replicator's is: what an earlier connection acknowledged is durable already.
+ */
+import { Link } from "../../link/link.ts";
+import type { InstanceBirth } from "../../model/birth.ts";
+import { controlProtocol } from "../../model/control.ts";
+import type { SessionAnswer, SessionRequest } from "../../model/session.ts";
+import { Tally } from "../../state/tally.ts";
+import type { Frame } from "../../wire/frame.ts";
+
+type WithoutNumber<T> = T extends unknown ? Omit<T, "n"> : never;
+export type Operation = WithoutNumber<SessionRequest>;
+
+export interface Answered {
+  readonly answer: SessionAnswer;
+  readonly text: string;
+  /** Of `all`: the records that came before. */
+  readonly records: readonly { readonly id: string; readonly text: string; readonly expiresAtMs: number | null }[];
+}
+
+interface Pending {
+  readonly request: SessionRequest;
+  readonly body: Uint8Array | undefined;
+  readonly records: { id: string; text: string; expiresAtMs: number | null }[];
+  readonly resolve: (answered: Answered) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+export class StoreClient {
+  readonly #birth: InstanceBirth;
+  readonly #pending = new Map<number, Pending>();
+  #link: Link | null = null;
+  #next = 1;
+  #tally = new Tally();
+  #idle: (() => void)[] = [];
+
+  constructor(birth: InstanceBirth) {
+    this.#birth = birth;
+  }
+
+  /** Rejects if the replicator cannot do it, or does not answer within the store's deadline. */
+  call(operation: Operation, body?: Uint8Array): Promise<Answered> {
+    const request = { ...operation, n: this.#next } as SessionRequest; // an Operation is a request less its number
+    this.#next += 1;
+    const link = this.#connect();
+    return new Promise((resolve, reject) => {
+      const { sessionStoreTimeoutMs } = this.#birth;
+      const timer = setTimeout(() => {
+        this.#forget(request.n);
+        reject(new Error(`the session store did not answer within ${sessionStoreTimeoutMs} ms`));
+      }, sessionStoreTimeoutMs);
+      const settle = (answered: Answered) => {
+        const { answer } = answered;
+        if (answer.kind === "refused" || answer.kind === "failed") reject(new Error(`the session store ${answer.kind} it: ${answer.reason}`));
+        else resolve(answered);
+      };
+      this.#pending.set(request.n, { request, body, records: [], resolve: settle, timer });
+      link.send(request, body);
+    });
+  }
+
+  /** Resolves when no operation is unanswered, with what this connection had acknowledged. */
+  async flush(): Promise<{ writes: number; checksum: string }> {
+    while (this.#pending.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    return { writes: this.#tally.writes, checksum: this.#tally.checksum };
+  }
+
+  /** Connected at the first use: an application without sessions has no connection. */
+  #connect(): Link {
+    const { storeSocket, instance, token } = this.#birth;
+    this.#link ??= new Link({
+      path: storeSocket,
+      hello: { kind: "hello", protocol: controlProtocol, role: "instance", id: instance, token, pid: process.pid },
+      onUp: () => {
+        this.#tally = new Tally();
+        for (const { request, body, records } of this.#pending.values()) {
+          records.length = 0;
+          this.#link?.send(request, body);
+        }
+      },
+      onFrame: (frame) => this.#heard(frame),
+    });
+    return this.#link;
+  }
+
+  #heard({ head, body }: Frame): void {
+    const answer = head as SessionAnswer; // the replicator, on its private socket
+    const pending = this.#pending.get(answer.n);
+    if (pending === undefined) return;
+    const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("utf8");
+    if (pending.request.kind === "all" && answer.kind === "record") {
+      pending.records.push({ id: answer.id, text, expiresAtMs: answer.expiresAtMs });
+      return;
+    }
+    if (answer.kind === "written" && pending.request.kind === "write") this.#tally.add(pending.request.store, pending.request.id, answer.version);
+    this.#forget(answer.n);
+    pending.resolve({ answer, text, records: pending.records });
+  }
+
+  #forget(n: number): void {
+    const pending = this.#pending.get(n);
+    if (pending === undefined) return;
+    clearTimeout(pending.timer);
+    this.#pending.delete(n);
+    if (this.#pending.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+}

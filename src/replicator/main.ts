@@ -1,0 +1,125 @@
+/**
+ * The replicator's process: the one authority over this host's sessions. Instances connect to its store
+ * socket; the monitor tells it whose writes are no longer taken. It ends with init's channel, or commits
+ * and closes when init says so.
+ */
+import type { ToReplicatorFromInit, Welcome } from "../model/birth.ts";
+import { controlProtocol, type FromReplicator, type ToReplicator } from "../model/control.ts";
+import type { InstanceId } from "../model/node.ts";
+import type { SessionAnswer, SessionRequest } from "../model/session.ts";
+import { Link } from "../link/link.ts";
+import { LinkServer, type Peer } from "../link/link-server.ts";
+import { tokenFor } from "../link/token.ts";
+import { Tally } from "../state/tally.ts";
+import { SessionFile } from "./session-file.ts";
+import { SessionStore } from "./session-store.ts";
+
+const tellMs = 1_000;
+const sweepLimit = 1_000;
+/** Instances whose writes are refused are remembered, the latest of them: ids are never used twice. */
+const revokedMax = 10_000;
+
+class Replicator {
+  readonly #file: SessionFile;
+  readonly #store: SessionStore;
+  readonly #server: LinkServer;
+  readonly #monitor: Link;
+  readonly #tallies = new Map<Peer, Tally>();
+  readonly #latest = new Map<InstanceId, Tally>();
+  readonly #revoked = new Set<InstanceId>();
+
+  constructor({ id, clusterKey, spec }: Welcome) {
+    this.#file = new SessionFile(spec.paths.sessionsFile);
+    this.#store = new SessionStore(this.#file);
+    this.#server = new LinkServer({
+      path: spec.paths.storeSocket,
+      clusterKey,
+      onPeer: (peer) => {
+        const tally = new Tally();
+        this.#tallies.set(peer, tally);
+        this.#latest.set(peer.hello.id, tally);
+      },
+      onFrame: (peer, { head, body }) => void this.#execute(peer, head as SessionRequest, body), // an instance, proved by its token
+      onGone: (peer) => this.#tallies.delete(peer),
+    });
+    this.#monitor = new Link({
+      path: spec.paths.controlSocket,
+      hello: { kind: "hello", protocol: controlProtocol, role: "replicator", id, token: tokenFor(clusterKey, "replicator", id), pid: process.pid },
+      keepAlive: true,
+      onUp: () => this.#tellStore(),
+      onFrame: ({ head }) => this.#revoke(head as ToReplicator), // the monitor, on its private socket
+    });
+    setInterval(() => {
+      this.#tellStore();
+      void this.#store.sweep(Date.now(), sweepLimit);
+    }, tellMs);
+  }
+
+  listen(): Promise<void> {
+    return this.#server.listen();
+  }
+
+  async finish(): Promise<void> {
+    this.#server.close();
+    await this.#file.close();
+  }
+
+  async #execute(peer: Peer, request: SessionRequest, body: Uint8Array): Promise<void> {
+    const tally = this.#tallies.get(peer);
+    if (tally === undefined) return;
+    const answer = (message: SessionAnswer, data?: Uint8Array) => peer.send(message, data);
+    const revoked = () => this.#revoked.has(peer.hello.id);
+    try {
+      await this.#store.execute(request, body, { tally, revoked, answer }, Date.now());
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      process.stderr.write(`a session could not be stored: ${reason}\n`);
+      answer({ n: request.n, kind: "failed", reason });
+    }
+  }
+
+  #revoke({ instance }: ToReplicator): void {
+    this.#revoked.add(instance);
+    for (const oldest of this.#revoked) {
+      if (this.#revoked.size <= revokedMax) break;
+      this.#revoked.delete(oldest);
+    }
+    const tally = this.#latest.get(instance) ?? new Tally();
+    this.#tell({ kind: "revoked", instance, writes: tally.writes, checksum: tally.checksum });
+  }
+
+  #tellStore(): void {
+    const connected = [...this.#tallies.keys()].map(({ hello }) => hello.id);
+    for (const instance of this.#latest.keys()) {
+      if (this.#revoked.has(instance) && !connected.includes(instance)) this.#latest.delete(instance);
+    }
+    const { writesTotal, conflictsTotal } = this.#store;
+    this.#tell({ kind: "store", sessions: this.#store.sessions, writesTotal, conflictsTotal, connected });
+  }
+
+  #tell(message: FromReplicator): void {
+    this.#monitor.send(message);
+  }
+}
+
+let replicator: Replicator | null = null;
+
+process.title = "coppice replicator";
+process.on("disconnect", () => process.exit(0));
+process.on("SIGTERM", () => finish());
+process.on("message", (message) => {
+  const told = message as ToReplicatorFromInit; // init's own channel
+  if (told.kind === "finish") return finish();
+  replicator = new Replicator(told);
+  replicator.listen().catch((error: unknown) => {
+    process.stderr.write(`the replicator cannot start: ${String(error)}\n`);
+    process.exit(1);
+  });
+});
+
+function finish(): void {
+  (replicator?.finish() ?? Promise.resolve()).then(
+    () => process.exit(0),
+    () => process.exit(1),
+  );
+}

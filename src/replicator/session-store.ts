@@ -1,0 +1,121 @@
+/**
+ * The authority over the host's sessions: executes operations one after the other in the order in which
+ * they come (each is decided at once, against the overlay), and answers when what the answer rests on is
+ * durable. So each session is linearizable.
+ */
+import type { SessionAnswer, SessionRequest } from "../model/session.ts";
+import { hasExpired, type SessionRecord, write } from "../state/session-record.ts";
+import type { Tally } from "../state/tally.ts";
+import type { SessionFile } from "./session-file.ts";
+
+/** A tombstone stands so long at least: longer than any request is in process. */
+const tombstoneMs = 24 * 60 * 60 * 1_000;
+const noBytes = new Uint8Array(0);
+
+export interface Caller {
+  readonly tally: Tally;
+  readonly revoked: () => boolean;
+  readonly answer: (answer: SessionAnswer, body?: Uint8Array) => void;
+}
+
+export class SessionStore {
+  readonly #file: SessionFile;
+  writesTotal = 0;
+  conflictsTotal = 0;
+  #sweptTo = "";
+
+  constructor(file: SessionFile) {
+    this.#file = file;
+  }
+
+  async execute(request: SessionRequest, body: Uint8Array, caller: Caller, nowMs: number): Promise<void> {
+    const { n, store } = request;
+    if (caller.revoked() && request.kind !== "read" && request.kind !== "count" && request.kind !== "all") {
+      return caller.answer({ n, kind: "refused", reason: "this instance was handed off; its writes are no longer taken" });
+    }
+    switch (request.kind) {
+      case "read":
+        return this.#read(request, caller, nowMs);
+      case "write":
+        return this.#write(request, body, caller, nowMs);
+      case "touch": {
+        const record = this.#live(store, request.id, nowMs);
+        if (record === null) return caller.answer({ n, kind: "absent" });
+        await this.#file.set(store, request.id, { ...record, expiresAtMs: request.expiresAtMs });
+        return caller.answer({ n, kind: "done" });
+      }
+      case "destroy": {
+        const record = this.#file.get(store, request.id);
+        const untilMs = Math.max(record?.expiresAtMs ?? 0, nowMs + tombstoneMs);
+        await this.#file.set(store, request.id, { version: (record?.version ?? this.#file.versionFloor) + 1, expiresAtMs: untilMs, tombstone: true, text: "" });
+        return caller.answer({ n, kind: "done" });
+      }
+      case "count":
+        return caller.answer({ n, kind: "counted", sessions: this.#liveRecords(store, nowMs).length });
+      case "clear":
+        await Promise.all(this.#liveRecords(store, nowMs).map(({ id }) => this.#file.set(store, id, null)));
+        return caller.answer({ n, kind: "done" });
+      case "all":
+        for (const { id, record } of this.#liveRecords(store, nowMs)) {
+          caller.answer({ n, kind: "record", id, version: record.version, expiresAtMs: record.expiresAtMs }, Buffer.from(record.text));
+        }
+        return caller.answer({ n, kind: "done" });
+    }
+  }
+
+  /** Sessions of all stores, by the file's own count: tombstones and those not swept yet are in it. */
+  get sessions(): number {
+    return this.#file.size;
+  }
+
+  /** Removes what has expired among the next `limit` records; called now and then. */
+  async sweep(nowMs: number, limit: number): Promise<void> {
+    const page = this.#file.page(this.#sweptTo, limit);
+    this.#sweptTo = page.at(-1)?.key ?? "";
+    const expired = page.filter(({ record }) => hasExpired(record, nowMs));
+    await Promise.all(expired.map(({ store, id }) => this.#file.set(store, id, null)));
+  }
+
+  async #read(request: Extract<SessionRequest, { kind: "read" }>, caller: Caller, nowMs: number): Promise<void> {
+    const { n, store, id, version } = request;
+    const record = this.#live(store, id, nowMs);
+    await this.#file.settled(store, id);
+    if (record === null) caller.answer({ n, kind: "absent" });
+    else if (record.version === version) caller.answer({ n, kind: "unchanged", expiresAtMs: record.expiresAtMs });
+    else caller.answer({ n, kind: "record", id, version: record.version, expiresAtMs: record.expiresAtMs }, Buffer.from(record.text));
+  }
+
+  async #write(request: Extract<SessionRequest, { kind: "write" }>, body: Uint8Array, caller: Caller, nowMs: number): Promise<void> {
+    const { n, store, id, base, baseLength, expiresAtMs } = request;
+    const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+    const baseText = baseLength === undefined ? null : bytes.toString("utf8", 0, baseLength);
+    const text = bytes.toString("utf8", baseLength ?? 0);
+    const outcome = write(this.#file.get(store, id), { base, expiresAtMs, text, baseText }, nowMs, this.#file.versionFloor);
+    switch (outcome.kind) {
+      case "base-wanted":
+      case "dropped":
+        return caller.answer({ n, kind: outcome.kind });
+      case "stored-already":
+        await this.#file.settled(store, id);
+        caller.tally.add(store, id, outcome.version);
+        return caller.answer({ n, kind: "written", version: outcome.version, merged: false, conflicts: 0 });
+      case "store": {
+        const { record, merged, conflicts } = outcome;
+        await this.#file.set(store, id, record);
+        this.writesTotal += 1;
+        this.conflictsTotal += conflicts;
+        caller.tally.add(store, id, record.version);
+        return caller.answer({ n, kind: "written", version: record.version, merged, conflicts }, merged ? Buffer.from(record.text) : noBytes);
+      }
+    }
+  }
+
+  #live(store: string, id: string, nowMs: number): SessionRecord | null {
+    const record = this.#file.get(store, id);
+    return record === null || record.tombstone || hasExpired(record, nowMs) ? null : record;
+  }
+
+  #liveRecords(store: string, nowMs: number): { id: string; record: SessionRecord }[] {
+    return [...this.#file.records(store)].filter(({ record }) => !record.tombstone && !hasExpired(record, nowMs));
+  }
+}
