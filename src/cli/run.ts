@@ -80,7 +80,9 @@ function findScript(script: string): string {
 
 /** In a checkout whose caller's Node is too old for Coppice, the launcher names the caller's Node. */
 function findNode(given: string | undefined): string {
-  if (given === undefined) return process.env["COPPICE_APP_NODE"] ?? process.execPath;
+  const callers = process.env["COPPICE_APP_NODE"];
+  delete process.env["COPPICE_APP_NODE"]; // the server is to see the environment as it was
+  if (given === undefined) return callers ?? process.execPath;
   const candidates = given.includes("/") ? [resolve(given)] : (process.env["PATH"] ?? "").split(delimiter).map((directory) => join(directory, given));
   for (const candidate of candidates) {
     try {

@@ -10,7 +10,7 @@ import type { InstanceBirth, ToInit } from "../model/birth.ts";
 import type { InstanceId } from "../model/node.ts";
 import { LogLines } from "./log-lines.ts";
 
-const probePath = fileURLToPath(new URL("../probe/inside/probe.js", import.meta.url));
+const probePath = fileURLToPath(new URL("../probe/inside/preload.js", import.meta.url));
 
 /** After the leader's exit its last lines are read, so long at most. */
 const pipesCloseMs = 500;

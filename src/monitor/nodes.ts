@@ -166,7 +166,7 @@ export function giveUpIfNobodyEverListened(draft: Draft, reason: string, tail: r
 
 function describeExit(record: InstanceRecord, { code, signal, tail }: Exit): string {
   if (signal !== null) return `ended by ${signal}`;
-  const last = tail.findLast((line) => line.trim() !== "");
+  const last = tail.findLast((line) => /^\w*Error\b/.test(line)) ?? tail.findLast((line) => line.trim() !== "");
   if (code === 0) return record.listeningAtMs === null ? "it ended by itself without ever listening on a port" : "it ended by itself (code 0)";
   return `it ended with code ${code}${last === undefined ? "" : ` (${last.trim().slice(0, 200)})`}`;
 }

@@ -68,17 +68,17 @@ export class UpstreamTable {
     if (table.revision <= this.revision) return false;
     this.revision = table.revision;
     this.affinityCookies = table.affinityCookies;
+    const cordonedBefore = new Set(this.#list.filter(({ cordoned }) => cordoned).map(({ id }) => id));
     for (const upstream of this.#upstreams.values()) upstream.listed = false;
     for (const route of table.upstreams) {
       const known = this.#upstreams.get(route.id);
-      const wasCordoned = known?.cordoned ?? false;
       if (known === undefined) this.#upstreams.set(route.id, new Upstream(route));
       else {
         known.route = route;
         known.listed = true;
       }
       const upstream = this.#upstreams.get(route.id);
-      if (upstream !== undefined && upstream.cordoned && !wasCordoned && upstream.total === 0) this.#onDrained(upstream);
+      if (upstream !== undefined && upstream.cordoned && !cordonedBefore.has(upstream.id) && upstream.total === 0) this.#onDrained(upstream);
     }
     for (const upstream of [...this.#upstreams.values()]) this.#forgetIfGone(upstream);
     this.#list = [...this.#upstreams.values()];

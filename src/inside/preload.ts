@@ -1,0 +1,64 @@
+/**
+ * What `node --require` loads into the user's unmodified server. It reads what the process was given at
+ * birth from an inherited descriptor, takes itself out of the process's arguments and environment, and
+ * starts the probe. In any other process that loads it, it does nothing.
+ */
+import { readSync } from "node:fs";
+import { Socket } from "node:net";
+import { isMainThread } from "node:worker_threads";
+import type { InstanceBirth } from "../model/birth.ts";
+import { Probe } from "./probe.ts";
+
+const birthLineBytesMax = 64 * 1024;
+/** After init's death the server may still end by itself, so long. */
+const orphanGraceMs = 5_000;
+
+const descriptor = process.env["COPPICE_BIRTH_FD"];
+if (isMainThread && descriptor !== undefined) begin(Number(descriptor));
+
+function begin(fd: number): void {
+  delete process.env["COPPICE_BIRTH_FD"];
+  forgetPreload();
+  const birth = readBirth(fd);
+  if (birth === null) return;
+  endWithInit(fd);
+  try {
+    new Probe(birth).install();
+  } catch (error) {
+    // The application runs on; that it was not moved will show as a port in use, and here is why.
+    process.stderr.write(`coppice: the probe could not be installed: ${error instanceof Error ? error.stack : String(error)}\n`);
+  }
+}
+
+/** Forked helpers must not load the probe, and the application sees its own arguments. */
+function forgetPreload(): void {
+  const at = process.execArgv.findIndex((argument, index) => (argument === "--require" || argument === "-r") && process.execArgv[index + 1] === __filename);
+  if (at >= 0) process.execArgv.splice(at, 2);
+}
+
+function readBirth(fd: number): InstanceBirth | null {
+  const buffer = Buffer.alloc(birthLineBytesMax);
+  let length = 0;
+  try {
+    while (!buffer.subarray(0, length).includes(10)) {
+      const read = readSync(fd, buffer, length, buffer.length - length, null);
+      if (read === 0) return null;
+      length += read;
+    }
+    return JSON.parse(buffer.toString("utf8", 0, length)) as InstanceBirth; // init's own line, over a private descriptor
+  } catch {
+    return null; // not our parent's descriptor
+  }
+}
+
+/** The descriptor's end is init's death: end as on a stop, and not later than after the grace. */
+function endWithInit(fd: number): void {
+  const lifeline = new Socket({ fd, readable: true, writable: false });
+  lifeline.unref();
+  lifeline.on("error", () => {});
+  lifeline.on("close", () => {
+    process.kill(process.pid, "SIGTERM");
+    setTimeout(() => process.kill(process.pid, "SIGKILL"), orphanGraceMs).unref();
+  });
+  lifeline.resume();
+}
