@@ -74,7 +74,14 @@ export class AgingModel {
     const trends = [...this.#watches].flatMap(([indicator, watch]) => this.#judge(indicator, watch, nowMs)).sort(byExhaustion);
     const ageMs = this.#firstAtMs === null ? 0 : nowMs - this.#firstAtMs;
     if (trends.length === 0 || ageMs < warmUpMs) {
-      return { atMs: nowMs, verdict: "insufficient", trends: [], confidenceRatio: 0, reasons: ["there is too little data to say anything"], against: [] };
+      return {
+        atMs: nowMs,
+        verdict: "insufficient",
+        trends: [],
+        confidenceRatio: 0,
+        reasons: ["there is too little data to say anything"],
+        against: [],
+      };
     }
     const worst = trends.find(({ held }) => held) ?? null;
     const verdict = this.#verdict(worst);
@@ -135,7 +142,10 @@ export class AgingModel {
     if (slope === null) return [];
     const half = Math.floor(points.length / 2);
     const recent = theilSen(times.slice(half), values.slice(half)) ?? slope;
-    const perRequest = theilSen(points.map(({ work }) => work - first.work), values);
+    const perRequest = theilSen(
+      points.map(({ work }) => work - first.work),
+      values,
+    );
     const pValue = evidence.pValue;
     const held = pValue <= alpha && slope.low > 0;
     const rise = last.value - Math.min(...values);
@@ -149,7 +159,8 @@ export class AgingModel {
         exhaustionInMs: limit === null ? null : exhaustion(limit - last.value, held ? slope : recent, nowMs - last.atMs),
         held,
         pValue,
-        matters: limit !== null && rise >= Math.min(riseRatioMin * limit, indicator.endsWith("Bytes") ? riseBytesMin : Number.POSITIVE_INFINITY),
+        matters:
+          limit !== null && rise >= Math.min(riseRatioMin * limit, indicator.endsWith("Bytes") ? riseBytesMin : Number.POSITIVE_INFINITY),
         steady: recent.mid >= steadyRatioMin * slope.mid,
       },
     ];

@@ -4,10 +4,10 @@
  */
 import { type IncomingMessage, request } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
+import { livingInit } from "../init/home.ts";
 import type { AdminError } from "../model/admin.ts";
 import type { ClusterPaths } from "../model/birth.ts";
 import { CoppiceError, type ErrorCode } from "../model/errors.ts";
-import { livingInit } from "../init/home.ts";
 
 const monitorAwayMsMax = 10_000;
 const retryMs = 100;
@@ -40,10 +40,14 @@ export async function openAdmin(paths: ClusterPaths, call: AdminCall): Promise<I
         throw new CoppiceError("COPPICE_CLUSTER_NOT_RUNNING", "the cluster has stopped", { cause });
       }
       if (Date.now() > deadlineMs) {
-        throw new CoppiceError("COPPICE_CLUSTER_NOT_RUNNING", `the cluster's monitor does not answer (${String(cause)}); the cluster itself serves on`, {
-          cause,
-          retryable: true,
-        });
+        throw new CoppiceError(
+          "COPPICE_CLUSTER_NOT_RUNNING",
+          `the cluster's monitor does not answer (${String(cause)}); the cluster itself serves on`,
+          {
+            cause,
+            retryable: true,
+          },
+        );
       }
       await pause(retryMs);
     }

@@ -35,5 +35,8 @@ export function findCluster(name: string | undefined): { readonly name: string; 
 }
 
 export function badName(name: string): CoppiceError {
-  return new CoppiceError("COPPICE_ARGUMENT", `"${name}" is no name for a cluster: 1 to 32 of a-z, 0-9, "-" and "_", a letter or digit first`);
+  return new CoppiceError(
+    "COPPICE_ARGUMENT",
+    `"${name}" is no name for a cluster: 1 to 32 of a-z, 0-9, "-" and "_", a letter or digit first`,
+  );
 }

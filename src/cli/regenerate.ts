@@ -44,7 +44,10 @@ export const registerRegenerate: Register = (program, setExitCode) => {
 async function waitFor(paths: ClusterPaths, id: string, say: (line: string) => void): Promise<RegenerationProgress> {
   const said = new Map<string, string>();
   for (;;) {
-    const progress = await callAdmin<RegenerationProgress>(paths, { method: "GET", path: adminRoutes.regeneration.path.replace(":id", id) });
+    const progress = await callAdmin<RegenerationProgress>(paths, {
+      method: "GET",
+      path: adminRoutes.regeneration.path.replace(":id", id),
+    });
     for (const node of progress.nodes) {
       const line = describe(node);
       if (line !== null && said.get(node.name) !== line) say(line);

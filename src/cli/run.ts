@@ -83,11 +83,13 @@ function findNode(given: string | undefined): string {
   const callers = process.env["COPPICE_APP_NODE"];
   delete process.env["COPPICE_APP_NODE"]; // the server is to see the environment as it was
   if (given === undefined) return callers ?? process.execPath;
-  const candidates = given.includes("/") ? [resolve(given)] : (process.env["PATH"] ?? "").split(delimiter).map((directory) => join(directory, given));
+  const candidates = given.includes("/")
+    ? [resolve(given)]
+    : (process.env["PATH"] ?? "").split(delimiter).map((directory) => join(directory, given));
   for (const candidate of candidates) {
     try {
       accessSync(candidate, constants.X_OK);
-      if (statSync(candidate).isFile()) return realpathSync(dirname(candidate)) + "/" + basename(candidate);
+      if (statSync(candidate).isFile()) return join(realpathSync(dirname(candidate)), basename(candidate));
     } catch {
       // the next one
     }
@@ -96,7 +98,11 @@ function findNode(given: string | undefined): string {
 }
 
 function nameFrom(text: string): string {
-  const name = text.toLowerCase().replace(/[^a-z0-9_-]+/g, "-").replace(/^[^a-z0-9]+/, "").slice(0, 32);
+  const name = text
+    .toLowerCase()
+    .replace(/[^a-z0-9_-]+/g, "-")
+    .replace(/^[^a-z0-9]+/, "")
+    .slice(0, 32);
   return name === "" ? "app" : name;
 }
 

@@ -21,11 +21,16 @@ export const registerStop: Register = (program) => {
       const startedMs = Date.now();
       while (livingInit(paths) !== null) {
         if (init !== null && Date.now() - startedMs > init.stopTimeoutMs + graceMs) {
-          throw new CoppiceError("COPPICE_STOP_FAILED", `cluster "${name}" (pid ${init.pid}) has not ended after ${init.stopTimeoutMs + graceMs} ms`);
+          throw new CoppiceError(
+            "COPPICE_STOP_FAILED",
+            `cluster "${name}" (pid ${init.pid}) has not ended after ${init.stopTimeoutMs + graceMs} ms`,
+          );
         }
         await pause(pollMs);
       }
       const stopMs = Date.now() - startedMs;
-      process.stdout.write(options.json === true ? `${JSON.stringify({ name, stopMs })}\n` : `${name} stopped in ${(stopMs / 1_000).toFixed(1)} s\n`);
+      process.stdout.write(
+        options.json === true ? `${JSON.stringify({ name, stopMs })}\n` : `${name} stopped in ${(stopMs / 1_000).toFixed(1)} s\n`,
+      );
     });
 };

@@ -33,14 +33,24 @@ export const numberSettings: Readonly<Record<NumberKey, NumberSetting>> = {
   minRegenerationIntervalMs: { default: minute, min: 0, max: day, doc: "Least time between two automatic regenerations of the cluster." },
   maxConsecutiveFailures: { default: 3, min: 1, max: 100, doc: "After so many failed regenerations the automatic ones stop." },
   probationMs: { default: minute, min: 0, max: day, doc: "How long a regrown instance is watched before the regeneration is verified." },
-  horizonMs: { default: 30 * minute, min: second, max: 30 * day, doc: "A trend that exhausts an instance inside this time makes it aging." },
+  horizonMs: {
+    default: 30 * minute,
+    min: second,
+    max: 30 * day,
+    doc: "A trend that exhausts an instance inside this time makes it aging.",
+  },
   parkTimeoutMs: { default: 30 * second, min: 0, max: 10 * minute, doc: "How long a request is held while no node can take it." },
   parkedMax: { default: 1_000, min: 0, max: 1_000_000, doc: "How many requests are held at once." },
   saveBodyBytesMax: { default: mebibyte, min: 0, max: 1024 * mebibyte, doc: "The largest request body that is saved for sending again." },
   saveBytesMax: { default: 256 * mebibyte, min: 0, max: 16_384 * mebibyte, doc: "Bytes of saved bodies of all requests together." },
   heldAnswerBytesMax: { default: 64 * 1024, min: 0, max: 64 * mebibyte, doc: "Answers up to this size are held until whole." },
   stopTimeoutMs: { default: 8 * second, min: 100, max: day, doc: "How long stopping the cluster may take to finish what is in process." },
-  sessionStoreTimeoutMs: { default: 30 * second, min: 100, max: 10 * minute, doc: "How long a session operation waits for the replicator." },
+  sessionStoreTimeoutMs: {
+    default: 30 * second,
+    min: 100,
+    max: 10 * minute,
+    doc: "How long a session operation waits for the replicator.",
+  },
   restartBackoffMsMin: { default: 200, min: 0, max: 10 * minute, doc: "Pause before the first restart after a crash; doubles with each." },
   restartBackoffMsMax: { default: 30 * second, min: 0, max: day, doc: "Longest pause before a restart." },
   crashLoopRestarts: { default: 10, min: 1, max: 10_000, doc: "So many crashes inside crashLoopWindowMs make a node `failed`." },
@@ -92,7 +102,9 @@ function parseNumber(key: NumberKey, value: unknown): number {
 }
 
 function refusal(key: string, value: unknown, accepted: string): CoppiceError {
-  return new CoppiceError("COPPICE_SETTING", `${key} is ${JSON.stringify(value)}; accepted is ${accepted}`, { facts: { key, value, accepted } });
+  return new CoppiceError("COPPICE_SETTING", `${key} is ${JSON.stringify(value)}; accepted is ${accepted}`, {
+    facts: { key, value, accepted },
+  });
 }
 
 function suggestion(key: string): string {

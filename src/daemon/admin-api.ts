@@ -5,7 +5,14 @@
 import { rmSync } from "node:fs";
 import { PassThrough } from "node:stream";
 import Fastify, { type FastifyInstance } from "fastify";
-import { type AdminError, adminRoutes, type ClusterStatus, type RegenerateAccepted, type RegenerateRequest, type RegenerationProgress } from "../model/admin.ts";
+import {
+  type AdminError,
+  adminRoutes,
+  type ClusterStatus,
+  type RegenerateAccepted,
+  type RegenerateRequest,
+  type RegenerationProgress,
+} from "../model/admin.ts";
 import type { NodeName } from "../model/node.ts";
 import type { EventLog } from "./event-log.ts";
 
@@ -26,7 +33,8 @@ export async function serveAdmin(sources: AdminSources): Promise<FastifyInstance
     handler: (request, reply) => {
       const known = sources.status().nodes.map(({ name }) => name);
       const wanted = request.body?.nodes;
-      if (wanted !== "all" && !isNames(wanted)) return reply.code(400).send(refusal("COPPICE_ARGUMENT", 'nodes must be "all" or a list of names'));
+      if (wanted !== "all" && !isNames(wanted))
+        return reply.code(400).send(refusal("COPPICE_ARGUMENT", 'nodes must be "all" or a list of names'));
       const unknown = wanted === "all" ? [] : wanted.filter((name) => !known.includes(name));
       if (unknown.length > 0) {
         const names = unknown.map((name) => `"${name}"`).join(", ");

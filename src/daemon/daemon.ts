@@ -50,13 +50,19 @@ export class Daemon {
       onTraffic: (upstreams) => {
         for (const upstream of upstreams) this.#watch.traffic(upstream.id, upstream);
       },
-      onNotice: (peer, level, code, text) => this.#event({ kind: "notice", instance: peer, text: `${peer}: ${text}`, facts: { level, code } }),
+      onNotice: (peer, level, code, text) =>
+        this.#event({ kind: "notice", instance: peer, text: `${peer}: ${text}`, facts: { level, code } }),
     });
   }
 
   async start(): Promise<void> {
     const { spec } = this.#welcome;
-    if (this.#engine.recovered) this.#event({ kind: "monitor-recovered", text: "the monitor was restarted and goes on from its journal", facts: { pid: process.pid } });
+    if (this.#engine.recovered)
+      this.#event({
+        kind: "monitor-recovered",
+        text: "the monitor was restarted and goes on from its journal",
+        facts: { pid: process.pid },
+      });
     else this.#engine.accept({ kind: "cluster-started", spec });
     await this.#peers.listen();
     this.#admin = await serveAdmin({

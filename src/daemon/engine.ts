@@ -4,9 +4,10 @@
  *
  * If the disk takes no more, the input waits and is tried again: nothing is done that was not journalled.
  */
-import type { Effect, Input, StepResult } from "../monitor/types.ts";
+
 import type { MonitorState } from "../monitor/state.ts";
 import { initialState, step } from "../monitor/step.ts";
+import type { Effect, Input, StepResult } from "../monitor/types.ts";
 import type { Journal } from "./journal.ts";
 
 const diskRetryMs = 1_000;
@@ -82,7 +83,9 @@ export class Engine {
       this.#journal.append(input);
       return true;
     } catch (error) {
-      process.stderr.write(`the journal cannot be written (${error instanceof Error ? error.message : String(error)}): nothing is regenerated until it can\n`);
+      process.stderr.write(
+        `the journal cannot be written (${error instanceof Error ? error.message : String(error)}): nothing is regenerated until it can\n`,
+      );
       setTimeout(() => this.#run(), diskRetryMs);
       return false;
     }

@@ -3,7 +3,7 @@
  * the engine's facts; what the core wants told is sent to whoever is there now. Nothing is queued for
  * the absent: all is level-based, and told again when they come.
  */
-import { type Peer, LinkServer } from "../link/link-server.ts";
+import { LinkServer, type Peer } from "../link/link-server.ts";
 import type { FromForwarder, FromInstance, FromReplicator, PeerRole, ToForwarder, ToInstance, ToReplicator } from "../model/control.ts";
 import type { InstanceId } from "../model/node.ts";
 import type { RouteTable, UpstreamTraffic } from "../model/routes.ts";
@@ -121,12 +121,18 @@ export class Peers {
         break;
       case "traffic": {
         const view = this.forwarders.get(forwarder);
-        if (view !== undefined) Object.assign(view, { parked: message.parked, connections: message.connections, upstreams: message.upstreams });
+        if (view !== undefined)
+          Object.assign(view, { parked: message.parked, connections: message.connections, upstreams: message.upstreams });
         this.#options.onTraffic(message.upstreams);
         break;
       }
       case "listen-failed":
-        this.#options.onNotice(forwarder, "warning", "listen-failed", `${forwarder} cannot listen on port ${message.at.port}: ${message.code}`);
+        this.#options.onNotice(
+          forwarder,
+          "warning",
+          "listen-failed",
+          `${forwarder} cannot listen on port ${message.at.port}: ${message.code}`,
+        );
         break;
     }
   }
@@ -134,7 +140,8 @@ export class Peers {
   #heardReplicator(message: FromReplicator): void {
     if (message.kind === "store") {
       if (this.replicator !== null) Object.assign(this.replicator, { sessions: message.sessions, conflictsTotal: message.conflictsTotal });
-    } else this.#options.accept({ kind: "replicator-revoked", instance: message.instance, writes: message.writes, checksum: message.checksum });
+    } else
+      this.#options.accept({ kind: "replicator-revoked", instance: message.instance, writes: message.writes, checksum: message.checksum });
   }
 
   #heardInstance(instance: InstanceId, message: FromInstance): void {

@@ -25,7 +25,9 @@ export function clusterStatus({ welcome, state, peers, watch, monitorStartedAtMs
       inFlight: traffic.reduce((sum, { total }) => sum + total, 0),
       requestsTotal: traffic.reduce((sum, { requestsTotal }) => sum + requestsTotal, 0),
       report: node.instance === null ? null : watch.report(node.instance),
-      indicators: Object.fromEntries(Object.entries(latest?.indicators ?? {}).filter((entry): entry is [string, number] => entry[1] !== undefined)),
+      indicators: Object.fromEntries(
+        Object.entries(latest?.indicators ?? {}).filter((entry): entry is [string, number] => entry[1] !== undefined),
+      ),
     };
   });
   return {

@@ -43,7 +43,11 @@ export class Dispatcher {
     this.#clusterKey = clusterKey;
     this.parking = new ParkingLot(settings.parkedMax, settings.parkTimeoutMs);
     this.saveBudget = new SaveBudget(settings.saveBytesMax);
-    this.table = new UpstreamTable({ slowStartMs: settings.slowStartMs, random: Math.random, onDrained: (upstream) => onDrained(upstream.id) });
+    this.table = new UpstreamTable({
+      slowStartMs: settings.slowStartMs,
+      random: Math.random,
+      onDrained: (upstream) => onDrained(upstream.id),
+    });
   }
 
   apply(table: RouteTable): void {
@@ -91,9 +95,12 @@ export class Dispatcher {
     const own = [...this.streams].filter((stream) => stream.streamsFrom(upstream));
     const windowMs = Math.min(this.settings.drainTimeoutMs / 2, streamWindowMsMax);
     for (const [index, stream] of own.entries()) {
-      setTimeout(() => {
-        if (upstream.cordoned) stream.endStream(upstream);
-      }, (windowMs * index) / own.length);
+      setTimeout(
+        () => {
+          if (upstream.cordoned) stream.endStream(upstream);
+        },
+        (windowMs * index) / own.length,
+      );
     }
   }
 }

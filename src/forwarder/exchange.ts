@@ -3,7 +3,7 @@
  * saved and streamed on; the answer is held until whole where it is small. In-flight counts go up when an
  * upstream is tried and down exactly once when that attempt ends.
  */
-import { type ClientRequest, type IncomingMessage, request as sendRequest, type ServerResponse } from "node:http";
+import { type ClientRequest, type IncomingMessage, type ServerResponse, request as sendRequest } from "node:http";
 import type { ListenerId } from "../model/node.ts";
 import { cookieValue } from "../routing/affinity.ts";
 import { type AttemptEnd, isUnsafe, resendVerdict } from "../routing/resend-rule.ts";

@@ -47,7 +47,11 @@ export function answerHeaders(raw: readonly string[]): string[] {
 
 /** Some servers read an underscore as a dash: both spellings are ours. */
 function isPrivate(lower: string): boolean {
-  return lower.length === clientHeader.length && lower.startsWith("x") && (lower.replaceAll("_", "-") === clientHeader || lower.replaceAll("_", "-") === fencedHeader);
+  return (
+    lower.length === clientHeader.length &&
+    lower.startsWith("x") &&
+    (lower.replaceAll("_", "-") === clientHeader || lower.replaceAll("_", "-") === fencedHeader)
+  );
 }
 
 const noTokens: ReadonlySet<string> = new Set();
@@ -58,7 +62,12 @@ function connectionTokens(raw: readonly string[]): ReadonlySet<string> {
     const value = raw[at + 1]?.toLowerCase() ?? "";
     if (value === "keep-alive" || value === "close" || value === "") continue;
     // Framing is never up to the Connection header.
-    return new Set(value.split(",").map((token) => token.trim()).filter((token) => token !== "content-length" && token !== "transfer-encoding"));
+    return new Set(
+      value
+        .split(",")
+        .map((token) => token.trim())
+        .filter((token) => token !== "content-length" && token !== "transfer-encoding"),
+    );
   }
   return noTokens;
 }

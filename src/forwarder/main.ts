@@ -2,10 +2,11 @@
  * A forwarder's process. Init gives it the listening sockets, the monitor the route table; without a
  * monitor the last table stands. It ends with init's channel, or finishes when init says so.
  */
-import type { ToForwarderFromInit, Welcome } from "../model/birth.ts";
-import { controlProtocol, type FromForwarder, type ToForwarder } from "../model/control.ts";
+
 import { Link } from "../link/link.ts";
 import { tokenFor } from "../link/token.ts";
+import type { ToForwarderFromInit, Welcome } from "../model/birth.ts";
+import { controlProtocol, type FromForwarder, type ToForwarder } from "../model/control.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { PublicServers } from "./public-servers.ts";
 
@@ -28,7 +29,14 @@ class Forwarder {
     this.#servers = new PublicServers(this.#dispatcher);
     this.#link = new Link({
       path: spec.paths.controlSocket,
-      hello: { kind: "hello", protocol: controlProtocol, role: "forwarder", id, token: tokenFor(clusterKey, "forwarder", id), pid: process.pid },
+      hello: {
+        kind: "hello",
+        protocol: controlProtocol,
+        role: "forwarder",
+        id,
+        token: tokenFor(clusterKey, "forwarder", id),
+        pid: process.pid,
+      },
       keepAlive: true,
       onUp: () => this.#tellLevel(),
       onFrame: ({ head }) => this.#apply(head as ToForwarder), // the monitor, on its private socket
@@ -66,12 +74,18 @@ class Forwarder {
 
   #tellDrained(): void {
     for (const upstream of this.#dispatcher.table.all()) {
-      if (upstream.cordoned && upstream.total === 0) this.#tell({ kind: "drained", instance: upstream.id, revision: this.#dispatcher.table.revision });
+      if (upstream.cordoned && upstream.total === 0)
+        this.#tell({ kind: "drained", instance: upstream.id, revision: this.#dispatcher.table.revision });
     }
   }
 
   #tellTraffic(): void {
-    this.#tell({ kind: "traffic", upstreams: this.#dispatcher.traffic(), parked: this.#dispatcher.parking.size, connections: this.#servers.connections });
+    this.#tell({
+      kind: "traffic",
+      upstreams: this.#dispatcher.traffic(),
+      parked: this.#dispatcher.parking.size,
+      connections: this.#servers.connections,
+    });
   }
 
   #tell(message: FromForwarder): void {
@@ -87,6 +101,7 @@ process.on("SIGTERM", () => process.exit(0));
 process.on("message", (message, handle) => {
   const told = message as ToForwarderFromInit; // init's own channel
   if (told.kind === "welcome") forwarder = new Forwarder(told);
-  else if (told.kind === "listener" && handle !== undefined) forwarder?.listen(told, handle as object); // a raw TCP handle
+  else if (told.kind === "listener" && handle !== undefined)
+    forwarder?.listen(told, handle as object); // a raw TCP handle
   else if (told.kind === "finish") void forwarder?.finish(told.deadlineMs);
 });

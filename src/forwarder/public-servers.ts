@@ -31,10 +31,13 @@ export class PublicServers {
   /** Accepts on a socket that init holds. */
   listen(id: ListenerId, handle: object, onError: (error: NodeJS.ErrnoException) => void): void {
     if (this.#servers.has(id)) return;
-    const server = createServer({ headersTimeout: headersTimeoutMs, requestTimeout: 0, keepAliveTimeout: keepAliveMs, highWaterMark: 64 * 1024 }, (request, response) => {
-      if (this.#finishing) response.shouldKeepAlive = false;
-      new Exchange(this.#dispatcher, id, request, response);
-    });
+    const server = createServer(
+      { headersTimeout: headersTimeoutMs, requestTimeout: 0, keepAliveTimeout: keepAliveMs, highWaterMark: 64 * 1024 },
+      (request, response) => {
+        if (this.#finishing) response.shouldKeepAlive = false;
+        new Exchange(this.#dispatcher, id, request, response);
+      },
+    );
     server.on("upgrade", (request, socket, head: Buffer) => {
       new Tunnel(this.#dispatcher, id, request, socket as import("node:net").Socket, head); // a plain HTTP server's sockets
     });

@@ -5,10 +5,10 @@
  * everything: each child sees its end of the channel close.
  */
 import { randomBytes } from "node:crypto";
+import { markFor, tokenFor } from "../link/token.ts";
 import type { ClusterSpec, FromInit, InstanceBirth, ToInit, Welcome } from "../model/birth.ts";
 import { controlProtocol } from "../model/control.ts";
 import type { InstanceId } from "../model/node.ts";
-import { markFor, tokenFor } from "../link/token.ts";
 import { takeHome } from "./home.ts";
 import { Instance, type StartOrder } from "./instance.ts";
 import { bindSocket, type ListeningSocket } from "./listening-sockets.ts";
@@ -46,9 +46,24 @@ export class Init {
     // Who reads the logs may go away; the cluster serves on.
     for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => this.#signalled(signal));
-    this.#replicator = this.#own("replicator", "replicator", () => {}, () => {});
-    this.#forwarder = this.#own("forwarder", "forwarder-1", () => {}, () => this.#giveSockets());
-    this.#monitor = this.#own("monitor", "monitor", (message) => this.#obey(message as ToInit), () => {}); // our own process, our own channel
+    this.#replicator = this.#own(
+      "replicator",
+      "replicator",
+      () => {},
+      () => {},
+    );
+    this.#forwarder = this.#own(
+      "forwarder",
+      "forwarder-1",
+      () => {},
+      () => this.#giveSockets(),
+    );
+    this.#monitor = this.#own(
+      "monitor",
+      "monitor",
+      (message) => this.#obey(message as ToInit),
+      () => {},
+    ); // our own process, our own channel
   }
 
   #own(role: Welcome["role"], id: string, onMessage: (message: unknown) => void, onStarted: () => void): OwnProcess {
@@ -98,7 +113,8 @@ export class Init {
     if (this.#shutDownAtMs !== null) return;
     if (running !== undefined) return this.#tell({ kind: "started", instance: running.id, pid: running.pid });
     // Started and ended while the monitor was away: an id is started once.
-    if (this.#startedIds.has(order.instance)) return this.#tell({ kind: "exited", instance: order.instance, code: null, signal: null, tail: [] });
+    if (this.#startedIds.has(order.instance))
+      return this.#tell({ kind: "exited", instance: order.instance, code: null, signal: null, tail: [] });
     this.#startedIds.add(order.instance);
     const instance = new Instance({
       order,
@@ -177,7 +193,9 @@ export class Init {
     if (this.#shutDownAtMs !== null) return;
     this.#shutDownAtMs = Date.now();
     const { stopTimeoutMs } = this.#spec.settings;
-    process.stderr.write(`coppice | stopping (${reason}): requests in process finish first; everything ends within ${stopTimeoutMs / 1_000} s\n`);
+    process.stderr.write(
+      `coppice | stopping (${reason}): requests in process finish first; everything ends within ${stopTimeoutMs / 1_000} s\n`,
+    );
     this.#tell({ kind: "shutting-down", reason });
     const finishMs = Math.floor(stopTimeoutMs * forwarderShareRatio);
     await this.#forwarder.finish({ kind: "finish", deadlineMs: Math.floor(finishMs * 0.9) }, finishMs);

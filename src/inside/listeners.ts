@@ -24,7 +24,15 @@ export interface MoveOptions {
   readonly onNotice: (code: string, text: string) => void;
 }
 
-type Listen2 = (this: NetServer, address: string | null, port: number, addressType: number, backlog: number, fd: number | undefined, flags: number) => void;
+type Listen2 = (
+  this: NetServer,
+  address: string | null,
+  port: number,
+  addressType: number,
+  backlog: number,
+  fd: number | undefined,
+  flags: number,
+) => void;
 interface Internals {
   _listen2: Listen2;
   _handle: unknown;
@@ -46,7 +54,11 @@ export function moveListeners(options: MoveOptions): void {
     if (taken.has(key)) return refuseTaken(this, address, port);
     taken.add(key);
     count += 1;
-    const listener: MovedListener = { at: { address, port }, socketPath: `${options.directory}/${options.instance}-${count}.sock`, listenerKind: "http" };
+    const listener: MovedListener = {
+      at: { address, port },
+      socketPath: `${options.directory}/${options.instance}-${count}.sock`,
+      listenerKind: "http",
+    };
     this.once("listening", () => options.onMoved(this as HttpServer, listener)); // isPlainHttp, above
     this.once("close", () => {
       taken.delete(key);

@@ -32,7 +32,9 @@ function begin(fd: number): void {
 
 /** Forked helpers must not load the probe, and the application sees its own arguments. */
 function forgetPreload(): void {
-  const at = process.execArgv.findIndex((argument, index) => (argument === "--require" || argument === "-r") && process.execArgv[index + 1] === __filename);
+  const at = process.execArgv.findIndex(
+    (argument, index) => (argument === "--require" || argument === "-r") && process.execArgv[index + 1] === __filename,
+  );
   if (at >= 0) process.execArgv.splice(at, 2);
 }
 

@@ -94,7 +94,9 @@ export class Requests {
   }
 
   #refuseUpgrade(socket: Socket): true {
-    socket.end(`HTTP/1.1 503 Service Unavailable\r\nx-coppice-fenced: ${this.#options.mark}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+    socket.end(
+      `HTTP/1.1 503 Service Unavailable\r\nx-coppice-fenced: ${this.#options.mark}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`,
+    );
     return true;
   }
 }

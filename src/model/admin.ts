@@ -40,7 +40,12 @@ export interface ClusterStatus {
   readonly version: string;
   readonly init: { readonly pid: number };
   readonly monitor: { readonly pid: number; readonly startedAtMs: number };
-  readonly forwarders: readonly { readonly id: string; readonly pid: number | null; readonly parked: number; readonly connections: number }[];
+  readonly forwarders: readonly {
+    readonly id: string;
+    readonly pid: number | null;
+    readonly parked: number;
+    readonly connections: number;
+  }[];
   readonly replicator: { readonly pid: number | null; readonly sessions: number | null; readonly conflictsTotal: number | null };
   readonly listeners: readonly { readonly address: string | null; readonly port: number }[];
   readonly nodes: readonly NodeStatus[];
@@ -63,7 +68,13 @@ export interface RegenerateAccepted {
 export interface RegenerationProgress {
   readonly id: string;
   readonly done: boolean;
-  readonly nodes: readonly { readonly name: NodeName; readonly outcome: "waiting" | "running" | "succeeded" | "failed"; readonly phase: string | null; readonly reason: string | null; readonly durationMs: number | null }[];
+  readonly nodes: readonly {
+    readonly name: NodeName;
+    readonly outcome: "waiting" | "running" | "succeeded" | "failed";
+    readonly phase: string | null;
+    readonly reason: string | null;
+    readonly durationMs: number | null;
+  }[];
 }
 
 export interface AdminError {

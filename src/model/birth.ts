@@ -74,7 +74,14 @@ export interface RosterEntry {
 /** monitor → init */
 export type ToInit =
   /** Starts the instance unless it is or was started: an id is started once. */
-  | { readonly kind: "start"; readonly instance: InstanceId; readonly node: NodeName; readonly nodeIndex: number; readonly generation: number; readonly release: Release }
+  | {
+      readonly kind: "start";
+      readonly instance: InstanceId;
+      readonly node: NodeName;
+      readonly nodeIndex: number;
+      readonly generation: number;
+      readonly release: Release;
+    }
   /** Signal, grace, then SIGKILL of the whole process group. Repeating it does not restart the grace. */
   | { readonly kind: "stop"; readonly instance: InstanceId; readonly signal: "SIGTERM" | "SIGKILL"; readonly graceMs: number }
   /** Binds the address and hands the socket to every forwarder, now and after their restarts. Idempotent. */
@@ -96,7 +103,11 @@ export type FromInit =
       /** The last lines of its standard error. */
       readonly tail: readonly string[];
     }
-  | { readonly kind: "roster"; readonly instances: readonly RosterEntry[]; readonly processes: readonly { readonly id: string; readonly pid: number }[] }
+  | {
+      readonly kind: "roster";
+      readonly instances: readonly RosterEntry[];
+      readonly processes: readonly { readonly id: string; readonly pid: number }[];
+    }
   /** The cluster is being stopped: exits from here on are intended, starts are ignored. */
   | { readonly kind: "shutting-down"; readonly reason: string }
   | { readonly kind: "bound"; readonly id: ListenerId; readonly at: ListenAddress }

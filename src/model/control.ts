@@ -80,4 +80,10 @@ export type ToReplicator =
 // ---- replicator → monitor
 export type FromReplicator =
   | { readonly kind: "revoked"; readonly instance: InstanceId; readonly writes: number; readonly checksum: string }
-  | { readonly kind: "store"; readonly sessions: number; readonly writesTotal: number; readonly conflictsTotal: number; readonly connected: readonly InstanceId[] };
+  | {
+      readonly kind: "store";
+      readonly sessions: number;
+      readonly writesTotal: number;
+      readonly conflictsTotal: number;
+      readonly connected: readonly InstanceId[];
+    };

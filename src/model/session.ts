@@ -12,8 +12,10 @@
 export type StoreName = string;
 export type SessionId = string;
 
-export type SessionRequest = { readonly n: number; readonly store: StoreName } & (
-  /** Answered `unchanged` if `version` is current, else `record` (body: data) or `absent`. */
+export type SessionRequest = {
+  readonly n: number;
+  readonly store: StoreName;
+} /** Answered `unchanged` if `version` is current, else `record` (body: data) or `absent`. */ & (
   | { readonly kind: "read"; readonly id: SessionId; readonly version?: number }
   /**
    * Body: data. Stored as version + 1 if `base` is current. If it is not, and `baseLength` is absent,

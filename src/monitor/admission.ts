@@ -17,7 +17,10 @@ export function requestRegeneration(draft: Draft, request: string, nodes: readon
   if (state.requests.some(({ id }) => id === request)) return;
   const known = state.nodes.map(({ name }) => name);
   const names = nodes === "all" ? known : known.filter((name) => nodes.includes(name));
-  state.requests = [...state.requests, { id: request, nodes: names.map((name) => ({ name, regeneration: null, outcome: "waiting" as const })) }].slice(-requestsMax);
+  state.requests = [
+    ...state.requests,
+    { id: request, nodes: names.map((name) => ({ name, regeneration: null, outcome: "waiting" as const })) },
+  ].slice(-requestsMax);
   draft.event("regeneration-requested", `regeneration of ${names.join(", ")} was requested`, { request, nodes: names });
   for (const name of names) {
     const { current } = state;
@@ -43,7 +46,8 @@ export function agingFound(draft: Draft, instance: InstanceId, report: AgingRepo
   if (node.instance !== instance || state.current?.node === node.name || state.queue.some((entry) => entry.node === node.name)) return;
   const why = report.reasons.join("; ");
   tellOnce(draft, instance, "aging-found", `${instance} is aging: ${why}`, { report });
-  if (settings.mode === "observe") return tellOnce(draft, instance, "regeneration-deferred", `${instance} would be regenerated now (mode observe)`, {});
+  if (settings.mode === "observe")
+    return tellOnce(draft, instance, "regeneration-deferred", `${instance} would be regenerated now (mode observe)`, {});
   const deferral = reasonToWait(draft, instance, report);
   if (deferral === null) {
     state.lastAutomaticAtMs = nowMs;
@@ -60,11 +64,18 @@ function reasonToWait(draft: Draft, instance: InstanceId, report: AgingReport): 
   }
   const probation = state.ended.find(({ replacement, phase }) => replacement === instance && phase === "probation");
   const exhaustionInMs = Math.min(...report.trends.map((trend) => trend.exhaustionInMs?.low ?? Number.POSITIVE_INFINITY));
-  if (probation !== undefined && probation.deadlineMs !== null && exhaustionInMs > probation.deadlineMs - nowMs) return "it is on probation";
+  if (probation !== undefined && probation.deadlineMs !== null && exhaustionInMs > probation.deadlineMs - nowMs)
+    return "it is on probation";
   return null;
 }
 
-function tellOnce(draft: Draft, instance: InstanceId, kind: "aging-found" | "regeneration-deferred", text: string, facts: Readonly<Record<string, unknown>>): void {
+function tellOnce(
+  draft: Draft,
+  instance: InstanceId,
+  kind: "aging-found" | "regeneration-deferred",
+  text: string,
+  facts: Readonly<Record<string, unknown>>,
+): void {
   const subject = kind === "aging-found" ? kind : text;
   const key = `${instance} ${subject}`;
   if (draft.state.told.includes(key)) return;
@@ -110,8 +121,18 @@ export function admitNext(draft: Draft): void {
   state.nextRegeneration += 1;
   state.current = regeneration;
   attach(draft, regeneration);
-  draft.event("regeneration-admitted", `${node.name} is being regenerated: ${entry.why}`, { origin: entry.origin, why: entry.why }, { node: node.name, regeneration: regeneration.id });
-  draft.event("replacement-started", `${replacement} is started to replace ${old?.id ?? "nobody"}`, { origin: entry.origin }, { node: node.name, instance: replacement, regeneration: regeneration.id });
+  draft.event(
+    "regeneration-admitted",
+    `${node.name} is being regenerated: ${entry.why}`,
+    { origin: entry.origin, why: entry.why },
+    { node: node.name, regeneration: regeneration.id },
+  );
+  draft.event(
+    "replacement-started",
+    `${replacement} is started to replace ${old?.id ?? "nobody"}`,
+    { origin: entry.origin },
+    { node: node.name, instance: replacement, regeneration: regeneration.id },
+  );
 }
 
 function attach(draft: Draft, regeneration: Regeneration): void {

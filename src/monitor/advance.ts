@@ -40,7 +40,9 @@ function isComplete(draft: Draft, regeneration: Regeneration): boolean {
     case "cordoning": {
       // The forwarders alone complete it; the fence is for those that do not answer (see lateness).
       const revision = regeneration.cordonRevision;
-      return state.forwarders.length > 0 && revision !== null && state.forwarders.every(({ appliedRevision }) => appliedRevision >= revision);
+      return (
+        state.forwarders.length > 0 && revision !== null && state.forwarders.every(({ appliedRevision }) => appliedRevision >= revision)
+      );
     }
     case "draining":
       return old === null || (state.forwarders.every(({ drained }) => drained.includes(old.id)) && (old.quiet || !old.linked));
@@ -73,7 +75,13 @@ function enter(draft: Draft, regeneration: Regeneration, phase: Phase): void {
   const deadlineMs = deadline === null ? null : settings[deadline];
   regeneration.deadlineMs = typeof deadlineMs === "number" ? nowMs + deadlineMs : null;
   const old = regeneration.old;
-  if (left === "warming") draft.event("replacement-ready", `${regeneration.replacement} is ready to take over`, { tookMs }, { ...about, instance: regeneration.replacement });
+  if (left === "warming")
+    draft.event(
+      "replacement-ready",
+      `${regeneration.replacement} is ready to take over`,
+      { tookMs },
+      { ...about, instance: regeneration.replacement },
+    );
   if (left === "cordoning") tellCordon(draft, regeneration);
   if (left === "draining") draft.event("drained", `${old} is drained (${tookMs} ms)`, { tookMs }, about);
   if (left === "handing-off") tellHandOff(draft, regeneration);
@@ -103,7 +111,8 @@ function giveOut(draft: Draft, regeneration: Regeneration): void {
   const old = draft.instance(regeneration.old);
   const replacement = draft.instance(regeneration.replacement);
   const { phase } = regeneration;
-  if (phase === "starting" && replacement !== null && replacement.pid === null) effectStart(draft, replacement, draft.node(regeneration.node));
+  if (phase === "starting" && replacement !== null && replacement.pid === null)
+    effectStart(draft, replacement, draft.node(regeneration.node));
   if (old === null) return;
   if ((phase === "cordoning" || phase === "draining") && !old.quiet) draft.effect({ kind: "fence", instance: old.id });
   if (phase === "handing-off") {
@@ -143,7 +152,12 @@ function fail(draft: Draft, regeneration: Regeneration, why: string): void {
   restore(draft, old);
   end(draft, regeneration, "failed", "failed", why);
   const stays = old === null ? "" : `; ${old.id} stays in service`;
-  draft.event("regeneration-failed", `${regeneration.node}: regeneration failed: ${why}${stays}`, { why, phase: regeneration.timeline.at(-2)?.phase ?? null }, { node: regeneration.node, regeneration: regeneration.id });
+  draft.event(
+    "regeneration-failed",
+    `${regeneration.node}: regeneration failed: ${why}${stays}`,
+    { why, phase: regeneration.timeline.at(-2)?.phase ?? null },
+    { node: regeneration.node, regeneration: regeneration.id },
+  );
   draft.state.consecutiveFailures += 1;
   const { maxConsecutiveFailures } = draft.settings;
   if (draft.state.consecutiveFailures >= maxConsecutiveFailures && draft.state.halted === null) {
@@ -171,7 +185,12 @@ export function replacementLost(draft: Draft, node: NodeRecord, why: string): vo
     // The old one is stopping already: the node is restarted when it has gone.
     node.instance = null;
     end(draft, current, "failed", "failed", `${current.replacement} died: ${why}`);
-    draft.event("regeneration-failed", `${node.name}: regeneration failed: ${current.replacement} died: ${why}`, { why }, { node: node.name, regeneration: current.id });
+    draft.event(
+      "regeneration-failed",
+      `${node.name}: regeneration failed: ${current.replacement} died: ${why}`,
+      { why },
+      { node: node.name, regeneration: current.id },
+    );
     scheduleRestart(draft, node, why, 0);
     return;
   }
@@ -211,7 +230,14 @@ function succeed(draft: Draft, regeneration: Regeneration, remark: string | null
   draft.event(
     "regenerated",
     `${node.name} is regenerated as ${regeneration.replacement} in ${(durationMs / 1_000).toFixed(1)} s (${regeneration.why})`,
-    { durationMs, origin: regeneration.origin, why: regeneration.why, remark, timeline: regeneration.timeline, inFlightAtCordon: regeneration.inFlightAtCordon },
+    {
+      durationMs,
+      origin: regeneration.origin,
+      why: regeneration.why,
+      remark,
+      timeline: regeneration.timeline,
+      inFlightAtCordon: regeneration.inFlightAtCordon,
+    },
     { node: node.name, instance: regeneration.replacement, regeneration: regeneration.id },
   );
 }
@@ -238,24 +264,42 @@ function verifyEnded(draft: Draft): void {
     regeneration.deadlineMs = null;
     const lives = draft.node(regeneration.node).instance === regeneration.replacement;
     regeneration.phase = lives ? "verified" : "failed";
-    if (lives) draft.event("verified", `${regeneration.replacement} has passed its probation`, {}, { node: regeneration.node, instance: regeneration.replacement, regeneration: regeneration.id });
+    if (lives)
+      draft.event(
+        "verified",
+        `${regeneration.replacement} has passed its probation`,
+        {},
+        { node: regeneration.node, instance: regeneration.replacement, regeneration: regeneration.id },
+      );
   }
 }
 
 function tellCordon(draft: Draft, regeneration: Regeneration): void {
   const { old } = regeneration;
-  const counts = draft.state.forwarders.map(({ inFlight }): InFlight => (old === null ? undefined : inFlight[old]) ?? { total: 0, unsafe: 0 });
-  const inFlight = counts.reduce((sum, { total, unsafe }) => ({ total: sum.total + total, unsafe: sum.unsafe + unsafe }), { total: 0, unsafe: 0 });
+  const counts = draft.state.forwarders.map(
+    ({ inFlight }): InFlight => (old === null ? undefined : inFlight[old]) ?? { total: 0, unsafe: 0 },
+  );
+  const inFlight = counts.reduce((sum, { total, unsafe }) => ({ total: sum.total + total, unsafe: sum.unsafe + unsafe }), {
+    total: 0,
+    unsafe: 0,
+  });
   regeneration.inFlightAtCordon = inFlight;
   const fenced = draft.instance(old)?.fenced ?? false;
-  draft.event("cordoned", `${old} is cordoned with ${inFlight.total} requests in process`, { inFlight, fenced, revision: regeneration.cordonRevision }, { node: regeneration.node, ...(old === null ? {} : { instance: old }), regeneration: regeneration.id });
+  draft.event(
+    "cordoned",
+    `${old} is cordoned with ${inFlight.total} requests in process`,
+    { inFlight, fenced, revision: regeneration.cordonRevision },
+    { node: regeneration.node, ...(old === null ? {} : { instance: old }), regeneration: regeneration.id },
+  );
 }
 
 function tellHandOff(draft: Draft, regeneration: Regeneration): void {
   const { handedOff, revoked, old } = regeneration;
   const agree = handedOff === null || (handedOff.writes === revoked?.writes && handedOff.checksum === revoked.checksum);
   // What differs was acknowledged all the same, so it is durable: said loudly, not lost.
-  const text = agree ? `${old}: ${revoked?.writes ?? 0} session writes handed off` : `${old}: the hand-off's counts differ (${handedOff?.writes} against ${revoked?.writes} writes); acknowledged writes are durable`;
+  const text = agree
+    ? `${old}: ${revoked?.writes ?? 0} session writes handed off`
+    : `${old}: the hand-off's counts differ (${handedOff?.writes} against ${revoked?.writes} writes); acknowledged writes are durable`;
   draft.event("handed-off", text, { handedOff, revoked, agree }, { node: regeneration.node, regeneration: regeneration.id });
 }
 
@@ -263,5 +307,10 @@ function tellWhatWasCut(draft: Draft, regeneration: Regeneration): void {
   if (regeneration.phase !== "draining") return;
   const left = draft.state.forwarders.filter(({ drained }) => regeneration.old !== null && !drained.includes(regeneration.old)).length;
   regeneration.remark = `not drained within ${draft.nowMs - regeneration.phaseSinceMs} ms; what is still in process is cut`;
-  draft.event("notice", `${regeneration.old}: ${regeneration.remark}`, { forwardersNotDrained: left }, { node: regeneration.node, regeneration: regeneration.id });
+  draft.event(
+    "notice",
+    `${regeneration.old}: ${regeneration.remark}`,
+    { forwardersNotDrained: left },
+    { node: regeneration.node, regeneration: regeneration.id },
+  );
 }

@@ -38,7 +38,12 @@ export class Draft {
     this.effects.push({ ...effect, key } as Effect); // the draft is an Effect less its key
   }
 
-  event(kind: EventDraft["kind"], text: string, facts: Readonly<Record<string, unknown>>, about: Partial<Pick<EventDraft, "node" | "instance" | "regeneration">> = {}): void {
+  event(
+    kind: EventDraft["kind"],
+    text: string,
+    facts: Readonly<Record<string, unknown>>,
+    about: Partial<Pick<EventDraft, "node" | "instance" | "regeneration">> = {},
+  ): void {
     this.effect({ kind: "event", event: { kind, text, facts, ...about } });
   }
 

@@ -72,7 +72,8 @@ export function takeFact(draft: Draft, input: Input): void {
       return;
     }
     case "replicator-link":
-      if (draft.state.replicatorLinked !== input.up) draft.event(input.up ? "replicator-joined" : "replicator-left", `the replicator is ${input.up ? "there" : "away"}`, {});
+      if (draft.state.replicatorLinked !== input.up)
+        draft.event(input.up ? "replicator-joined" : "replicator-left", `the replicator is ${input.up ? "there" : "away"}`, {});
       draft.state.replicatorLinked = input.up;
       draft.retry ||= input.up;
       return;
@@ -178,7 +179,12 @@ function exited(draft: Draft, instance: string, exit: Exit, startFailure: string
 function evidence(draft: Draft, { instance, evidence: facts }: Of<"instance-evidence">): void {
   const { current } = draft.state;
   if (current?.phase !== "evidence" || current.old !== instance) return;
-  draft.event("evidence-taken", `${instance}: evidence taken`, { evidence: facts }, { node: current.node, instance, regeneration: current.id });
+  draft.event(
+    "evidence-taken",
+    `${instance}: evidence taken`,
+    { evidence: facts },
+    { node: current.node, instance, regeneration: current.id },
+  );
   current.evidenceTaken = true;
 }
 

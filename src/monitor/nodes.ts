@@ -110,7 +110,12 @@ export function scheduleRestart(draft: Draft, node: NodeRecord, reason: string, 
   if (node.crashes.length >= settings.crashLoopRestarts) {
     node.failed = true;
     node.restartAtMs = null;
-    draft.event("node-failed", `${node.name} has failed: ${node.crashes.length} crashes, the last: ${reason}; start it anew with "coppice regenerate ${node.name}"`, { reason, crashes: node.crashes.length }, { node: node.name });
+    draft.event(
+      "node-failed",
+      `${node.name} has failed: ${node.crashes.length} crashes, the last: ${reason}; start it anew with "coppice regenerate ${node.name}"`,
+      { reason, crashes: node.crashes.length },
+      { node: node.name },
+    );
     return;
   }
   const pauseMs = backoffMs(node.attempts, settings.restartBackoffMsMin, settings.restartBackoffMsMax, node.index);
@@ -141,11 +146,17 @@ export function tendStarting(draft: Draft): void {
     if (record.stopping !== null) continue;
     const node = draft.node(record.node);
     if (record.listeningAtMs === null) {
-      if (draft.nowMs >= record.deadlineMs) stopInstance(draft, record, "SIGKILL", `it did not listen on a port within ${draft.settings.startTimeoutMs} ms`);
+      if (draft.nowMs >= record.deadlineMs)
+        stopInstance(draft, record, "SIGKILL", `it did not listen on a port within ${draft.settings.startTimeoutMs} ms`);
     } else if (node.instance === record.id && record.availability === "none") {
       makeAvailable(draft, record);
       node.reason = null;
-      draft.event("instance-ready", `${record.id} serves (pid ${record.pid})`, { pid: record.pid }, { node: node.name, instance: record.id });
+      draft.event(
+        "instance-ready",
+        `${record.id} serves (pid ${record.pid})`,
+        { pid: record.pid },
+        { node: node.name, instance: record.id },
+      );
     }
   }
 }
@@ -161,12 +172,17 @@ export function giveUpIfNobodyEverListened(draft: Draft, reason: string, tail: r
   if (state.everListened || state.gaveUp || !state.nodes.every(({ crashes }) => crashes.length > 0)) return;
   state.gaveUp = true;
   const said = tail.length === 0 ? "" : `\nIts last words:\n${tail.map((line) => `    ${line}`).join("\n")}`;
-  draft.effect({ kind: "give-up", reason: `${state.spec?.release.script ?? "the server"} cannot be started: ${reason}.${said}`, exitCode: 1 });
+  draft.effect({
+    kind: "give-up",
+    reason: `${state.spec?.release.script ?? "the server"} cannot be started: ${reason}.${said}`,
+    exitCode: 1,
+  });
 }
 
 function describeExit(record: InstanceRecord, { code, signal, tail }: Exit): string {
   if (signal !== null) return `ended by ${signal}`;
   const last = tail.findLast((line) => /^\w*Error\b/.test(line)) ?? tail.findLast((line) => line.trim() !== "");
-  if (code === 0) return record.listeningAtMs === null ? "it ended by itself without ever listening on a port" : "it ended by itself (code 0)";
+  if (code === 0)
+    return record.listeningAtMs === null ? "it ended by itself without ever listening on a port" : "it ended by itself (code 0)";
   return `it ended with code ${code}${last === undefined ? "" : ` (${last.trim().slice(0, 200)})`}`;
 }

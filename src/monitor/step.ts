@@ -3,8 +3,9 @@
  * fact is written into the state, then one reconcile pass finds what follows from the state as it is, not
  * from which fact woke it; so a step after a recovery does what any other step does.
  */
-import { askToRevoke, advance } from "./advance.ts";
+
 import { admitNext } from "./admission.ts";
+import { advance, askToRevoke } from "./advance.ts";
 import { Draft } from "./draft.ts";
 import { takeFact } from "./facts.ts";
 import { lifecycle } from "./lifecycle.ts";
@@ -79,7 +80,8 @@ function forgiveJump(draft: Draft): void {
 function nextWake(draft: Draft): number | null {
   const { state, settings } = draft;
   const times: number[] = [];
-  for (const { deadlineMs, listeningAtMs, stopping } of state.instances) if (listeningAtMs === null && stopping === null) times.push(deadlineMs);
+  for (const { deadlineMs, listeningAtMs, stopping } of state.instances)
+    if (listeningAtMs === null && stopping === null) times.push(deadlineMs);
   for (const { restartAtMs } of state.nodes) if (restartAtMs !== null) times.push(restartAtMs);
   for (const { phase, deadlineMs } of state.ended) if (phase === "probation" && deadlineMs !== null) times.push(deadlineMs);
   const { current } = state;

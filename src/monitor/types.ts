@@ -10,8 +10,7 @@ import type { AgingReport } from "../model/report.ts";
 import type { InFlight, RouteTable } from "../model/routes.ts";
 
 /** Every input carries the time at which the shell saw it. */
-export type Input = { readonly nowMs: number } & (
-  /** First input of a cluster's life, journalled as any other. */
+export type Input = { readonly nowMs: number } /** First input of a cluster's life, journalled as any other. */ & (
   | { readonly kind: "cluster-started"; readonly spec: ClusterSpec }
   /** The time that `wakeAtMs` asked for has come. */
   | { readonly kind: "woken" }
@@ -19,7 +18,13 @@ export type Input = { readonly nowMs: number } & (
   | { readonly kind: "instance-start-failed"; readonly instance: InstanceId; readonly reason: string }
   | { readonly kind: "instance-listening"; readonly instance: InstanceId; readonly at: ListenAddress; readonly socketPath: string }
   | { readonly kind: "instance-listener-closed"; readonly instance: InstanceId; readonly at: ListenAddress }
-  | { readonly kind: "instance-exited"; readonly instance: InstanceId; readonly code: number | null; readonly signal: string | null; readonly tail: readonly string[] }
+  | {
+      readonly kind: "instance-exited";
+      readonly instance: InstanceId;
+      readonly code: number | null;
+      readonly signal: string | null;
+      readonly tail: readonly string[];
+    }
   /** The probe's control link came up or went down: without it the instance cannot fence. */
   | { readonly kind: "instance-link"; readonly instance: InstanceId; readonly up: boolean }
   | { readonly kind: "instance-fenced"; readonly instance: InstanceId }
@@ -30,7 +35,12 @@ export type Input = { readonly nowMs: number } & (
   /** A report whose verdict is `aging`; the shell sends it again with each evaluation while it stands. */
   | { readonly kind: "aging"; readonly instance: InstanceId; readonly report: AgingReport }
   | { readonly kind: "forwarder-link"; readonly forwarder: string; readonly up: boolean }
-  | { readonly kind: "routes-applied"; readonly forwarder: string; readonly revision: number; readonly inFlight: Readonly<Record<InstanceId, InFlight>> }
+  | {
+      readonly kind: "routes-applied";
+      readonly forwarder: string;
+      readonly revision: number;
+      readonly inFlight: Readonly<Record<InstanceId, InFlight>>;
+    }
   | { readonly kind: "upstream-drained"; readonly forwarder: string; readonly instance: InstanceId }
   | { readonly kind: "replicator-link"; readonly up: boolean }
   | { readonly kind: "replicator-revoked"; readonly instance: InstanceId; readonly writes: number; readonly checksum: string }
@@ -44,7 +54,13 @@ export type Input = { readonly nowMs: number } & (
 
 /** Effects. `key` names the effect for the journal: performing it twice does no harm. */
 export type Effect = { readonly key: string } & (
-  | { readonly kind: "start-instance"; readonly instance: InstanceId; readonly node: NodeName; readonly nodeIndex: number; readonly generation: number }
+  | {
+      readonly kind: "start-instance";
+      readonly instance: InstanceId;
+      readonly node: NodeName;
+      readonly nodeIndex: number;
+      readonly generation: number;
+    }
   | { readonly kind: "stop-instance"; readonly instance: InstanceId; readonly signal: "SIGTERM" | "SIGKILL"; readonly graceMs: number }
   | { readonly kind: "open-listener"; readonly id: ListenerId; readonly at: ListenAddress }
   /** To every forwarder, now and on each reconnect; the shell keeps the last one. */

@@ -3,7 +3,10 @@ import type { NodeState, NodeStatus, RegenerationProgress } from "../model/admin
 import type { ListenAddress } from "../model/node.ts";
 import type { MonitorState, NodeRecord, Regeneration } from "./state.ts";
 
-export type NodeView = Pick<NodeStatus, "name" | "generation" | "state" | "phase" | "instance" | "pid" | "startedAtMs" | "restarts" | "reason">;
+export type NodeView = Pick<
+  NodeStatus,
+  "name" | "generation" | "state" | "phase" | "instance" | "pid" | "startedAtMs" | "restarts" | "reason"
+>;
 
 export function nodeStates(state: MonitorState): NodeView[] {
   return state.nodes.map((node) => {

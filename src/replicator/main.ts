@@ -3,13 +3,14 @@
  * socket; the monitor tells it whose writes are no longer taken. It ends with init's channel, or commits
  * and closes when init says so.
  */
+
+import { Link } from "../link/link.ts";
+import { LinkServer, type Peer } from "../link/link-server.ts";
+import { tokenFor } from "../link/token.ts";
 import type { ToReplicatorFromInit, Welcome } from "../model/birth.ts";
 import { controlProtocol, type FromReplicator, type ToReplicator } from "../model/control.ts";
 import type { InstanceId } from "../model/node.ts";
 import type { SessionAnswer, SessionRequest } from "../model/session.ts";
-import { Link } from "../link/link.ts";
-import { LinkServer, type Peer } from "../link/link-server.ts";
-import { tokenFor } from "../link/token.ts";
 import { Tally } from "../state/tally.ts";
 import { SessionFile } from "./session-file.ts";
 import { SessionStore } from "./session-store.ts";
@@ -44,7 +45,14 @@ class Replicator {
     });
     this.#monitor = new Link({
       path: spec.paths.controlSocket,
-      hello: { kind: "hello", protocol: controlProtocol, role: "replicator", id, token: tokenFor(clusterKey, "replicator", id), pid: process.pid },
+      hello: {
+        kind: "hello",
+        protocol: controlProtocol,
+        role: "replicator",
+        id,
+        token: tokenFor(clusterKey, "replicator", id),
+        pid: process.pid,
+      },
       keepAlive: true,
       onUp: () => this.#tellStore(),
       onFrame: ({ head }) => this.#revoke(head as ToReplicator), // the monitor, on its private socket

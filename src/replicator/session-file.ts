@@ -24,7 +24,14 @@ export class SessionFile {
   #floor: number;
 
   constructor(path: string) {
-    this.#database = open<SessionRecord | number, string>({ path, noSubdir: true, encoding: "msgpack", noSync: true, mapSize: mapBytesMax, cache: false });
+    this.#database = open<SessionRecord | number, string>({
+      path,
+      noSubdir: true,
+      encoding: "msgpack",
+      noSync: true,
+      mapSize: mapBytesMax,
+      cache: false,
+    });
     const floor = this.#database.get(floorKey);
     this.#floor = typeof floor === "number" ? floor : 0;
   }

@@ -47,7 +47,12 @@ export class SessionStore {
       case "destroy": {
         const record = this.#file.get(store, request.id);
         const untilMs = Math.max(record?.expiresAtMs ?? 0, nowMs + tombstoneMs);
-        await this.#file.set(store, request.id, { version: (record?.version ?? this.#file.versionFloor) + 1, expiresAtMs: untilMs, tombstone: true, text: "" });
+        await this.#file.set(store, request.id, {
+          version: (record?.version ?? this.#file.versionFloor) + 1,
+          expiresAtMs: untilMs,
+          tombstone: true,
+          text: "",
+        });
         return caller.answer({ n, kind: "done" });
       }
       case "count":
@@ -105,7 +110,10 @@ export class SessionStore {
         this.writesTotal += 1;
         this.conflictsTotal += conflicts;
         caller.tally.add(store, id, record.version);
-        return caller.answer({ n, kind: "written", version: record.version, merged, conflicts }, merged ? Buffer.from(record.text) : noBytes);
+        return caller.answer(
+          { n, kind: "written", version: record.version, merged, conflicts },
+          merged ? Buffer.from(record.text) : noBytes,
+        );
       }
     }
   }

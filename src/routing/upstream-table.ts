@@ -78,7 +78,7 @@ export class UpstreamTable {
         known.listed = true;
       }
       const upstream = this.#upstreams.get(route.id);
-      if (upstream !== undefined && upstream.cordoned && !cordonedBefore.has(upstream.id) && upstream.total === 0) this.#onDrained(upstream);
+      if (upstream?.cordoned === true && !cordonedBefore.has(upstream.id) && upstream.total === 0) this.#onDrained(upstream);
     }
     for (const upstream of [...this.#upstreams.values()]) this.#forgetIfGone(upstream);
     this.#list = [...this.#upstreams.values()];

@@ -15,7 +15,9 @@ const plainApp = fileURLToPath(new URL("./fixtures/plain-app.mjs", import.meta.u
 
 test("an unmodified Express app sees what it saw without Coppice", { timeout: 60_000 }, async () => {
   const cluster = await TestCluster.start({ script: expressApp, args: ["--", "--flag", "a b"] });
-  const answer = await fetch(`http://127.0.0.1:${cluster.port}/seen`, { headers: { "x-forwarded-for": "9.9.9.9", "X-Coppice-Client": "forged 1.2.3.4 5" } });
+  const answer = await fetch(`http://127.0.0.1:${cluster.port}/seen`, {
+    headers: { "x-forwarded-for": "9.9.9.9", "X-Coppice-Client": "forged 1.2.3.4 5" },
+  });
   const seen = (await answer.json()) as Record<string, unknown>;
   assert.equal(seen["ip"], "::ffff:127.0.0.1");
   assert.equal(seen["remoteAddress"], "::ffff:127.0.0.1");
@@ -26,7 +28,10 @@ test("an unmodified Express app sees what it saw without Coppice", { timeout: 60
   assert.equal(seen["nodeOptions"], process.env["NODE_OPTIONS"] ?? null);
   const headers = seen["headers"] as Record<string, string>;
   assert.equal(headers["x-forwarded-for"], "9.9.9.9");
-  assert.equal(Object.keys(headers).some((name) => name.includes("coppice")), false);
+  assert.equal(
+    Object.keys(headers).some((name) => name.includes("coppice")),
+    false,
+  );
   assert.deepEqual((seen["own"] as string[]).sort(), ["COPPICE_GENERATION", "COPPICE_HOME", "COPPICE_NODE", "COPPICE_NODE_INDEX"]);
   assert.deepEqual(await cluster.stop("SIGINT"), { code: 0, left: [] });
 });
@@ -77,7 +82,9 @@ test("kill -9 of the monitor interrupts no request; it recovers and regenerates 
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
 });
 
-test("a release whose new instances never become ready: every regeneration fails, the old ones serve on", { timeout: 120_000 }, async () => {
+test("a release whose new instances never become ready: every regeneration fails, the old ones serve on", {
+  timeout: 120_000,
+}, async () => {
   const directory = mkdtempSync(join(tmpdir(), "coppice-app-"));
   const script = join(directory, "server.cjs");
   writeFileSync(script, `require(${JSON.stringify(expressApp)});\n`);

@@ -1,7 +1,7 @@
 /** The whole method in a real cluster under load: what clients notice while every node is regenerated. */
 import assert from "node:assert/strict";
-import { setTimeout as pause } from "node:timers/promises";
 import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { TestCluster } from "./cluster.ts";
 import { type LoadResult, quantileMs, SessionLoad } from "./session-load.ts";
@@ -9,7 +9,9 @@ import { type LoadResult, quantileMs, SessionLoad } from "./session-load.ts";
 const expressApp = fileURLToPath(new URL("./fixtures/express-app.cjs", import.meta.url));
 const clients = 40;
 
-test("regenerate --all twice under load: nothing failed, lost, stale or doubled, every process changed twice", { timeout: 180_000 }, async (t) => {
+test("regenerate --all twice under load: nothing failed, lost, stale or doubled, every process changed twice", {
+  timeout: 180_000,
+}, async (t) => {
   const cluster = await TestCluster.start({ script: expressApp, nodes: 3 });
   const before = await cluster.status();
   const load = new SessionLoad({ port: cluster.port, clients, thinkMs: 15 });

@@ -62,7 +62,8 @@ export class SessionLoad {
         if (answer !== null) {
           known.push(next);
           cookie = answer.cookie ?? cookie;
-          if (answer.body !== JSON.stringify({ count: known.length })) this.#judge(known, null, `POST answered ${answer.body}, expected count ${known.length}`);
+          if (answer.body !== JSON.stringify({ count: known.length }))
+            this.#judge(known, null, `POST answered ${answer.body}, expected count ${known.length}`);
         }
         next += 1;
       } else await this.#read(agent, cookie, known);
@@ -76,7 +77,8 @@ export class SessionLoad {
     const answer = await this.#send(agent, "GET", cookie, null);
     if (answer === null) return;
     const { items } = JSON.parse(answer.body) as { items: number[] };
-    if (JSON.stringify(items) !== JSON.stringify(known)) this.#judge(known, items, `GET answered ${items.length} items, expected ${known.length}`);
+    if (JSON.stringify(items) !== JSON.stringify(known))
+      this.#judge(known, items, `GET answered ${items.length} items, expected ${known.length}`);
   }
 
   #judge(known: readonly number[], items: readonly number[] | null, what: string): void {
@@ -103,7 +105,10 @@ export class SessionLoad {
           path: "/items",
           method,
           agent,
-          headers: { ...(cookie === null ? {} : { cookie }), ...(body === null ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(body) }) },
+          headers: {
+            ...(cookie === null ? {} : { cookie }),
+            ...(body === null ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(body) }),
+          },
         },
         (answer) => {
           let text = "";

@@ -39,7 +39,8 @@ function recordingServer(name: string) {
     onFrame: (peer, { head, body }) => note(`${peer.hello.id} said ${JSON.stringify(head)} ${Buffer.from(body).toString()}`),
     onGone: (peer) => note(`left ${peer.hello.id}`),
   });
-  const heardText = (text: string) => (heard.includes(text) ? Promise.resolve() : new Promise<void>((resolve) => waiting.push({ text, resolve })));
+  const heardText = (text: string) =>
+    heard.includes(text) ? Promise.resolve() : new Promise<void>((resolve) => waiting.push({ text, resolve }));
   return { server, heard, peers, heardText, path: join(directory, name) };
 }
 
@@ -47,7 +48,12 @@ test("link: says hello, carries heads and bodies both ways", { timeout: 5_000 },
   const { server, heardText, peers, path } = recordingServer("a");
   await server.listen();
   const answer = Promise.withResolvers<string>();
-  const link = new Link({ path, hello: helloOf("web-1.1"), keepAlive: true, onFrame: ({ body }) => answer.resolve(Buffer.from(body).toString()) });
+  const link = new Link({
+    path,
+    hello: helloOf("web-1.1"),
+    keepAlive: true,
+    onFrame: ({ body }) => answer.resolve(Buffer.from(body).toString()),
+  });
   await heardText("joined web-1.1");
   link.send({ kind: "x" }, Buffer.from("body"));
   await heardText('web-1.1 said {"kind":"x"} body');
@@ -62,7 +68,13 @@ test("link: connects again by itself after the server was restarted, and says he
   const first = recordingServer("b");
   await first.server.listen();
   const downs: string[] = [];
-  const link = new Link({ path: first.path, hello: helloOf("web-1.2"), keepAlive: true, onFrame: () => {}, onDown: () => downs.push("down") });
+  const link = new Link({
+    path: first.path,
+    hello: helloOf("web-1.2"),
+    keepAlive: true,
+    onFrame: () => {},
+    onDown: () => downs.push("down"),
+  });
   await first.heardText("joined web-1.2");
   first.server.close();
   const second = recordingServer("b");
@@ -79,10 +91,17 @@ test("link: without a server nothing is sent, and send says so", async () => {
   link.close();
 });
 
-test("link server: a wrong token, a wrong protocol and a first frame that is no hello are cut off unheard", { timeout: 5_000 }, async () => {
+test("link server: a wrong token, a wrong protocol and a first frame that is no hello are cut off unheard", {
+  timeout: 5_000,
+}, async () => {
   const { server, heard, path } = recordingServer("c");
   await server.listen();
-  const wrong = [helloOf("web-1.4", "0".repeat(64)), { ...helloOf("web-1.4"), protocol: 99 }, { kind: "routes" }, { ...helloOf("web-1.4"), role: "forwarder" }];
+  const wrong = [
+    helloOf("web-1.4", "0".repeat(64)),
+    { ...helloOf("web-1.4"), protocol: 99 },
+    { kind: "routes" },
+    { ...helloOf("web-1.4"), role: "forwarder" },
+  ];
   for (const hello of wrong) {
     const socket = connect(path);
     socket.resume();

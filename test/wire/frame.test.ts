@@ -5,7 +5,10 @@ import fc from "fast-check";
 import { CoppiceError } from "../../src/model/errors.ts";
 import { encodeFrame, FrameDecoder, frameBytesMax } from "../../src/wire/frame.ts";
 
-const anyFrame = fc.record({ head: fc.dictionary(fc.string(), fc.oneof(fc.string(), fc.integer(), fc.boolean())), body: fc.uint8Array({ maxLength: 300 }) });
+const anyFrame = fc.record({
+  head: fc.dictionary(fc.string(), fc.oneof(fc.string(), fc.integer(), fc.boolean())),
+  body: fc.uint8Array({ maxLength: 300 }),
+});
 
 test("frames: any sequence survives any chunking, byte for byte", () => {
   fc.assert(
@@ -16,7 +19,8 @@ test("frames: any sequence survives any chunking, byte for byte", () => {
       for (let at = 0, turn = 0; at < stream.length; turn += 1) {
         const length = cuts[turn % cuts.length] ?? 1;
         // A copy, as a socket's buffer is: the decoder must not count on the next chunk lying behind it.
-        for (const frame of decoder.push(Uint8Array.from(stream.subarray(at, at + length)))) decoded.push({ head: frame.head, body: Uint8Array.from(frame.body) });
+        for (const frame of decoder.push(Uint8Array.from(stream.subarray(at, at + length))))
+          decoded.push({ head: frame.head, body: Uint8Array.from(frame.body) });
         at += length;
       }
       assert.deepEqual(

@@ -7,23 +7,23 @@ import util from "node:util";
 
 export type StoreKind = "express-session" | "fastify-session";
 
-// A constructor of the application: anything may come in and go out.
+// A class of the application: anything may come in and go out.
 export type StoreConstructor = (new () => Record<string, unknown>) & { prototype: Record<string, unknown> };
 
 const expressMethods: Readonly<Record<string, number>> = { all: 1, clear: 1, destroy: 2, get: 2, length: 1, set: 3, touch: 3 };
 const fastifyMethods: Readonly<Record<string, number>> = { destroy: 2, get: 2, set: 3 };
 
 /** Calls back for each default store, after the module that made it has run and before anything is served. */
-export function findDefaultStores(found: (constructor: StoreConstructor, kind: StoreKind) => void): void {
+export function findDefaultStores(found: (storeClass: StoreConstructor, kind: StoreKind) => void): void {
   const inherits = util.inherits;
-  util.inherits = function (this: unknown, constructor: unknown, parent: unknown): void {
-    inherits(constructor as never, parent as never); // as called
-    if (typeof constructor !== "function") return;
+  util.inherits = function (this: unknown, storeClass: unknown, parent: unknown): void {
+    inherits(storeClass as never, parent as never); // as called
+    if (typeof storeClass !== "function") return;
     // The methods are put on the prototype after this call: look when the module has run.
     process.nextTick(() => {
       try {
-        const kind = classify(constructor as StoreConstructor); // a function; its prototype is looked at first
-        if (kind !== null) found(constructor as StoreConstructor, kind);
+        const kind = classify(storeClass as StoreConstructor); // a function; its prototype is looked at first
+        if (kind !== null) found(storeClass as StoreConstructor, kind);
       } catch {
         // A class of the application's own that does not like to be looked at.
       }
@@ -32,17 +32,25 @@ export function findDefaultStores(found: (constructor: StoreConstructor, kind: S
 }
 
 /** An instance is made only where the methods are exactly a default store's: theirs has no side effect. */
-function classify(constructor: StoreConstructor): StoreKind | null {
-  if (constructor.length !== 0) return null;
-  if (hasExactly(constructor.prototype, expressMethods)) {
-    const sessions = new constructor()["sessions"];
-    return typeof sessions === "object" && sessions !== null && Object.getPrototypeOf(sessions) === null && Object.keys(sessions).length === 0 ? "express-session" : null;
+function classify(storeClass: StoreConstructor): StoreKind | null {
+  if (storeClass.length !== 0) return null;
+  if (hasExactly(storeClass.prototype, expressMethods)) {
+    const sessions = new storeClass()["sessions"];
+    return typeof sessions === "object" &&
+      sessions !== null &&
+      Object.getPrototypeOf(sessions) === null &&
+      Object.keys(sessions).length === 0
+      ? "express-session"
+      : null;
   }
-  if (hasExactly(constructor.prototype, fastifyMethods)) return new constructor()["store"] instanceof Map ? "fastify-session" : null;
+  if (hasExactly(storeClass.prototype, fastifyMethods)) return new storeClass()["store"] instanceof Map ? "fastify-session" : null;
   return null;
 }
 
 function hasExactly(prototype: Record<string, unknown>, methods: Readonly<Record<string, number>>): boolean {
   const own = Object.getOwnPropertyNames(prototype).filter((name) => name !== "constructor");
-  return own.length === Object.keys(methods).length && own.every((name) => typeof prototype[name] === "function" && (prototype[name] as () => void).length === methods[name]);
+  return (
+    own.length === Object.keys(methods).length &&
+    own.every((name) => typeof prototype[name] === "function" && (prototype[name] as () => void).length === methods[name])
+  );
 }

@@ -26,8 +26,8 @@ type SessionedRequest = IncomingMessage & { sessionID?: string };
 export function installSessions(birth: InstanceBirth, tell: (message: FromInstance) => boolean): Sessions {
   const client = new StoreClient(birth);
   if (birth.replaceSessionStore) {
-    findDefaultStores((constructor, kind) => {
-      new StoreReplacement(client, tell).install(constructor, kind);
+    findDefaultStores((storeClass, kind) => {
+      new StoreReplacement(client, tell).install(storeClass, kind);
       tell({
         kind: "notice",
         level: "info",

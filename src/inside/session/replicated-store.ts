@@ -42,7 +42,12 @@ export class ReplicatedStore {
 
   async read(id: string): Promise<Read | null> {
     const copy = this.#copies.get(id);
-    const { answer, text } = await this.#client.call({ kind: "read", store: this.#name, id, ...(copy === undefined ? {} : { version: copy.version }) });
+    const { answer, text } = await this.#client.call({
+      kind: "read",
+      store: this.#name,
+      id,
+      ...(copy === undefined ? {} : { version: copy.version }),
+    });
     if (answer.kind === "unchanged" && copy !== undefined) {
       return { base: { ...copy, stale: false }, expiresAtMs: answer.expiresAtMs };
     }
@@ -58,7 +63,8 @@ export class ReplicatedStore {
   async write(id: string, base: Base | null, text: string, expiresAtMs: number | null): Promise<Base | null> {
     const version = base?.version ?? anyBase;
     const operation: Extract<Operation, { kind: "write" }> = { kind: "write", store: this.#name, id, base: version, expiresAtMs };
-    let { answer, text: stored } = base?.stale === true ? await this.#writeWithBase(operation, base, text) : await this.#client.call(operation, Buffer.from(text));
+    let { answer, text: stored } =
+      base?.stale === true ? await this.#writeWithBase(operation, base, text) : await this.#client.call(operation, Buffer.from(text));
     if (answer.kind === "base-wanted" && base !== null) ({ answer, text: stored } = await this.#writeWithBase(operation, base, text));
     if (answer.kind === "dropped") {
       this.#drop(id);

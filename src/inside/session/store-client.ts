@@ -53,7 +53,8 @@ export class StoreClient {
       }, sessionStoreTimeoutMs);
       const settle = (answered: Answered) => {
         const { answer } = answered;
-        if (answer.kind === "refused" || answer.kind === "failed") reject(new Error(`the session store ${answer.kind} it: ${answer.reason}`));
+        if (answer.kind === "refused" || answer.kind === "failed")
+          reject(new Error(`the session store ${answer.kind} it: ${answer.reason}`));
         else resolve(answered);
       };
       this.#pending.set(request.n, { request, body, records: [], resolve: settle, timer });
@@ -94,7 +95,8 @@ export class StoreClient {
       pending.records.push({ id: answer.id, text, expiresAtMs: answer.expiresAtMs });
       return;
     }
-    if (answer.kind === "written" && pending.request.kind === "write") this.#tally.add(pending.request.store, pending.request.id, answer.version);
+    if (answer.kind === "written" && pending.request.kind === "write")
+      this.#tally.add(pending.request.store, pending.request.id, answer.version);
     this.#forget(answer.n);
     pending.resolve({ answer, text, records: pending.records });
   }
