@@ -12,7 +12,7 @@ const handlesEvery = 10;
 
 export class Indicators {
   readonly #delay = monitorEventLoopDelay({ resolution: delayResolutionMs });
-  readonly #heapLimitBytes = getHeapStatistics().heap_size_limit;
+  readonly #heapLimitBytes = heapLimitBytes();
   #utilisation = performance.eventLoopUtilization();
   #gcMs = 0;
   #sampledAtMs = performance.now();
@@ -72,6 +72,17 @@ export class Indicators {
     this.#floorBytes = getHeapStatistics().used_heap_size;
     this.#floorAtMs = Date.now();
   }
+}
+
+/**
+ * Where the floor ends. V8's own figure counts the young generation too (up to 192 MiB, much in a small
+ * heap), where no floor can lie; a limit that the user set is the old generation's alone.
+ */
+function heapLimitBytes(): number {
+  const options = [process.env["NODE_OPTIONS"] ?? "", ...process.execArgv].join(" ");
+  const given = [...options.matchAll(/--max[-_]old[-_]space[-_]size[= ](\d+)/g)].at(-1)?.[1];
+  const all = getHeapStatistics().heap_size_limit;
+  return given === undefined ? all : Math.min(Number(given) * 1024 * 1024, all);
 }
 
 function countHandles(): number | null {
