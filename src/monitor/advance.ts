@@ -36,7 +36,9 @@ function isComplete(draft: Draft, regeneration: Regeneration): boolean {
     case "starting":
       return replacement !== null && replacement.listeningAtMs !== null && serves(replacement, old);
     case "warming":
-      return replacement !== null && serves(replacement, old) && nowMs - (replacement.listeningAtMs ?? nowMs) >= settings.minReadyMs;
+      // Where nobody serves, nobody waits for proof.
+      if (replacement === null || !serves(replacement, old)) return false;
+      return old === null || nowMs - (replacement.listeningAtMs ?? nowMs) >= settings.minReadyMs;
     case "cordoning": {
       // The forwarders alone complete it; the fence is for those that do not answer (see lateness).
       const revision = regeneration.cordonRevision;
@@ -83,7 +85,7 @@ function enter(draft: Draft, regeneration: Regeneration, phase: Phase): void {
       { ...about, instance: regeneration.replacement },
     );
   if (left === "cordoning") tellCordon(draft, regeneration);
-  if (left === "draining") draft.event("drained", `${old} is drained (${tookMs} ms)`, { tookMs }, about);
+  if (left === "draining" && regeneration.remark === null) draft.event("drained", `${old} is drained (${tookMs} ms)`, { tookMs }, about);
   if (left === "handing-off") tellHandOff(draft, regeneration);
   if (left === "stopping") draft.event("stopped", `${old} has stopped (${tookMs} ms)`, { tookMs }, about);
   if (phase === "cordoning") cordon(draft, regeneration);
@@ -91,7 +93,7 @@ function enter(draft: Draft, regeneration: Regeneration, phase: Phase): void {
     const record = draft.instance(regeneration.old);
     if (record !== null) stopInstance(draft, record, "SIGTERM", null);
   }
-  if (phase === "probation") succeed(draft, regeneration, null);
+  if (phase === "probation") succeed(draft, regeneration, regeneration.remark);
   else giveOut(draft, regeneration);
 }
 

@@ -1,0 +1,237 @@
+/**
+ * A simulated cluster around the monitor's real core: a virtual clock, and in-memory twins of init, the
+ * forwarders, the replicator and the instances, which answer effects as the real ones do. Faults are
+ * switched on by the test; with the same seed and the same script every run is the same.
+ *
+ * The checker is here too: it knows, without asking the core, who lives and who is in the table.
+ */
+import type { ClusterSpec } from "../model/birth.ts";
+import type { EventDraft } from "../model/events.ts";
+import type { InstanceId } from "../model/node.ts";
+import type { RouteTable } from "../model/routes.ts";
+import type { MonitorState } from "../monitor/state.ts";
+import { initialState, step } from "../monitor/step.ts";
+import type { Effect, Input } from "../monitor/types.ts";
+
+export type Fact = Input extends infer I ? (I extends Input ? Omit<I, "nowMs"> : never) : never;
+
+export interface SimFaults {
+  /** New instances: listen, exit at once, or never listen. */
+  newInstances: "listen" | "exit" | "hang";
+  /** Names of forwarders that hear nothing. */
+  silentForwarders: string[];
+  /** Instances neither fence nor become quiet. */
+  deafInstances: boolean;
+  replicatorAway: boolean;
+  /** Chance that any answer is lost, or comes twice. */
+  lossRatio: number;
+  duplicateRatio: number;
+}
+
+interface SimInstance {
+  readonly id: InstanceId;
+  readonly pid: number;
+  alive: boolean;
+  listening: boolean;
+}
+
+export const simAt = { address: null, port: 3000 };
+
+export class SimCluster {
+  readonly faults: SimFaults = {
+    newInstances: "listen",
+    silentForwarders: [],
+    deafInstances: false,
+    replicatorAway: false,
+    lossRatio: 0,
+    duplicateRatio: 0,
+  };
+  readonly inputs: Input[] = [];
+  readonly onEvent: (atMs: number, event: EventDraft) => void;
+  /** Called after each step and its effects: what must hold always is checked here. */
+  onStep: () => void = () => {};
+  readonly instances = new Map<InstanceId, SimInstance>();
+  readonly gaveUp: string[] = [];
+  readonly #random: () => number;
+  readonly #forwarders: readonly string[];
+  #queue: { atMs: number; readonly order: number; readonly act: () => void }[] = [];
+  #order = 0;
+  #nextPid = 100;
+  #table: RouteTable | null = null;
+  #monitorAlive = true;
+  state: MonitorState = initialState();
+  nowMs = 0;
+
+  constructor(options: {
+    spec: ClusterSpec;
+    random: () => number;
+    forwarders?: readonly string[];
+    onEvent?: (atMs: number, event: EventDraft) => void;
+  }) {
+    this.#random = options.random;
+    this.#forwarders = options.forwarders ?? ["forwarder-1"];
+    this.onEvent = options.onEvent ?? (() => {});
+    this.#schedule(0, { kind: "cluster-started", spec: options.spec });
+    for (const forwarder of this.#forwarders) this.#schedule(1, { kind: "forwarder-link", forwarder, up: true });
+    this.#schedule(1, { kind: "replicator-link", up: true });
+  }
+
+  /** Instances that are in the table as available, and alive: who serves. */
+  serving(): InstanceId[] {
+    const upstreams = this.#table?.upstreams ?? [];
+    return upstreams
+      .filter(({ id, availability }) => availability === "available" && this.instances.get(id)?.alive === true)
+      .map(({ id }) => id);
+  }
+
+  tell(fact: Fact): void {
+    this.#schedule(this.nowMs, fact);
+  }
+
+  /** Ends a process as `kill -9` would. */
+  kill(id: InstanceId): void {
+    this.#exit(id, null, "SIGKILL");
+  }
+
+  killMonitor(): void {
+    this.#monitorAlive = false;
+  }
+
+  /** The monitor starts again: from its journal, then from init's roster; everybody's links come up again. */
+  restartMonitor(): void {
+    this.#monitorAlive = true;
+    this.state = this.inputs.reduce((state, input) => step(state, input).state, initialState());
+    const roster = [...this.instances.values()].filter(({ alive }) => alive).map(({ id, pid }) => ({ instance: id, pid, startedAtMs: 0 }));
+    this.tell({ kind: "recovered", roster });
+    for (const forwarder of this.#forwarders) this.#answer({ kind: "forwarder-link", forwarder, up: true });
+    for (const { id, alive, listening } of this.instances.values()) {
+      if (!alive) continue;
+      this.tell({ kind: "instance-link", instance: id, up: true });
+      if (listening) this.tell({ kind: "instance-listening", instance: id, at: simAt, socketPath: `/${id}` });
+    }
+  }
+
+  /** Runs until the virtual time; `jumpMs` makes the clock jump first, as after a sleep of the host. */
+  run(untilMs: number): void {
+    for (;;) {
+      this.#queue.sort((a, b) => a.atMs - b.atMs || a.order - b.order);
+      const next = this.#queue[0];
+      const wakeAtMs = this.#monitorAlive ? this.state.wakeAtMs : null;
+      const nextMs = Math.min(next?.atMs ?? Number.POSITIVE_INFINITY, wakeAtMs ?? Number.POSITIVE_INFINITY);
+      if (nextMs > untilMs) break;
+      this.nowMs = Math.max(this.nowMs, nextMs);
+      if (next !== undefined && next.atMs <= nextMs) {
+        this.#queue.shift();
+        next.act();
+      } else this.#step({ kind: "woken" });
+    }
+    this.nowMs = Math.max(this.nowMs, untilMs);
+  }
+
+  /** Nothing runs for so long: all that was on its way comes after it. */
+  sleepHost(ms: number): void {
+    this.nowMs += ms;
+    for (const entry of this.#queue) entry.atMs += ms;
+  }
+
+  #step(fact: Fact): void {
+    if (!this.#monitorAlive) return;
+    const input = { ...fact, nowMs: this.nowMs } as Input; // a Fact is an Input less its time
+    this.inputs.push(input);
+    const result = step(this.state, input);
+    this.state = result.state;
+    for (const effect of result.effects) this.#perform(effect);
+    this.onStep();
+  }
+
+  #perform(effect: Effect): void {
+    switch (effect.kind) {
+      case "start-instance":
+        return this.#start(effect.instance);
+      case "stop-instance":
+        return this.#at(this.nowMs + 10, () => this.#exit(effect.instance, null, effect.signal));
+      case "open-listener":
+        return this.#answer({ kind: "listener-bound", id: effect.id });
+      case "send-routes":
+        return this.#route(effect.table);
+      case "fence":
+        if (this.faults.deafInstances || this.instances.get(effect.instance)?.alive !== true) return;
+        this.#answer({ kind: "instance-fenced", instance: effect.instance });
+        return this.#answer({ kind: "instance-quiet", instance: effect.instance }, 120);
+      case "hand-off":
+        if (this.faults.deafInstances || this.instances.get(effect.instance)?.alive !== true) return;
+        return this.#answer({ kind: "instance-handed-off", instance: effect.instance, writes: 3, checksum: "abc" });
+      case "revoke":
+        if (!this.faults.replicatorAway)
+          this.#answer({ kind: "replicator-revoked", instance: effect.instance, writes: 3, checksum: "abc" });
+        return;
+      case "take-evidence":
+        if (!this.faults.deafInstances) this.#answer({ kind: "instance-evidence", instance: effect.instance, evidence: {} });
+        return;
+      case "event":
+        return this.onEvent(this.nowMs, effect.event);
+      case "give-up":
+        this.gaveUp.push(effect.reason);
+        return;
+      case "unfence":
+        return;
+    }
+  }
+
+  #start(id: InstanceId): void {
+    const known = this.instances.get(id);
+    // As init does: an id is started once, and who asks again is told what became of it.
+    if (known?.alive === true) return this.#answer({ kind: "instance-started", instance: id, pid: known.pid });
+    if (known !== undefined) return this.#answer({ kind: "instance-exited", instance: id, code: null, signal: null, tail: [] });
+    const pid = this.#nextPid;
+    this.#nextPid += 1;
+    const instance: SimInstance = { id, pid, alive: true, listening: false };
+    this.instances.set(id, instance);
+    this.#schedule(this.nowMs + 5, { kind: "instance-started", instance: id, pid });
+    if (this.faults.newInstances === "exit") return this.#at(this.nowMs + 50, () => this.#exit(id, 1, null));
+    this.#schedule(this.nowMs + 40, { kind: "instance-link", instance: id, up: true });
+    if (this.faults.newInstances === "hang") return;
+    this.#at(this.nowMs + 300, () => {
+      if (!instance.alive) return;
+      instance.listening = true;
+      this.tell({ kind: "instance-listening", instance: id, at: simAt, socketPath: `/${id}` });
+    });
+  }
+
+  #exit(id: InstanceId, code: number | null, signal: string | null): void {
+    const instance = this.instances.get(id);
+    if (instance?.alive !== true) return;
+    instance.alive = false;
+    this.tell({ kind: "instance-exited", instance: id, code, signal, tail: code === 1 ? ["Error: no database"] : [] });
+  }
+
+  #route(table: RouteTable): void {
+    const before = this.#table;
+    this.#table = table;
+    for (const forwarder of this.#forwarders) {
+      if (this.faults.silentForwarders.includes(forwarder)) continue;
+      this.#answer({ kind: "routes-applied", forwarder, revision: table.revision, inFlight: {} });
+      for (const { id, availability } of table.upstreams) {
+        const was = before?.upstreams.find((one) => one.id === id)?.availability;
+        if (availability === "cordoned" && (was !== "cordoned" || before?.revision === table.revision))
+          this.#answer({ kind: "upstream-drained", forwarder, instance: id }, 60);
+      }
+    }
+  }
+
+  /** An answer on its way: it may be lost, or come twice. */
+  #answer(fact: Fact, delayMs = 2): void {
+    if (this.#random() < this.faults.lossRatio) return;
+    this.#schedule(this.nowMs + delayMs, fact);
+    if (this.#random() < this.faults.duplicateRatio) this.#schedule(this.nowMs + delayMs + Math.floor(this.#random() * 500), fact);
+  }
+
+  #schedule(atMs: number, fact: Fact): void {
+    this.#at(atMs, () => this.#step(fact));
+  }
+
+  #at(atMs: number, act: () => void): void {
+    this.#queue.push({ atMs, order: this.#order, act });
+    this.#order += 1;
+  }
+}

@@ -1,0 +1,137 @@
+/** One seeded run: draws its parameters, does its worst for a while, then lets the cluster come to rest. */
+import assert from "node:assert/strict";
+import { initialState } from "../../src/monitor/state.ts";
+import { step } from "../../src/monitor/step.ts";
+import { nodeStates } from "../../src/monitor/view.ts";
+import { seededRandom } from "../../src/sim/random.ts";
+import { SimCluster } from "../../src/sim/sim-cluster.ts";
+import { simSpec } from "../../src/sim/sim-spec.ts";
+
+export interface SimulateOptions {
+  /** Serving instances are killed too: then safety is only asked for those that live. */
+  readonly kills: boolean;
+  /** Takes a serving instance out behind the core's back: the checker must see it. */
+  readonly sabotage?: boolean;
+  readonly say?: (text: string) => void;
+}
+
+const turns = 60;
+
+export function simulate(seed: number, { kills, sabotage = false, say = () => {} }: SimulateOptions): void {
+  const random = seededRandom(seed);
+  const draw = (max: number) => Math.floor(random() * max);
+  const nodes = 1 + draw(4);
+  const forwarders = 1 + draw(2);
+  const loss = random() * 0.3;
+  say(`seed ${seed}: ${nodes} nodes, ${forwarders} forwarders, loss ${loss.toFixed(2)}`);
+  const cluster = new SimCluster({
+    spec: simSpec(nodes, {
+      startTimeoutMs: 4_000,
+      drainTimeoutMs: 2_000,
+      handOffTimeoutMs: 2_000,
+      fenceTimeoutMs: 1_000,
+      minRegenerationIntervalMs: 3_000,
+      probationMs: 3_000,
+    }),
+    random,
+    forwarders: Array.from({ length: forwarders }, (_, index) => `forwarder-${index + 1}`),
+    onEvent: (atMs, { text }) => say(`${(atMs / 1_000).toFixed(3)} ${text}`),
+  });
+  cluster.run(2_000);
+  assert.equal(cluster.serving().length, nodes, "a quiet start");
+  if (!kills)
+    cluster.onStep = () =>
+      assert.ok(cluster.serving().length >= nodes, `seed ${seed}: only ${cluster.serving().join(" ")} serve, of ${nodes} nodes`);
+  if (sabotage) cluster.instances.delete("web-1.1");
+  for (let turn = 0; turn < turns; turn += 1) {
+    misbehave(cluster, { random, draw, loss, nodes, kills });
+    cluster.run(cluster.nowMs + draw(2_500));
+  }
+  comeToRest(cluster, seed, nodes);
+  assert.deepEqual(
+    cluster.inputs.reduce((state, input) => step(state, input).state, initialState()),
+    cluster.state,
+    `seed ${seed}: the replay of the inputs differs`,
+  );
+}
+
+interface Mischief {
+  readonly random: () => number;
+  readonly draw: (max: number) => number;
+  readonly loss: number;
+  readonly nodes: number;
+  readonly kills: boolean;
+}
+
+function misbehave(cluster: SimCluster, { random, draw, loss, nodes, kills }: Mischief): void {
+  const { faults } = cluster;
+  faults.lossRatio = random() < 0.5 ? loss : 0;
+  faults.duplicateRatio = random() * 0.3;
+  const node = `web-${1 + draw(nodes)}`;
+  const serving = cluster.serving();
+  switch (draw(kills ? 10 : 9)) {
+    case 0:
+      return cluster.tell({ kind: "regenerate", request: `request-${cluster.nowMs}`, nodes: random() < 0.3 ? "all" : [node] });
+    case 1: {
+      const instance = serving[draw(serving.length)];
+      const report = { atMs: cluster.nowMs, verdict: "aging" as const, trends: [], confidenceRatio: 1, reasons: ["drawn"], against: [] };
+      return instance === undefined ? undefined : cluster.tell({ kind: "aging", instance, report });
+    }
+    case 2:
+      faults.newInstances = (["listen", "listen", "exit", "hang"] as const)[draw(4)] ?? "listen";
+      return;
+    case 3:
+      faults.silentForwarders = random() < 0.5 ? [] : ["forwarder-1"];
+      return;
+    case 4:
+      faults.deafInstances = random() < 0.5;
+      return;
+    case 5:
+      faults.replicatorAway = random() < 0.5;
+      return;
+    case 6:
+      cluster.killMonitor();
+      cluster.run(cluster.nowMs + draw(8_000));
+      return cluster.restartMonitor();
+    case 7:
+      return cluster.sleepHost(draw(100_000));
+    case 8: {
+      // A replacement is no node yet: its death is always allowed.
+      const replacement = cluster.state.current?.replacement;
+      if (replacement !== undefined && !serving.includes(replacement)) cluster.kill(replacement);
+      return;
+    }
+    case 9: {
+      const victim = serving[draw(serving.length)];
+      if (victim !== undefined) cluster.kill(victim);
+      return;
+    }
+  }
+}
+
+/** Faults over: everybody is there again, and what is unfinished must end. */
+function comeToRest(cluster: SimCluster, seed: number, nodes: number): void {
+  Object.assign(cluster.faults, {
+    newInstances: "listen",
+    silentForwarders: [],
+    deafInstances: false,
+    replicatorAway: false,
+    lossRatio: 0,
+    duplicateRatio: 0,
+  });
+  cluster.restartMonitor();
+  cluster.run(cluster.nowMs + 300_000);
+  for (const { name, state } of nodeStates(cluster.state)) {
+    if (state === "failed") cluster.tell({ kind: "regenerate", request: `rest-${name}`, nodes: [name] });
+  }
+  cluster.run(cluster.nowMs + 60_000);
+  assert.equal(cluster.state.current, null, `seed ${seed}: a regeneration never ends`);
+  assert.deepEqual(
+    nodeStates(cluster.state).map(({ state }) => state),
+    Array.from({ length: nodes }, () => "ready"),
+    `seed ${seed}`,
+  );
+  assert.equal(cluster.serving().length, nodes, `seed ${seed}: who serves at rest`);
+  const alive = [...cluster.instances.values()].filter((one) => one.alive).length;
+  assert.equal(alive, nodes, `seed ${seed}: processes left over`);
+}
