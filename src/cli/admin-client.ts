@@ -24,8 +24,10 @@ export async function callAdmin<Answer>(paths: ClusterPaths, call: AdminCall): P
   let text = "";
   for await (const chunk of answer.setEncoding("utf8")) text += String(chunk);
   const value: unknown = JSON.parse(text);
-  if ((answer.statusCode ?? 500) < 400) return value as Answer; // the daemon's own code made it from the same declaration
-  const { code, message } = value as AdminError;
+  // The daemon's own code made it, from the same declarations.
+  if ((answer.statusCode ?? 500) < 400) return value as Answer;
+  const { code, message } = value as AdminError; // as above
+  // An error's code is one of ours; a newer daemon's is printed as it is.
   throw new CoppiceError(code as ErrorCode, message);
 }
 

@@ -75,7 +75,7 @@ export function parseSettings(given: Readonly<Record<string, unknown>>): Setting
 }
 
 function parseSetting(key: string, value: unknown): unknown {
-  if (Object.hasOwn(numberSettings, key)) return parseNumber(key as NumberKey, value);
+  if (Object.hasOwn(numberSettings, key)) return parseNumber(key as NumberKey, value); // its own key, just seen
   if (key === "replaceSessionStore") {
     if (value === true || value === "true") return true;
     if (value === false || value === "false") return false;

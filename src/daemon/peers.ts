@@ -103,12 +103,12 @@ export class Peers {
     } else this.#options.accept({ kind: "instance-link", instance: id, up: false });
   }
 
-  // Each peer proved its role with its token; what a role sends is declared in model/control.ts.
   #heard(peer: Peer, message: unknown): void {
     const { role, id } = peer.hello;
+    // Each peer proved its role with its token; what a role sends is declared in model/control.ts.
     if (role === "forwarder") this.#heardForwarder(id, message as FromForwarder);
     else if (role === "replicator") this.#heardReplicator(message as FromReplicator);
-    else this.#heardInstance(id, message as FromInstance);
+    else this.#heardInstance(id, message as FromInstance); // as above
   }
 
   #heardForwarder(forwarder: string, message: FromForwarder): void {

@@ -61,9 +61,9 @@ export class Init {
     this.#monitor = this.#own(
       "monitor",
       "monitor",
-      (message) => this.#obey(message as ToInit),
+      (message) => this.#obey(message as ToInit), // our own process, our own channel
       () => {},
-    ); // our own process, our own channel
+    );
   }
 
   #own(role: Welcome["role"], id: string, onMessage: (message: unknown) => void, onStarted: () => void): OwnProcess {

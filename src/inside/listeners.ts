@@ -45,7 +45,8 @@ export function moveListeners(options: MoveOptions): void {
   let count = 0;
   prototype._listen2 = function (this: NetServer, address, port, addressType, backlog, fd, flags): void {
     const listenAsAsked = () => listen2.call(this, address, port, addressType, backlog, fd, flags);
-    if (!(port > 0) || (typeof fd === "number" && fd >= 0) || (this as unknown as Internals)._handle) return listenAsAsked();
+    const handle = (this as unknown as Internals)._handle; // set in a worker of node:cluster
+    if (!(port > 0) || (typeof fd === "number" && fd >= 0) || handle) return listenAsAsked();
     if (!isPlainHttp(this)) {
       options.onNotice("not-http", `port ${port} is not plain HTTP: it is left to the server itself and is not shared between nodes`);
       return listenAsAsked();

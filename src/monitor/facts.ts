@@ -50,11 +50,8 @@ export function takeFact(draft: Draft, input: Input): void {
     }
     case "instance-evidence":
       return evidence(draft, input);
-    case "affinity-cookie": {
-      const { learnedCookies } = draft.state;
-      if (!learnedCookies.includes(input.name) && learnedCookies.length < learnedCookiesMax) learnedCookies.push(input.name);
-      return;
-    }
+    case "affinity-cookie":
+      return cookieLearned(draft, input.name);
     case "aging":
       return agingFound(draft, input.instance, input.report);
     case "forwarder-link":
@@ -72,11 +69,7 @@ export function takeFact(draft: Draft, input: Input): void {
       return;
     }
     case "replicator-link":
-      if (draft.state.replicatorLinked !== input.up)
-        draft.event(input.up ? "replicator-joined" : "replicator-left", `the replicator is ${input.up ? "there" : "away"}`, {});
-      draft.state.replicatorLinked = input.up;
-      draft.retry ||= input.up;
-      return;
+      return replicatorLinked(draft, input.up);
     case "listener-bound":
       return bound(draft, input);
     case "listener-failed":
@@ -143,6 +136,19 @@ function linked(draft: Draft, { instance, up }: Of<"instance-link">): void {
   if (record === null) return;
   record.linked = up;
   record.probed ||= up;
+  draft.retry ||= up;
+}
+
+function cookieLearned(draft: Draft, name: string): void {
+  const { learnedCookies } = draft.state;
+  if (!learnedCookies.includes(name) && learnedCookies.length < learnedCookiesMax) learnedCookies.push(name);
+}
+
+function replicatorLinked(draft: Draft, up: boolean): void {
+  if (draft.state.replicatorLinked !== up) {
+    draft.event(up ? "replicator-joined" : "replicator-left", `the replicator is ${up ? "there" : "away"}`, {});
+  }
+  draft.state.replicatorLinked = up;
   draft.retry ||= up;
 }
 

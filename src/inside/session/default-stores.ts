@@ -22,8 +22,9 @@ export function findDefaultStores(found: (storeClass: StoreConstructor, kind: St
     // The methods are put on the prototype after this call: look when the module has run.
     process.nextTick(() => {
       try {
-        const kind = classify(storeClass as StoreConstructor); // a function; its prototype is looked at first
-        if (kind !== null) found(storeClass as StoreConstructor, kind);
+        const candidate = storeClass as StoreConstructor; // a function; its prototype is looked at first
+        const kind = classify(candidate);
+        if (kind !== null) found(candidate, kind);
       } catch {
         // A class of the application's own that does not like to be looked at.
       }
@@ -49,8 +50,9 @@ function classify(storeClass: StoreConstructor): StoreKind | null {
 
 function hasExactly(prototype: Record<string, unknown>, methods: Readonly<Record<string, number>>): boolean {
   const own = Object.getOwnPropertyNames(prototype).filter((name) => name !== "constructor");
-  return (
-    own.length === Object.keys(methods).length &&
-    own.every((name) => typeof prototype[name] === "function" && (prototype[name] as () => void).length === methods[name])
-  );
+  const isMethod = (name: string) => {
+    const method = prototype[name];
+    return typeof method === "function" && method.length === methods[name];
+  };
+  return own.length === Object.keys(methods).length && own.every(isMethod);
 }
