@@ -100,8 +100,8 @@ export class UpstreamTable {
     const among = fresh.length > 0 ? fresh : candidates;
     if (among.length <= 1) return among[0] ?? null;
     if (session !== null) return byAffinity(among, session);
-    const first = this.#draw(among);
-    const second = this.#draw(among);
+    const first = this.#draw(among, null);
+    const second = this.#draw(among, first);
     return this.#load(first, nowMs) <= this.#load(second, nowMs) ? first : second;
   }
 
@@ -131,9 +131,12 @@ export class UpstreamTable {
     return (upstream.total + 1) / this.#share(upstream, nowMs);
   }
 
-  #draw(among: readonly Upstream[]): Upstream {
-    const drawn = among[Math.min(among.length - 1, Math.floor(this.#random() * among.length))];
-    assert(drawn !== undefined, "a draw from a list that is not empty");
+  /** One at random, but not `other`; the list is not empty, and holds more than `other`. */
+  #draw(among: readonly Upstream[], other: Upstream | null): Upstream {
+    const last = among.length - (other === null ? 1 : 2);
+    const at = Math.min(last, Math.floor(this.#random() * (last + 1)));
+    const drawn = among[other !== null && at >= among.indexOf(other) ? at + 1 : at];
+    assert(drawn !== undefined, "a draw from a list that is long enough");
     return drawn;
   }
 

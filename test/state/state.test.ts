@@ -1,0 +1,117 @@
+/** Sessions' rules: merge, versions, tombstones, tallies, each against a dumb twin. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { mergeData } from "../../src/state/merge.ts";
+import { anyBase, type SessionRecord, write } from "../../src/state/session-record.ts";
+import { Tally } from "../../src/state/tally.ts";
+
+const data = fc.dictionary(
+  fc.constantFrom("a", "b", "c", "d", "__proto__x"),
+  fc.oneof(fc.integer({ min: 0, max: 3 }), fc.constant(null), fc.array(fc.integer({ min: 0, max: 2 }), { maxLength: 2 })),
+);
+
+test("merge: key by key it is what a table of all cases says", () => {
+  fc.assert(
+    fc.property(data, data, data, (base, current, incoming) => {
+      const { data: merged, conflicts } = mergeData(base, current, incoming);
+      let expectedConflicts = 0;
+      for (const key of new Set([...Object.keys(base), ...Object.keys(current), ...Object.keys(incoming)])) {
+        const [was, theirs, ours] = [base, current, incoming].map((side) =>
+          Object.hasOwn(side, key) ? JSON.stringify(side[key]) : "absent",
+        );
+        const expected = ours === was ? theirs : ours;
+        if (ours !== was && theirs !== was && ours !== theirs) expectedConflicts += 1;
+        assert.equal(Object.hasOwn(merged, key) ? JSON.stringify(merged[key]) : "absent", expected, key);
+      }
+      assert.equal(conflicts, expectedConflicts);
+    }),
+  );
+});
+
+test("merge: changes to different keys of one session are all kept, in any order", () => {
+  const base = { count: 1 };
+  const first = mergeData(base, base, { count: 1, cart: ["oak"] }).data;
+  const second = mergeData(base, first, { count: 1, name: "Ann" });
+  assert.deepEqual(second, { data: { count: 1, cart: ["oak"], name: "Ann" }, conflicts: 0 });
+});
+
+const live = (version: number, text: string): SessionRecord => ({ version, expiresAtMs: null, tombstone: false, text });
+const incoming = (base: number, text: string, baseText: string | null = null) => ({ base, expiresAtMs: null, text, baseText });
+
+test("versions: only ever grow, over writes, merges, expiry and blind replacement", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.record({ base: fc.integer({ min: -1, max: 12 }), value: fc.nat(3), withBase: fc.boolean(), expires: fc.boolean() }), {
+        maxLength: 20,
+      }),
+      (writes) => {
+        let current: SessionRecord | null = null;
+        let highest = 0;
+        let nowMs = 0;
+        for (const { base, value, withBase, expires } of writes) {
+          nowMs += 10;
+          const outcome = write(
+            current,
+            { base, expiresAtMs: expires ? nowMs + 5 : null, text: JSON.stringify({ value }), baseText: withBase ? "{}" : null },
+            nowMs,
+            0,
+          );
+          if (outcome.kind !== "store") continue;
+          assert.ok(outcome.record.version > highest, `${outcome.record.version} after ${highest}`);
+          highest = outcome.record.version;
+          current = outcome.record;
+        }
+      },
+    ),
+  );
+});
+
+test("writes: a current base is stored, a stale one wants its base, a repeated one is stored already, none replaces", () => {
+  const current = live(5, '{"a":1}');
+  assert.deepEqual(write(current, incoming(5, '{"a":2}'), 0, 0), {
+    kind: "store",
+    record: live(6, '{"a":2}'),
+    merged: false,
+    conflicts: 0,
+  });
+  assert.deepEqual(write(current, incoming(4, '{"b":1}'), 0, 0), { kind: "base-wanted" });
+  assert.deepEqual(write(current, incoming(4, '{"a":1}'), 0, 0), { kind: "stored-already", version: 5 });
+  assert.deepEqual(write(current, incoming(3, '{"b":1}', "{}"), 0, 0), {
+    kind: "store",
+    record: live(6, '{"a":1,"b":1}'),
+    merged: true,
+    conflicts: 0,
+  });
+  assert.deepEqual(write(current, incoming(anyBase, '{"c":1}'), 0, 0), {
+    kind: "store",
+    record: live(6, '{"c":1}'),
+    merged: false,
+    conflicts: 0,
+  });
+  assert.deepEqual(write(null, incoming(anyBase, "{}"), 0, 41), { kind: "store", record: live(42, "{}"), merged: false, conflicts: 0 });
+});
+
+test("tombstones: a late write into a destroyed session is dropped until it expires", () => {
+  const tombstone: SessionRecord = { version: 3, expiresAtMs: 100, tombstone: true, text: "" };
+  for (const base of [anyBase, 2, 3]) assert.deepEqual(write(tombstone, incoming(base, "{}"), 99, 0), { kind: "dropped" });
+  assert.equal(write(tombstone, incoming(anyBase, "{}"), 100, 0).kind, "store");
+});
+
+test("tally: the same writes in any order, and only those, give the same checksum", () => {
+  const writes = fc.uniqueArray(fc.tuple(fc.constantFrom("s1", "s2"), fc.string(), fc.nat()), {
+    selector: (one) => one.join("\u0000"),
+    minLength: 1,
+  });
+  fc.assert(
+    fc.property(writes, (list) => {
+      const tallyOf = (some: typeof list) => {
+        const tally = new Tally();
+        for (const [store, id, version] of some) tally.add(store, id, version);
+        return [tally.writes, tally.checksum];
+      };
+      assert.deepEqual(tallyOf(list), tallyOf([...list].reverse()));
+      assert.notDeepEqual(tallyOf(list), tallyOf(list.slice(1)));
+    }),
+  );
+});
