@@ -8,22 +8,26 @@ const names: Readonly<Record<string, string>> = {
   openFds: "the number of open descriptors",
 };
 
-export function describeTrend({ indicator, floor, limit, slopePerHour, slopePerThousandRequests, exhaustionInMs }: Trend): string {
+export function describeTrend(trend: Trend, shape: string): string {
+  const { indicator, floor, limit, slopePerHour, slopePerThousandRequests, exhaustionInMs } = trend;
   const name = names[indicator] ?? indicator;
   const show = (value: number) => amount(indicator, value);
   const perRequest = slopePerThousandRequests === undefined ? "" : `, ${show(slopePerThousandRequests.mid)} per 1,000 requests`;
-  const grows = `${name} grows ${show(slopePerHour.mid)} an hour (90 %: ${show(slopePerHour.low)} to ${show(slopePerHour.high)})${perRequest}, now ${show(floor)}`;
+  const interval = `(90 %: ${show(slopePerHour.low)} to ${show(slopePerHour.high)})`;
+  const grows = `${name} grows ${shape}, now ${show(slopePerHour.mid)} an hour ${interval}${perRequest}; it is at ${show(floor)}`;
   if (limit === undefined || exhaustionInMs === null) return grows;
-  return `${grows}; it meets its limit of ${show(limit)} in ${time(exhaustionInMs.mid)} (${time(exhaustionInMs.low)} to ${time(exhaustionInMs.high)})`;
+  const range = `(90 %: ${time(exhaustionInMs.low)} to ${time(exhaustionInMs.high)})`;
+  return `${grows} and meets its limit of ${show(limit)} in ${time(exhaustionInMs.mid)} ${range}`;
 }
 
 /** Why a trend that is held is not called aging. */
-export function describeAgainst({ exhaustionInMs }: Trend, horizonMs: number, matters: boolean, steady: boolean): string[] {
+export function describeAgainst({ exhaustionInMs, floor, limit }: Trend, horizonMs: number): string[] {
+  if (exhaustionInMs === null || limit === undefined) return ["it has no limit to meet"];
   const against: string[] = [];
-  if (exhaustionInMs === null) against.push("it has no limit to meet");
-  else if (exhaustionInMs.mid > horizonMs) against.push(`it meets its limit later than the horizon of ${time(horizonMs)}`);
-  if (!matters) against.push("it has risen too little to matter yet");
-  if (!steady) against.push("it is flattening, as a warm-up or a cache that fills does");
+  if (exhaustionInMs.mid > horizonMs) against.push(`it meets its limit later than the horizon of ${time(horizonMs)}`);
+  if (exhaustionInMs.high === Number.POSITIVE_INFINITY) against.push("it may settle before, as a warm-up or a cache that fills does");
+  if (floor < 0.5 * limit) against.push(`it is at ${Math.round((100 * floor) / limit)} % of the limit`);
+  if (against.length === 0) against.push("it is not yet near enough to be worth a regeneration");
   return against;
 }
 

@@ -1,183 +1,145 @@
 /**
  * The aging model of one instance, online and in O(1) memory: floors of its indicators, the evidence that
- * they rise, how fast, and when they meet their limits. A trend alone is attention; aging is a trend for
- * real whose exhaustion lies inside the horizon, with a floor that has risen by something that matters,
- * and that does not flatten (a warm-up and a cache that fills do).
+ * they rise, how fast, and when they meet their limits. A trend alone is attention; aging is a trend whose
+ * exhaustion lies inside the horizon in which regenerations can still be done calmly. Pure: time and work come
+ * with the samples. What is done about a verdict is the monitor's.
  */
-import type { AgingReport, Interval, Trend, Verdict } from "../model/report.ts";
+import type { AgingReport, Trend, Verdict } from "../model/report.ts";
 import type { Indicator, Sample } from "../model/sample.ts";
 import { describeAgainst, describeTrend } from "./explain.ts";
-import { type FloorPoint, FloorTrack } from "./floor-track.ts";
-import { RecordEvidence } from "./record-evidence.ts";
-import { theilSen } from "./theil-sen.ts";
+import { Watch } from "./watch.ts";
 
 export interface AgingModelOptions {
   /** A trend that exhausts the instance inside this time makes it aging. */
   readonly horizonMs: number;
 }
 
-/** At this chance of a false alarm a trend is held for real; see record-evidence.ts for what that means. */
-const alpha = 0.001;
-const pointsMin = 6;
-/** Younger than this nothing is said: warm-up. */
-const warmUpMs = 10_000;
-/** Indicators without floor points of their own: the lowest reading of each such time. */
-const blockMs = 10_000;
-/** The floor must have risen by this share of its limit, or by this much, whichever is less. */
-const riseRatioMin = 0.2;
-const riseBytesMin = 64 * 1024 * 1024;
-/** The later half must rise at least at this share of the whole slope. */
-const steadyRatioMin = 0.5;
+/** They measure the load, not the age. */
+const ignored: ReadonlySet<Indicator> = new Set(["cpuRatio", "eventLoopUtilisationRatio"]);
+const indicatorsMax = 24;
+/** A clock that was set back by more than this starts anew; by less, it is waited for. */
+const clockBackMsMax = 60_000;
+/** A work counter that goes back with a level under this share of the last one: a new process. */
+const restartLevelRatio = 0.7;
 
-interface Watch {
-  readonly track: FloorTrack;
-  readonly evidence: RecordEvidence;
-  limit: number | null;
-  lastFloorAtMs: number | null;
-  block: { startMs: number; lowest: FloorPoint } | null;
+interface Judged {
+  readonly trend: Trend;
+  readonly aging: boolean;
+  readonly growsRatio: number;
+  readonly shape: string;
 }
-
-interface Judged extends Trend {
-  readonly pValue: number;
-  readonly matters: boolean;
-  readonly steady: boolean;
-}
-
-const watched: readonly Indicator[] = ["heapAfterGcBytes", "externalBytes", "rssBytes", "openFds"];
 
 export class AgingModel {
   readonly #options: AgingModelOptions;
   readonly #watches = new Map<Indicator, Watch>();
-  #firstAtMs: number | null = null;
-  #lastAtMs = 0;
+  #lastAtMs: number | null = null;
+  #lastRequests: number | null = null;
+  #work = 0;
+  #denseWork = 0;
 
   constructor(options: AgingModelOptions) {
     this.#options = options;
   }
 
   add(sample: Sample): void {
-    if (sample.atMs < this.#lastAtMs) return; // the clock was set back: wait until it has caught up
-    this.#firstAtMs ??= sample.atMs;
+    if (!Number.isFinite(sample.atMs)) return;
+    if (this.#lastAtMs !== null && sample.atMs <= this.#lastAtMs) {
+      if (this.#lastAtMs - sample.atMs < clockBackMsMax) return;
+      this.#forget();
+    }
+    const restarted = this.#countWork(sample);
     this.#lastAtMs = sample.atMs;
-    for (const indicator of watched) {
-      const value = sample.indicators[indicator];
-      if (value === undefined || !Number.isFinite(value)) continue;
+    const known = sample.requestsTotal !== undefined;
+    const hasFloor = sample.indicators.heapAfterGcBytes !== undefined;
+    for (const [indicator, value] of Object.entries(sample.indicators)) {
+      if (value === undefined || !Number.isFinite(value) || ignored.has(indicator)) continue;
+      if (indicator === "heapUsedBytes" && (hasFloor || this.#watches.has("heapAfterGcBytes"))) continue;
       const watch = this.#watch(indicator);
-      watch.limit = sample.limits[indicator] ?? watch.limit;
-      const point: FloorPoint = { atMs: sample.atMs, value, work: sample.requestsTotal ?? Number.NaN };
-      if (indicator === "heapAfterGcBytes") this.#addFloor(watch, point, sample.heapAfterGcAtMs);
-      else this.#addReading(watch, point);
+      if (watch === null) continue;
+      const last = watch.track.last;
+      if (restarted && last !== null && value < restartLevelRatio * last.value) watch.forget();
+      const reading = {
+        atMs: sample.atMs,
+        value,
+        work: known ? this.#work : Number.NaN,
+        denseWork: known ? this.#denseWork : Number.NaN,
+      };
+      const limit = sample.limits[indicator];
+      if (indicator === "heapAfterGcBytes") watch.addFloor(reading, sample.heapAfterGcAtMs, limit);
+      else watch.add(reading, limit);
     }
   }
 
   report(nowMs: number): AgingReport {
-    const trends = [...this.#watches].flatMap(([indicator, watch]) => this.#judge(indicator, watch, nowMs)).sort(byExhaustion);
-    const ageMs = this.#firstAtMs === null ? 0 : nowMs - this.#firstAtMs;
-    if (trends.length === 0 || ageMs < warmUpMs) {
-      return {
-        atMs: nowMs,
-        verdict: "insufficient",
-        trends: [],
-        confidenceRatio: 0,
-        reasons: ["there is too little data to say anything"],
-        against: [],
-      };
+    const judged = [...this.#watches.values()].flatMap((watch) => judge(watch, nowMs)).sort(worstFirst);
+    const worst = judged.find(({ aging }) => aging) ?? judged.find(({ trend }) => trend.held) ?? null;
+    const surest = judged.reduce((least, { growsRatio }) => Math.min(least, 1 - growsRatio), 1);
+    const verdict: Verdict = judged.length === 0 ? "insufficient" : worst === null ? "healthy" : worst.aging ? "aging" : "attention";
+    const trends = judged.map(({ trend }) => trend);
+    if (worst === null) {
+      const reasons = [judged.length === 0 ? "there is too little data to say anything" : "no floor rises for real"];
+      return { atMs: nowMs, verdict, trends, confidenceRatio: judged.length === 0 ? 0 : surest, reasons, against: [] };
     }
-    const worst = trends.find(({ held }) => held) ?? null;
-    const verdict = this.#verdict(worst);
+    const agree = judged.filter(({ trend }) => trend.held && trend !== worst.trend).map(({ trend }) => trend.indicator);
     return {
       atMs: nowMs,
       verdict,
-      ...(worst === null ? {} : { indicator: worst.indicator }),
-      trends: trends.map(({ pValue: _, matters: __, steady: ___, ...trend }) => trend),
-      confidenceRatio: worst === null ? 1 - Math.min(...trends.map(({ held }) => (held ? 1 : 0))) : 1 - worst.pValue,
-      reasons: worst === null ? ["no floor rises for real"] : [describeTrend(worst)],
-      against: worst === null || verdict === "aging" ? [] : describeAgainst(worst, this.#options.horizonMs, worst.matters, worst.steady),
+      indicator: worst.trend.indicator,
+      trends,
+      confidenceRatio: Math.min(worst.growsRatio, 1),
+      reasons: [describeTrend(worst.trend, worst.shape), ...(agree.length === 0 ? [] : [`it is not alone: ${agree.join(", ")} rise too`])],
+      against: verdict === "aging" ? [] : describeAgainst(worst.trend, this.#options.horizonMs),
     };
   }
 
-  #verdict(worst: Judged | null): Verdict {
-    if (worst === null) return "healthy";
-    const inside = worst.exhaustionInMs !== null && worst.exhaustionInMs.mid <= this.#options.horizonMs;
-    return inside && worst.matters && worst.steady ? "aging" : "attention";
-  }
-
-  #watch(indicator: Indicator): Watch {
+  #watch(indicator: Indicator): Watch | null {
     const known = this.#watches.get(indicator);
     if (known !== undefined) return known;
-    const watch: Watch = { track: new FloorTrack(), evidence: new RecordEvidence(), limit: null, lastFloorAtMs: null, block: null };
+    if (this.#watches.size >= indicatorsMax) return null;
+    const watch = new Watch(indicator, this.#options.horizonMs);
     this.#watches.set(indicator, watch);
     return watch;
   }
 
-  /** A floor point is new when a major collection ended since the last one. */
-  #addFloor(watch: Watch, point: FloorPoint, floorAtMs: number | undefined): void {
-    if (floorAtMs === undefined || floorAtMs === watch.lastFloorAtMs) return;
-    watch.lastFloorAtMs = floorAtMs;
-    this.#take(watch, { ...point, atMs: floorAtMs });
+  /** @returns true if the counter went back: a restart, of the process or of the counter. */
+  #countWork({ atMs, requestsTotal }: Sample): boolean {
+    if (requestsTotal === undefined || !Number.isFinite(requestsTotal)) return false;
+    const before = this.#lastRequests;
+    this.#lastRequests = requestsTotal;
+    const restarted = before !== null && requestsTotal < before;
+    const served = before === null ? 0 : restarted ? requestsTotal : requestsTotal - before;
+    const elapsedMs = this.#lastAtMs === null ? 0 : atMs - this.#lastAtMs;
+    this.#work += served;
+    if (elapsedMs > 0) this.#denseWork += (served * served) / elapsedMs;
+    return restarted;
   }
 
-  #addReading(watch: Watch, point: FloorPoint): void {
-    const { block } = watch;
-    if (block === null) watch.block = { startMs: point.atMs, lowest: point };
-    else if (point.atMs - block.startMs >= blockMs) {
-      this.#take(watch, block.lowest);
-      watch.block = { startMs: point.atMs, lowest: point };
-    } else if (point.value <= block.lowest.value) block.lowest = point;
-  }
-
-  #take(watch: Watch, point: FloorPoint): void {
-    watch.track.add(point);
-    watch.evidence.add(point.value);
-  }
-
-  #judge(indicator: Indicator, { track, evidence, limit }: Watch, nowMs: number): Judged[] {
-    const { points } = track;
-    const first = points[0];
-    const last = points.at(-1);
-    if (first === undefined || last === undefined || points.length < pointsMin) return [];
-    const values = points.map(({ value }) => value);
-    const times = points.map(({ atMs }) => atMs - first.atMs);
-    const slope = theilSen(times, values);
-    if (slope === null) return [];
-    const half = Math.floor(points.length / 2);
-    const recent = theilSen(times.slice(half), values.slice(half)) ?? slope;
-    const perRequest = theilSen(
-      points.map(({ work }) => work - first.work),
-      values,
-    );
-    const pValue = evidence.pValue;
-    const held = pValue <= alpha && slope.low > 0;
-    const rise = last.value - Math.min(...values);
-    return [
-      {
-        indicator,
-        floor: last.value,
-        ...(limit === null ? {} : { limit }),
-        slopePerHour: scale(slope, 3_600_000),
-        ...(perRequest === null || Number.isNaN(perRequest.mid) ? {} : { slopePerThousandRequests: scale(perRequest, 1_000) }),
-        exhaustionInMs: limit === null ? null : exhaustion(limit - last.value, held ? slope : recent, nowMs - last.atMs),
-        held,
-        pValue,
-        matters:
-          limit !== null && rise >= Math.min(riseRatioMin * limit, indicator.endsWith("Bytes") ? riseBytesMin : Number.POSITIVE_INFINITY),
-        steady: recent.mid >= steadyRatioMin * slope.mid,
-      },
-    ];
+  #forget(): void {
+    for (const watch of this.#watches.values()) watch.forget();
   }
 }
 
-function scale({ low, mid, high }: Interval, by: number): Interval {
-  return { low: low * by, mid: mid * by, high: high * by };
+function judge({ indicator, limit, track, evaluation }: Watch, nowMs: number): Judged[] {
+  if (evaluation === null) return [];
+  const { forecast, held, aging } = evaluation;
+  const sinceMs = Math.max(nowMs - (track.last?.atMs ?? nowMs), 0);
+  const later = (ms: number) => Math.max(ms - sinceMs, 0);
+  const at = forecast.exhaustionMs;
+  const trend: Trend = {
+    indicator,
+    floor: forecast.level,
+    ...(limit === null ? {} : { limit }),
+    slopePerHour: forecast.slopePerHour,
+    ...(forecast.slopePerThousandRequests === null ? {} : { slopePerThousandRequests: forecast.slopePerThousandRequests }),
+    exhaustionInMs: at === null ? null : { low: later(at.low), mid: later(at.mid), high: later(at.high) },
+    held,
+  };
+  return [{ trend, aging, growsRatio: forecast.growsRatio, shape: forecast.shape }];
 }
 
-/** Time until `room` is used up; a fast slope is the low end. Null if even the fast one does not rise. */
-function exhaustion(room: number, slope: Interval, sinceMs: number): Interval | null {
-  if (slope.high <= 0) return null;
-  const after = (rate: number) => (rate <= 0 ? Number.POSITIVE_INFINITY : Math.max(room / rate - sinceMs, 0));
-  return { low: after(slope.high), mid: after(slope.mid), high: after(slope.low) };
-}
-
-function byExhaustion(a: Judged, b: Judged): number {
-  return (a.exhaustionInMs?.mid ?? Number.MAX_VALUE) - (b.exhaustionInMs?.mid ?? Number.MAX_VALUE);
+function worstFirst(a: Judged, b: Judged): number {
+  if (a.aging !== b.aging) return a.aging ? -1 : 1;
+  if (a.trend.held !== b.trend.held) return a.trend.held ? -1 : 1;
+  const [first, second] = [a.trend.exhaustionInMs?.mid ?? Number.MAX_VALUE, b.trend.exhaustionInMs?.mid ?? Number.MAX_VALUE];
+  return first === second ? 0 : first - second;
 }

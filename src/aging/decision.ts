@@ -1,0 +1,68 @@
+/**
+ * What a forecast means: is a trend held for real, and is it time to act. The decision is about consequence
+ * (docs/aging-model.md): not that something rises, but that it meets its limit within the time in which
+ * regenerations can still be done calmly. Long lives wait until little is wasted; short ones act as soon as the
+ * evidence is solid. Both answers must stand for a while before they are believed.
+ */
+import type { Forecast } from "./forecast.ts";
+
+export interface DecisionInput {
+  readonly forecast: Forecast;
+  readonly ageMs: number;
+  readonly horizonMs: number;
+  readonly limit: number | null;
+  readonly highest: number;
+  readonly lowest: number;
+  readonly readingNoise: number;
+  readonly count: number;
+  /** Of the sequential test of records, 0..1. */
+  readonly pValue: number;
+  readonly isBytes: boolean;
+}
+
+/** Time that acting calmly takes, at least: a queue of nodes that each start, drain and settle. */
+const leadMs = 12 * 60_000;
+/** Beyond that, the share of the age at which a regeneration comes due. */
+const horizonPerAge = 0.035;
+/** A level this near its limit is a matter of consequence at any age ... */
+const levelRatioMax = 0.85;
+/** ... a younger one may act from a lower level: the one it has this many horizons before the end. */
+const horizonsBeforeEnd = 3;
+/** A short life has risen by this share of its limit, or this much, before it acts. */
+const riseRatioMin = 0.2;
+const riseBytesMin = 64 * 1024 * 1024;
+const countMin = 6;
+const pValueMax = 0.01;
+/** A trend is held if its end is this many ages away at most: what lies beyond cannot be told from a plateau. */
+const agesAhead = 12;
+const growsRatioMin = 0.9;
+/** Without a limit, a rise must be this share of the level to be worth attention. */
+const riseWithoutLimitRatio = 0.5;
+
+export function horizonAt(ageMs: number, horizonMs: number): number {
+  return Math.min(Math.max(ageMs * horizonPerAge, leadMs), horizonMs);
+}
+
+export function isTrend({ forecast, ageMs, horizonMs, limit, highest, lowest }: DecisionInput): boolean {
+  if (forecast.growsRatio < growsRatioMin || forecast.slopePerHour.low <= 0) return false;
+  if (limit === null) return highest - lowest >= riseWithoutLimitRatio * Math.abs(highest);
+  return forecast.exhaustionMsLikely <= Math.max(agesAhead * ageMs, horizonMs);
+}
+
+/** A long life close to its end. */
+export function isDue({ forecast, ageMs, horizonMs, limit, readingNoise }: DecisionInput): boolean {
+  if (limit === null || forecast.exhaustionMs === null) return false;
+  const horizon = horizonAt(ageMs, horizonMs);
+  const levelRatioMin = Math.min(levelRatioMax, 1 - (horizonsBeforeEnd * horizon) / (ageMs + horizon));
+  if (ageMs < horizonsBeforeEnd * horizon || forecast.level + 2 * readingNoise < levelRatioMin * limit) return false;
+  return forecast.exhaustionMsEarliest <= horizon && forecast.exhaustionMs.mid <= 4 * horizon;
+}
+
+/** A fast leak: the whole life is short, so that waiting for its end would be too late. */
+export function isUrgent(input: DecisionInput): boolean {
+  const { forecast, ageMs, horizonMs, limit, highest, lowest, count, pValue, isBytes } = input;
+  if (limit === null || !isTrend(input) || count < countMin || pValue > pValueMax) return false;
+  const horizon = Math.min(leadMs, horizonMs);
+  if (ageMs > horizonsBeforeEnd * horizon || forecast.exhaustionMsLikely > horizon) return false;
+  return highest - lowest >= Math.min(riseRatioMin * limit, isBytes ? riseBytesMin : Number.POSITIVE_INFINITY);
+}
