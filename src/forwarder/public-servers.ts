@@ -13,6 +13,9 @@ const headersTimeoutMs = 60_000;
 /** Longer than the common load balancers' idle time, so that they end idle connections first. */
 const keepAliveMs = 75_000;
 
+/** While finishing: how soon after its last answer a connection is ended. */
+const idleSweepMs = 20;
+
 export class PublicServers {
   readonly #dispatcher: Dispatcher;
   readonly #servers = new Map<ListenerId, Server>();
@@ -53,6 +56,11 @@ export class PublicServers {
   /** No new connections; those that are there end with their answers. Resolves when all have. */
   async finish(): Promise<void> {
     this.#finishing = true;
-    await Promise.all([...this.#servers.values()].map((server) => new Promise<void>((resolve) => server.close(() => resolve()))));
+    const servers = [...this.#servers.values()];
+    const sweep = setInterval(() => {
+      for (const server of servers) server.closeIdleConnections();
+    }, idleSweepMs);
+    await Promise.all(servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))));
+    clearInterval(sweep);
   }
 }

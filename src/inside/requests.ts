@@ -88,7 +88,8 @@ export class Requests {
 
   #refuse(request: IncomingMessage, response: ServerResponse): true {
     request.resume();
-    response.writeHead(503, { "x-coppice-fenced": this.#options.mark, connection: "close", "content-length": "0" });
+    // The connection stays: ending it with a body unread would reset it, and the refusal could be lost.
+    response.writeHead(503, { "x-coppice-fenced": this.#options.mark, "content-length": "0" });
     response.end();
     return true;
   }
