@@ -14,6 +14,8 @@ export interface DecisionInput {
   readonly highest: number;
   readonly lowest: number;
   readonly readingNoise: number;
+  /** Noise of neighbouring readings about their common growth. */
+  readonly changeNoise: number;
   readonly count: number;
   /** Of the sequential test of records, 0..1. */
   readonly pValue: number;
@@ -21,7 +23,7 @@ export interface DecisionInput {
 }
 
 /** Time that acting calmly takes, at least: a queue of nodes that each start, drain and settle. */
-const leadMs = 12 * 60_000;
+const leadMs = 14 * 60_000;
 /** Beyond that, the share of the age at which a regeneration comes due. */
 const horizonPerAge = 0.035;
 /** A level this near its limit is a matter of consequence at any age ... */
@@ -30,7 +32,12 @@ const levelRatioMax = 0.85;
 const horizonsBeforeEnd = 3;
 /** A short life has risen by this share of its limit, or this much, before it acts. */
 const riseRatioMin = 0.2;
+/** Minutes into a life there is time to see whether it settles: more of the limit must be used. */
+const veryYoungMs = 3 * 60_000;
+const urgentLevelRatioMin = 0.5;
 const riseBytesMin = 64 * 1024 * 1024;
+/** ... and in any case by many times its noise. */
+const riseNoiseMin = 12;
 const countMin = 6;
 const pValueMax = 0.01;
 /** A trend is held if its end is this many ages away at most: what lies beyond cannot be told from a plateau. */
@@ -60,9 +67,12 @@ export function isDue({ forecast, ageMs, horizonMs, limit, readingNoise }: Decis
 
 /** A fast leak: the whole life is short, so that waiting for its end would be too late. */
 export function isUrgent(input: DecisionInput): boolean {
-  const { forecast, ageMs, horizonMs, limit, highest, lowest, count, pValue, isBytes } = input;
+  const { forecast, ageMs, horizonMs, limit, highest, lowest, count, pValue, isBytes, changeNoise } = input;
   if (limit === null || !isTrend(input) || count < countMin || pValue > pValueMax) return false;
   const horizon = Math.min(leadMs, horizonMs);
   if (ageMs > horizonsBeforeEnd * horizon || forecast.exhaustionMsLikely > horizon) return false;
-  return highest - lowest >= Math.min(riseRatioMin * limit, isBytes ? riseBytesMin : Number.POSITIVE_INFINITY);
+  const rise = highest - lowest;
+  if (rise < riseNoiseMin * changeNoise) return false;
+  if (ageMs > veryYoungMs) return rise >= riseRatioMin * limit && forecast.level >= urgentLevelRatioMin * limit;
+  return rise >= Math.min(riseRatioMin * limit, isBytes ? riseBytesMin : Number.POSITIVE_INFINITY);
 }

@@ -10,8 +10,8 @@ export interface FloorReading {
   readonly value: number;
   /** Requests served until then; NaN where the work is not known. */
   readonly work: number;
-  /** The integral of the squared request rate: work that weighs more where it is dense; NaN where not known. */
-  readonly denseWork: number;
+  /** Requests served beyond the usual rate until then; NaN where not known. */
+  readonly overloadWork: number;
 }
 
 /** A block of readings: means, and what it spans. */
@@ -35,6 +35,7 @@ export class FloorTrack {
   #last: FloorReading | null = null;
   #noise = 0;
   #noiseCount = 0;
+  #growth = 0;
   #count = 0;
   #highest = Number.NEGATIVE_INFINITY;
   #lowest = Number.POSITIVE_INFINITY;
@@ -64,9 +65,9 @@ export class FloorTrack {
     return this.#lowest;
   }
 
-  /** Standard deviation of one reading about its block's mean: the noise that no block shows. */
+  /** Standard deviation of one reading against its neighbours: the noise that no block shows. */
   get readingNoise(): number {
-    return Math.sqrt(this.#noise);
+    return this.changeNoise;
   }
 
   add(reading: FloorReading): void {
@@ -87,12 +88,21 @@ export class FloorTrack {
     }
   }
 
+  /**
+   * Standard deviation of one reading against its neighbours with their mean growth taken out; far above zero only
+   * where readings go up and down.
+   */
+  get changeNoise(): number {
+    return Math.sqrt(Math.max(this.#noise - this.#growth ** 2 / 2, 0));
+  }
+
+  /** From differences of neighbours (von Neumann 1941): slow movements are the blocks' to show. */
   #measureNoise(reading: FloorReading): void {
     if (this.#last === null) return;
-    // Against the middle of the block that is gathering: slow movements are the blocks' to show.
-    const middle = this.#pending ?? { value: this.#last.value, count: 1 };
-    const square = (reading.value - middle.value) ** 2 * (middle.count / (middle.count + 1));
+    const change = reading.value - this.#last.value;
+    const square = change ** 2 / 2;
     this.#noiseCount = Math.min(this.#noiseCount + 1, noiseMemory);
+    this.#growth += (change - this.#growth) / this.#noiseCount;
     this.#noise += (square - this.#noise) / this.#noiseCount;
   }
 
@@ -126,7 +136,7 @@ function merge(a: FloorPoint, b: FloorPoint): FloorPoint {
     atMs: mean(a.atMs, b.atMs),
     value: mean(a.value, b.value),
     work: mean(a.work, b.work),
-    denseWork: mean(a.denseWork, b.denseWork),
+    overloadWork: mean(a.overloadWork, b.overloadWork),
     count,
     fromMs: a.fromMs,
     toMs: b.toMs,

@@ -9,6 +9,7 @@ import type { Interval } from "../model/report.ts";
 import type { FloorPoint, FloorTrack } from "./floor-track.ts";
 import { type GrowthShape, growthShapes, type LifeMark } from "./growth-shapes.ts";
 import { type FilterInput, type FilterResult, filterTrend, type NoiseKind, noiseKinds, priorVariance } from "./trend-filter.ts";
+import { type LoadAhead, type LoadProfile, loadAhead } from "./load-profile.ts";
 import { quantile, type Weighted } from "./weighted.ts";
 
 export interface Forecast {
@@ -39,12 +40,16 @@ interface Scaled {
   readonly marks: readonly LifeMark[];
   readonly usesLoad: boolean;
   readonly loadPeak: number;
+  readonly meanLoad: number;
+  readonly overloadWork: number;
+  /** What a day from now on brings; null while no day is known. */
+  readonly day: readonly LoadAhead[] | null;
   readonly lifeMs: number;
   readonly work: number;
   readonly offset: number;
   readonly unit: number;
-  /** Work and dense work that a further life will bring. */
-  readonly pace: { readonly work: number; readonly denseWork: number };
+  /** Work and overload that a further life will bring. */
+  readonly pace: { readonly work: number; readonly overloadWork: number };
 }
 
 const shapesKept = 9;
@@ -56,11 +61,15 @@ const livesMax = 60;
 /** A crossing is looked for on this grid first: from a 2,000th of a life, by this factor. */
 const stepFirst = 1 / 2_000;
 const stepFactor = 1.35;
+/** Variance of the maximum of many normals, relative to theirs. */
+const maximumVariance = 0.25;
+/** Calibrated: shapes and noises are never exactly those of the mixture. */
+const widening = 1.3;
 const occamCredit = 0.5 * Math.log(priorVariance / 1e4);
 export const blocksMin = 6;
 
-export function forecast(track: FloorTrack, limit: number | null): Forecast | null {
-  const scaled = scale(track);
+export function forecast(track: FloorTrack, limit: number | null, profile: LoadProfile): Forecast | null {
+  const scaled = scale(track, profile);
   if (scaled === null) return null;
   const candidates = weigh(scaled);
   const noiseRatio = track.readingNoise / scaled.unit;
@@ -106,7 +115,7 @@ function multiply({ low, mid, high }: Interval, by: number): Interval {
 }
 
 /** Subtracts the first block, divides by the range: bytes and descriptors become numbers of about 1. */
-function scale(track: FloorTrack): Scaled | null {
+function scale(track: FloorTrack, profile: LoadProfile): Scaled | null {
   const { points } = track;
   const first = points[0];
   const last = points.at(-1);
@@ -122,15 +131,15 @@ function scale(track: FloorTrack): Scaled | null {
   if (lifeMs <= 0 || !Number.isFinite(unit)) return null;
   const knowsWork = points.every(({ work }) => Number.isFinite(work));
   const work = knowsWork ? last.work - first.work : 0;
-  const denseWork = knowsWork ? last.denseWork - first.denseWork : 0;
+  const overloadWork = knowsWork ? last.overloadWork - first.overloadWork : 0;
   const loads = work > 0 ? loadOf(points, (work / lifeMs) * 1) : points.map(() => 0);
   const mean = loads.reduce((sum, load) => sum + load, 0) / loads.length;
   const spread = Math.max(...loads) - Math.min(...loads);
-  const usesLoad = spread > 0.15 && points.length >= 12;
+  const usesLoad = spread > 0.4 && points.length >= 12;
   const marks = points.map((point) => ({
     time: (point.atMs - first.atMs) / lifeMs,
     work: work > 0 ? (point.work - first.work) / work : 0,
-    denseWork: denseWork > 0 ? (point.denseWork - first.denseWork) / denseWork : 0,
+    overloadWork: overloadWork > 0 ? (point.overloadWork - first.overloadWork) / overloadWork : 0,
   }));
   const inputs = points.map((point, at) => ({
     time: (point.atMs - first.atMs) / lifeMs,
@@ -148,6 +157,9 @@ function scale(track: FloorTrack): Scaled | null {
     offset: first.value,
     unit,
     pace: paceOf(marks),
+    overloadWork,
+    day: work > 0 && profile.isKnown ? profile.day(last.atMs) : null,
+    meanLoad: mean,
   };
 }
 
@@ -162,12 +174,12 @@ function loadOf(points: readonly FloorPoint[], mean: number): number[] {
 }
 
 /** What a further life brings in work: half what this one did, half what its last quarter did. */
-function paceOf(marks: readonly LifeMark[]): { work: number; denseWork: number } {
+function paceOf(marks: readonly LifeMark[]): { work: number; overloadWork: number } {
   const last = marks.at(-1);
   const then = marks.find(({ time }) => time >= 0.75);
-  if (last === undefined || then === undefined || last.time <= then.time) return { work: 1, denseWork: 1 };
+  if (last === undefined || then === undefined || last.time <= then.time) return { work: 1, overloadWork: 1 };
   const recent = (now: number, before: number) => (now - before) / (last.time - then.time);
-  return { work: 0.5 + 0.5 * recent(last.work, then.work), denseWork: 0.5 + 0.5 * recent(last.denseWork, then.denseWork) };
+  return { work: 0.5 + 0.5 * recent(last.work, then.work), overloadWork: 0.5 + 0.5 * recent(last.overloadWork, then.overloadWork) };
 }
 
 /** Shapes under a plain noise; the best of them under every noise; normalised weights, best first. */
@@ -191,14 +203,23 @@ function fit(scaled: Scaled, shape: GrowthShape, kind: NoiseKind): Candidate {
   const grows = shape.name !== "not at all";
   const inputs = scaled.inputs.map((input, at) => ({
     ...input,
-    clock: shape.clock(scaled.marks[at] ?? { time: 0, work: 0, denseWork: 0 }),
+    clock: shape.clock(scaled.marks[at] ?? { time: 0, work: 0, overloadWork: 0 }),
   }));
   const result = filterTrend(inputs, kind, scaled.usesLoad, grows);
   return { shape, kind, result, logWeight: result.logLikelihood + Math.log(shape.prior) + (grows ? occamCredit : 0) };
 }
 
-function markAhead({ pace }: Scaled, lives: number): LifeMark {
-  return { time: 1 + lives, work: 1 + lives * pace.work, denseWork: 1 + lives * pace.denseWork };
+function markAhead({ pace, day, lifeMs, work, overloadWork }: Scaled, lives: number): LifeMark {
+  if (day === null) return { time: 1 + lives, work: 1 + lives * pace.work, overloadWork: 1 + lives * pace.overloadWork };
+  const ahead = loadAhead(day, lives * lifeMs);
+  return { time: 1 + lives, work: 1 + ahead.work / work, overloadWork: overloadWork > 0 ? 1 + ahead.overloadWork / overloadWork : 1 };
+}
+
+/** The highest load on the way, relative to the life's mean, as the filter sees it. */
+function peakAhead({ day, lifeMs, work, loadPeak, meanLoad, usesLoad }: Scaled, lives: number): number {
+  if (!usesLoad) return 0;
+  if (day === null) return loadPeak * Math.min(1, lives * 4);
+  return loadAhead(day, lives * lifeMs).highestRate / (work / lifeMs) - meanLoad;
 }
 
 /** Growth over the last tenth of a life ahead, in units of one life. */
@@ -219,7 +240,6 @@ function crossing(
   const { shape, kind, result } = candidate;
   const now = shape.clock(markAhead(scaled, 0));
   const variance = result.sigma ** 2;
-  const peak = result.loadEffect > 0 ? result.loadEffect * scaled.loadPeak : 0;
   const above = (lives: number): number => {
     const dClock = shape.clock(markAhead(scaled, lives)) - now;
     const parameters = result.levelVariance + 2 * dClock * result.covariance + dClock * dClock * result.slopeVariance;
@@ -227,8 +247,12 @@ function crossing(
     const fades = kind.drift === 0 ? 0 : Math.exp(-lives / kind.driftTime);
     const mean = result.level + result.slope * dClock + result.disturbance * fades;
     const highestRow = rows.noiseRatio * maximumOf(lives * rows.rowsPerLife);
-    const highestDrift = Math.sqrt(variance * kind.drift) * maximumOf(lives / kind.driftTime) * (1 - fades);
-    return mean + peak * Math.min(1, lives * 4) + z * Math.sqrt(Math.max(parameters, 0) + walks) + highestRow + highestDrift - room;
+    const driftVariance = variance * kind.drift * (1 - fades * fades);
+    const highestDrift = Math.sqrt(driftVariance) * maximumOf(lives / kind.driftTime);
+    const maxima = maximumVariance * (rows.noiseRatio ** 2 + driftVariance);
+    const spread = Math.sqrt(Math.max(parameters, 0) + walks + maxima);
+    const peak = Math.max(result.loadEffect, 0) * peakAhead(scaled, lives);
+    return mean + peak + z * widening * spread + Math.hypot(highestRow, highestDrift) - room;
   };
   let before = 0;
   if (above(0) >= 0) return 0;

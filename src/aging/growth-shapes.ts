@@ -1,14 +1,14 @@
 /**
  * The shapes in which a mean can grow, each a clock that runs from 0: the level is a line against the clock.
- * Life is scaled so that now is 1; work and dense work too. `ends` are the shapes that stop by themselves: a
+ * Life is scaled so that now is 1; work and overload too. `ends` are the shapes that stop by themselves: a
  * warm-up, a cache that fills, a deploy step. They are what a trend must beat to be held for real.
  */
 
-/** Where an instance is in its life: time, work and dense work, each a multiple of what it is now. */
+/** Where an instance is in its life: time, work and overload, each a multiple of what it is now. */
 export interface LifeMark {
   readonly time: number;
   readonly work: number;
-  readonly denseWork: number;
+  readonly overloadWork: number;
 }
 
 export interface GrowthShape {
@@ -33,14 +33,12 @@ const grid = (count: number, from: number, to: number): number[] =>
 
 const steady: readonly GrowthShape[] = [
   shape("in time", 4, false, false, ({ time }) => time),
-  shape("with the square of time", 0.7, false, false, ({ time }) => time ** 2),
-  shape("with the cube of time", 0.4, false, false, ({ time }) => time ** 3),
+  ...[1.5, 2, 3].map((power) => shape(`with time to the power of ${power}`, 0.7, false, false, ({ time }) => time ** power)),
+  ...[1.5, 3, 5].map((rate) => shape("exponentially", 0.6, false, false, ({ time }) => Math.expm1(rate * time) / Math.expm1(rate))),
   shape("with the root of time", 0.5, false, false, ({ time }) => Math.sqrt(Math.max(time, 0))),
-  shape("exponentially", 0.5, false, false, ({ time }) => Math.expm1(2.5 * time) / Math.expm1(2.5)),
-  shape("exponentially, fast", 0.3, false, false, ({ time }) => Math.expm1(5 * time) / Math.expm1(5)),
   shape("with the requests", 4, false, true, ({ work }) => work),
   shape("with the square of the requests", 0.5, false, true, ({ work }) => work ** 2),
-  shape("under load", 0.8, false, true, ({ denseWork }) => denseWork),
+  shape("under load", 1.5, false, true, ({ overloadWork }) => overloadWork),
 ];
 
 const late: readonly GrowthShape[] = grid(9, 0.1, 0.9).flatMap((knot) => [

@@ -7,6 +7,7 @@
 import type { AgingReport, Trend, Verdict } from "../model/report.ts";
 import type { Indicator, Sample } from "../model/sample.ts";
 import { describeAgainst, describeTrend } from "./explain.ts";
+import { LoadProfile } from "./load-profile.ts";
 import { Watch } from "./watch.ts";
 
 export interface AgingModelOptions {
@@ -22,6 +23,9 @@ const clockBackMsMax = 60_000;
 /** A work counter that goes back with a level under this share of the last one: a new process. */
 const restartLevelRatio = 0.7;
 
+/** Beyond this multiple of the mean rate, requests count as overload. */
+const overloadRatio = 1.1;
+
 interface Judged {
   readonly trend: Trend;
   readonly aging: boolean;
@@ -32,10 +36,12 @@ interface Judged {
 export class AgingModel {
   readonly #options: AgingModelOptions;
   readonly #watches = new Map<Indicator, Watch>();
+  readonly #profile = new LoadProfile();
   #lastAtMs: number | null = null;
   #lastRequests: number | null = null;
   #work = 0;
-  #denseWork = 0;
+  #overloadWork = 0;
+  #workedMs = 0;
 
   constructor(options: AgingModelOptions) {
     this.#options = options;
@@ -62,7 +68,7 @@ export class AgingModel {
         atMs: sample.atMs,
         value,
         work: known ? this.#work : Number.NaN,
-        denseWork: known ? this.#denseWork : Number.NaN,
+        overloadWork: known ? this.#overloadWork : Number.NaN,
       };
       const limit = sample.limits[indicator];
       if (indicator === "heapAfterGcBytes") watch.addFloor(reading, sample.heapAfterGcAtMs, limit);
@@ -96,7 +102,7 @@ export class AgingModel {
     const known = this.#watches.get(indicator);
     if (known !== undefined) return known;
     if (this.#watches.size >= indicatorsMax) return null;
-    const watch = new Watch(indicator, this.#options.horizonMs);
+    const watch = new Watch(indicator, this.#options.horizonMs, this.#profile);
     this.#watches.set(indicator, watch);
     return watch;
   }
@@ -110,7 +116,11 @@ export class AgingModel {
     const served = before === null ? 0 : restarted ? requestsTotal : requestsTotal - before;
     const elapsedMs = this.#lastAtMs === null ? 0 : atMs - this.#lastAtMs;
     this.#work += served;
-    if (elapsedMs > 0) this.#denseWork += (served * served) / elapsedMs;
+    this.#workedMs += elapsedMs;
+    const usual = this.#workedMs > 0 ? (overloadRatio * this.#work * elapsedMs) / this.#workedMs : 0;
+    const overload = Math.max(served - usual, 0);
+    this.#overloadWork += overload;
+    this.#profile.add(atMs, elapsedMs, served, overload);
     return restarted;
   }
 

@@ -7,6 +7,7 @@ import type { Indicator } from "../model/sample.ts";
 import { type DecisionInput, isDue, isTrend, isUrgent } from "./decision.ts";
 import { type FloorReading, FloorTrack } from "./floor-track.ts";
 import { blocksMin, type Forecast, forecast } from "./forecast.ts";
+import type { LoadProfile } from "./load-profile.ts";
 import { RecordEvidence } from "./record-evidence.ts";
 
 export interface Evaluation {
@@ -25,7 +26,7 @@ const evaluateMsMin = 1_000;
 const holdPerAge = 0.06;
 const holdMsMin = 2_000;
 /** How long a decision must stand. */
-const decidePerAge = 0.006;
+const decidePerAge = 0.004;
 /** Younger than this nothing is said: warm-up. */
 export const warmUpMs = 8_000;
 /** Unchanged floors without collection times: after this many readings one is taken all the same. */
@@ -34,6 +35,7 @@ const unchangedMax = 20;
 export class Watch {
   readonly indicator: Indicator;
   readonly #horizonMs: number;
+  readonly #profile: LoadProfile;
   #track = new FloorTrack();
   #evidence = new RecordEvidence();
   #limit: number | null = null;
@@ -43,7 +45,8 @@ export class Watch {
   #dueSinceMs: number | null = null;
   #evaluation: Evaluation | null = null;
 
-  constructor(indicator: Indicator, horizonMs: number) {
+  constructor(indicator: Indicator, horizonMs: number, profile: LoadProfile) {
+    this.#profile = profile;
     this.indicator = indicator;
     this.#horizonMs = horizonMs;
   }
@@ -106,9 +109,9 @@ export class Watch {
   }
 
   #evaluate(atMs: number, ageMs: number): void {
-    const made = forecast(this.#track, this.#limit);
+    const made = forecast(this.#track, this.#limit, this.#profile);
     if (made === null) return;
-    const { highest, lowest, readingNoise, count } = this.#track;
+    const { highest, lowest, readingNoise, changeNoise, count } = this.#track;
     const input: DecisionInput = {
       forecast: made,
       ageMs,
@@ -117,6 +120,7 @@ export class Watch {
       highest,
       lowest,
       readingNoise,
+      changeNoise,
       count,
       pValue: this.#evidence.pValue,
       isBytes: this.indicator.endsWith("Bytes"),

@@ -1,0 +1,49 @@
+/**
+ * Runs the model over one trace, exactly as the monitor would: row by row, a report at each. What it decided
+ * and forecast is compared with the truth by score.ts.
+ */
+import { AgingModel } from "../../src/aging/model.ts";
+import type { Interval } from "../../src/model/report.ts";
+import type { Trace } from "./generate.ts";
+
+export interface Judged {
+  readonly trace: Trace;
+  readonly decidedAtMs: number | null;
+  readonly heldAtMs: number | null;
+  /** Time in which a trend was held. */
+  readonly heldMs: number;
+  /** At .4, .5 … .9 of life, from that time on; null where the model is silent. */
+  readonly forecasts: readonly { readonly life: number; readonly trueMs: number; readonly said: Interval | null }[];
+}
+
+export type Judge = (trace: Trace) => Judged;
+
+const horizonMs = 30 * 60_000;
+export const lives = [0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
+
+export function judgeByModel(trace: Trace): Judged {
+  const model = new AgingModel({ horizonMs });
+  const limits = { [trace.indicator]: trace.limit };
+  let decidedAtMs: number | null = null;
+  let heldAtMs: number | null = null;
+  let heldMs = 0;
+  let beforeMs = 0;
+  const forecasts: { life: number; trueMs: number; said: Interval | null }[] = [];
+  const endMs = trace.exhaustionMs ?? trace.rows.at(-1)?.atMs ?? 0;
+  for (const { atMs, requestsTotal, value } of trace.rows) {
+    model.add({ atMs, requestsTotal, indicators: { [trace.indicator]: value }, limits });
+    const report = model.report(atMs);
+    const held = report.verdict === "attention" || report.verdict === "aging";
+    if (report.verdict === "aging") decidedAtMs ??= atMs;
+    if (held) {
+      heldAtMs ??= atMs;
+      heldMs += atMs - beforeMs;
+    }
+    beforeMs = atMs;
+    const next = lives[forecasts.length];
+    if (next !== undefined && trace.exhaustionMs !== null && atMs >= next * endMs && atMs < endMs) {
+      forecasts.push({ life: next, trueMs: endMs - atMs, said: report.trends[0]?.exhaustionInMs ?? null });
+    }
+  }
+  return { trace, decidedAtMs, heldAtMs, heldMs, forecasts };
+}
