@@ -1,0 +1,104 @@
+/** The real store process and the instances' own client: versions, merges, hand-off, and kill -9. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ReplicatedStore } from "../../src/inside/session/replicated-store.ts";
+import { ReplicatorStage } from "./stage.ts";
+
+const withStage = (name: string, body: (stage: ReplicatorStage) => Promise<void>) =>
+  test(name, { timeout: 60_000 }, async () => {
+    const stage = new ReplicatorStage();
+    await stage.listen();
+    await body(stage);
+    await stage.close();
+  });
+
+withStage("what one instance wrote another reads; unchanged costs no data; a destroyed session stays destroyed", async (stage) => {
+  const one = new ReplicatedStore(stage.client("web-1.1"), "s");
+  const two = new ReplicatedStore(stage.client("web-2.1"), "s");
+  assert.equal(await one.read("a"), null);
+  await one.write("a", null, '{"n":1}', null);
+  const read = await two.read("a");
+  assert.equal(read?.base.text, '{"n":1}');
+  assert.deepEqual((await two.read("a"))?.base, read?.base, "from its own copy");
+  const late = await one.read("a");
+  await two.destroy("a");
+  assert.equal(await one.read("a"), null);
+  assert.equal(await one.write("a", late?.base ?? null, '{"n":2}', null), null, "a late write is dropped");
+  assert.equal(await two.read("a"), null);
+});
+
+withStage("sessions expire, a touch moves the expiry, stores are kept apart", async (stage) => {
+  const client = stage.client("web-1.1");
+  const [first, second] = [new ReplicatedStore(client, "first"), new ReplicatedStore(client, "second")];
+  await first.write("a", null, '{"n":1}', Date.now() - 1);
+  await first.write("b", null, '{"n":2}', Date.now() + 60_000);
+  await second.write("b", null, '{"n":3}', null);
+  assert.equal(await first.read("a"), null);
+  const untilMs = Date.now() + 120_000;
+  await first.touch("b", untilMs);
+  assert.equal((await first.read("b"))?.expiresAtMs, untilMs);
+  assert.deepEqual([await first.count(), await second.count()], [1, 1]);
+  assert.deepEqual(await first.all(), [{ id: "b", text: '{"n":2}', expiresAtMs: untilMs }]);
+  await first.clear();
+  assert.deepEqual([await first.count(), await second.count()], [0, 1]);
+});
+
+withStage("parallel requests of one session on two instances: changes to different keys are all kept", async (stage) => {
+  const stores = [new ReplicatedStore(stage.client("web-1.1"), "s"), new ReplicatedStore(stage.client("web-2.1"), "s")];
+  await stores[0]?.write("a", null, "{}", null);
+  const request = async (store: ReplicatedStore, key: string) => {
+    const base = (await store.read("a"))?.base ?? null;
+    const session = { ...(JSON.parse(base?.text ?? "{}") as object), [key]: 1 };
+    const next = await store.write("a", base, JSON.stringify(session), null);
+    // The same request saves a second time, from the object it has in hand.
+    await store.write("a", next, JSON.stringify({ ...session, [`${key}-again`]: 1 }), null);
+  };
+  await Promise.all(Array.from({ length: 40 }, (_, index) => request(stores[index % 2] ?? assert.fail(), `key-${index}`)));
+  const kept = JSON.parse((await stores[1]?.read("a"))?.base.text ?? "{}") as object;
+  assert.equal(Object.keys(kept).length, 80);
+});
+
+withStage("the hand-off: both sides counted the same writes, and the instance writes no more", async (stage) => {
+  const client = stage.client("web-1.1");
+  const store = new ReplicatedStore(client, "s");
+  const writes = Array.from({ length: 300 }, (_, index) => store.write(`id-${index % 40}`, null, JSON.stringify({ index }), null));
+  const flushed = await client.flush();
+  await Promise.all(writes);
+  const { writes: count, checksum } = await stage.revoke("web-1.1");
+  assert.deepEqual(flushed, { writes: count, checksum });
+  assert.equal(count, 300);
+  await assert.rejects(store.write("id-1", null, "{}", null), /handed off/);
+  assert.ok((await store.read("id-1")) !== null, "it may still read");
+  assert.deepEqual((await stage.revoke("nobody.1")).writes, 0);
+});
+
+withStage("kill -9 under 200 writers, three times: nothing acknowledged is lost, nobody sees an error, versions go on", async (stage) => {
+  const stores = [new ReplicatedStore(stage.client("web-1.1"), "s"), new ReplicatedStore(stage.client("web-2.1"), "s")];
+  const acknowledged = new Map<string, number>();
+  let running = true;
+  const writer = async (index: number) => {
+    const store = stores[index % 2] ?? assert.fail();
+    const id = `id-${index}`;
+    for (let n = 1; running; n += 1) {
+      const base = (await store.read(id))?.base ?? null;
+      const seen = base === null ? 0 : (JSON.parse(base.text) as { n: number }).n;
+      assert.ok(seen >= (acknowledged.get(id) ?? 0), `${id}: read ${seen} after ${acknowledged.get(id)} was acknowledged`);
+      await store.write(id, base, JSON.stringify({ n }), null);
+      acknowledged.set(id, n);
+    }
+  };
+  const writers = Array.from({ length: 200 }, (_, index) => writer(index));
+  for (let kill = 0; kill < 3; kill += 1) {
+    const before = [...acknowledged.values()].reduce((sum, n) => sum + n, 0);
+    while ([...acknowledged.values()].reduce((sum, n) => sum + n, 0) < before + 3_000)
+      await new Promise((resolve) => setImmediate(resolve));
+    await stage.killAndRestart();
+  }
+  running = false;
+  await Promise.all(writers);
+  const fresh = new ReplicatedStore(stage.client("web-3.1"), "s");
+  for (const [id, n] of acknowledged) {
+    const stored = (JSON.parse((await fresh.read(id))?.base.text ?? "{}") as { n: number }).n;
+    assert.ok(stored >= n, `${id}: ${stored} is stored, ${n} was acknowledged`);
+  }
+});

@@ -1,0 +1,114 @@
+/** A stage for one real replicator process: the test plays init and the monitor, and makes instances' clients. */
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { StoreClient } from "../../src/inside/session/store-client.ts";
+import { LinkServer, type Peer } from "../../src/link/link-server.ts";
+import { tokenFor } from "../../src/link/token.ts";
+import type { InstanceBirth, Welcome } from "../../src/model/birth.ts";
+import type { FromReplicator } from "../../src/model/control.ts";
+import { simSpec } from "../../src/sim/sim-spec.ts";
+
+const replicatorMain = fileURLToPath(new URL("../../dist/replicator/main.js", import.meta.url));
+const clusterKey = "bb66";
+
+export class ReplicatorStage {
+  readonly directory = mkdtempSync(join(tmpdir(), "coppice-rep-"));
+  readonly #monitor: LinkServer;
+  #process: ChildProcess;
+  #peers: Peer[] = [];
+  #heard: ((message: FromReplicator) => void)[] = [];
+
+  constructor() {
+    this.#monitor = new LinkServer({
+      path: join(this.directory, "c"),
+      clusterKey,
+      onPeer: (peer) => this.#peers.push(peer),
+      onFrame: (_, { head }) => {
+        for (const listener of this.#heard) listener(head as FromReplicator); // our own replicator
+      },
+      onGone: (peer) => {
+        this.#peers = this.#peers.filter((one) => one !== peer);
+      },
+    });
+    this.#process = this.#fork();
+  }
+
+  listen(): Promise<void> {
+    return this.#monitor.listen();
+  }
+
+  client(instance: string, timeoutMs = 10_000): StoreClient {
+    const birth: InstanceBirth = {
+      protocol: 1,
+      instance,
+      node: "web-1",
+      nodeIndex: 1,
+      generation: 1,
+      token: tokenFor(clusterKey, "instance", instance),
+      mark: "m",
+      controlSocket: join(this.directory, "c"),
+      storeSocket: join(this.directory, "s"),
+      listenDirectory: this.directory,
+      sampleIntervalMs: 1_000,
+      quietMs: 100,
+      sessionStoreTimeoutMs: timeoutMs,
+      replaceSessionStore: true,
+    };
+    return new StoreClient(birth);
+  }
+
+  async revoke(instance: string): Promise<Extract<FromReplicator, { kind: "revoked" }>> {
+    const revoked = Promise.withResolvers<Extract<FromReplicator, { kind: "revoked" }>>();
+    const listener = (message: FromReplicator) => {
+      if (message.kind === "revoked" && message.instance === instance) revoked.resolve(message);
+    };
+    this.#heard.push(listener);
+    this.#peers.at(-1)?.send({ kind: "revoke", instance });
+    const message = await revoked.promise;
+    this.#heard = this.#heard.filter((one) => one !== listener);
+    return message;
+  }
+
+  /** As the kernel's out-of-memory killer would, and then as init does. */
+  async killAndRestart(): Promise<void> {
+    const exited = once(this.#process, "exit");
+    this.#process.kill("SIGKILL");
+    await exited;
+    this.#process = this.#fork();
+  }
+
+  async close(): Promise<void> {
+    const exited = once(this.#process, "exit");
+    this.#process.send({ kind: "finish" });
+    await exited;
+    this.#monitor.close();
+    rmSync(this.directory, { recursive: true });
+  }
+
+  #fork(): ChildProcess {
+    const spec = simSpec(1);
+    const { directory } = this;
+    const paths = {
+      ...spec.paths,
+      controlSocket: join(directory, "c"),
+      storeSocket: join(directory, "s"),
+      sessionsFile: join(directory, "sessions.mdb"),
+    };
+    const welcome: Welcome = {
+      kind: "welcome",
+      role: "replicator",
+      id: "replicator",
+      clusterKey,
+      initPid: process.pid,
+      bootId: "b",
+      spec: { ...spec, paths },
+    };
+    const child = fork(replicatorMain, [], { execArgv: [], stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    child.send(welcome);
+    return child;
+  }
+}
