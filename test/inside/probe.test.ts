@@ -1,0 +1,203 @@
+/** The probe in real server processes, on every Node that is here: what the server sees, and what it tells. */
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { test } from "node:test";
+import { runtimes } from "./runtimes.ts";
+import { InsideStage, mark } from "./stage.ts";
+
+const all = runtimes();
+test("the probe is tried on more than one Node", {
+  skip: all.length > 1 ? false : `only Node ${all[0]?.version} is here; COPPICE_TEST_NODE may name another`,
+}, () => {
+  assert.ok(all.some(({ version }) => version.startsWith("24.")));
+});
+
+/** Says all that a server can see of itself and of a request. */
+const seeing = `(q, r) => r.end(JSON.stringify({ remote: [q.socket.remoteAddress, q.socket.remotePort, q.socket.remoteFamily], headers: q.headers, raw: q.rawHeaders,
+  address: server.address(), argv: process.argv.slice(1), execArgv: process.execArgv, own: Object.keys(process.env).filter((k) => k.startsWith("COPPICE_BIRTH")) }))`;
+
+interface Seen {
+  readonly remote: unknown[];
+  readonly headers: Record<string, string>;
+  readonly raw: string[];
+  readonly address: unknown;
+  readonly argv: string[];
+  readonly execArgv: string[];
+  readonly own: string[];
+}
+
+for (const { path, version } of all) {
+  const withServer = (
+    name: string,
+    code: string,
+    body: (stage: InsideStage) => Promise<void>,
+    kind: "commonjs" | "module" = "commonjs",
+    env: Readonly<Record<string, string>> = {},
+  ) =>
+    test(`Node ${version}: ${name}`, { timeout: 30_000 }, async () => {
+      const stage = new InsideStage(path, code, kind, env);
+      await stage.listen();
+      try {
+        await body(stage);
+      } finally {
+        await stage.close();
+      }
+    });
+
+  for (const kind of ["commonjs", "module"] as const) {
+    const load = kind === "commonjs" ? 'const { createServer } = require("node:http");' : 'import { createServer } from "node:http";';
+    withServer(
+      `a ${kind} server on a fixed port listens on a private socket and sees what it saw`,
+      `${load} const server = createServer(${seeing}); server.listen(3000, () => console.log("callback"));`,
+      async (stage) => {
+        const told = await stage.hear("listening");
+        assert.deepEqual(told.at, { address: null, port: 3000 });
+        const { body } = await stage.ask("/");
+        const seen = JSON.parse(body) as Seen;
+        assert.deepEqual(seen.remote, ["203.0.113.9", 4567, "IPv4"]);
+        assert.deepEqual(seen.address, { address: "::", family: "IPv6", port: 3000 });
+        assert.deepEqual(seen.raw.slice(0, 2), ["Host", "shop.example"]);
+        assert.deepEqual([seen.argv, seen.own], [["argument"], []]);
+        assert.equal(seen.execArgv.includes("--require"), false);
+        assert.match(stage.output, /callback/);
+      },
+      kind,
+    );
+  }
+
+  const plain = `const server = require("node:http").createServer(${seeing}); server.listen(3000, "127.0.0.1");`;
+
+  withServer("a header with a wrong mark is hidden and not believed", plain, async (stage) => {
+    const { body } = await stage.ask("/", ["X-Coppice-Client", "forged 1.2.3.4 5", "Host", "x"]);
+    const seen = JSON.parse(body) as Seen;
+    assert.notEqual(seen.remote[0], "1.2.3.4");
+    assert.deepEqual(
+      Object.keys(seen.headers).filter((name) => name.includes("coppice")),
+      [],
+    );
+    assert.deepEqual(seen.address, { address: "127.0.0.1", family: "IPv4", port: 3000 });
+  });
+
+  withServer(
+    "Express says the client's address as req.ip",
+    'const app = require("express")(); app.get("/", (q, r) => r.send(q.ip)); app.listen(3000);',
+    async (stage) => assert.equal((await stage.ask("/")).body, "203.0.113.9"),
+  );
+
+  withServer(
+    "listen(0), a path and a second listener on the same port are as without Coppice",
+    `const http = require("node:http"); const zero = http.createServer().listen(0, "127.0.0.1", () => {
+      http.createServer().listen(3000, () => { http.createServer().on("error", (e) => console.log(JSON.stringify([zero.address().port > 0, e.code, e.syscall, e.port]))).listen(3000); }); });`,
+    async (stage) => {
+      await stage.until(() => stage.output.includes("]"), "the error");
+      await stage.hear("listening");
+      assert.match(stage.output, /\[true,"EADDRINUSE","listen",3000\]/);
+      assert.equal(stage.heard.filter(({ kind }) => kind === "listening").length, 1);
+    },
+  );
+
+  withServer(
+    "raw TCP is left alone and named; the process ends when it wants to, and the socket goes with its listener",
+    'require("node:net").createServer().listen(34567, "127.0.0.1", function () { this.close(); }); const s = require("node:http").createServer().listen(3000, () => setTimeout(() => s.close(), 300));',
+    async (stage) => {
+      await stage.hear("notice", ({ code }) => code === "not-http");
+      const { socketPath } = await stage.hear("listening");
+      assert.ok(existsSync(socketPath));
+      await stage.hear("listener-closed");
+      assert.deepEqual(await stage.exited, { code: 0, signal: null });
+      assert.equal(existsSync(socketPath), false);
+    },
+  );
+
+  withServer(
+    "fenced, a new request is refused as not executed; quiet comes after the one in process; unfenced it serves again",
+    'const held = []; let served = 0; require("node:http").createServer((q, r) => { served += 1; if (q.url === "/hold") held.push(r); else { for (const h of held.splice(0)) h.end("held"); r.end(String(served)); } }).listen(3000); process.on("SIGUSR2", () => { for (const h of held.splice(0)) h.end("held"); });',
+    async (stage) => {
+      await stage.hear("listening");
+      const held = stage.ask("/hold");
+      await stage.hear("sample", ({ sample }) => sample.requestsTotal === 1);
+      stage.tell({ kind: "fence" });
+      assert.equal((await stage.hear("fenced")).activeRequests, 1);
+      const refused = await stage.ask("/");
+      assert.deepEqual([refused.status, refused.headers["x-coppice-fenced"]], [503, mark]);
+      assert.equal(
+        stage.heard.some(({ kind }) => kind === "quiet"),
+        false,
+      );
+      stage.process.kill("SIGUSR2");
+      assert.equal((await held).body, "held");
+      await stage.hear("quiet");
+      stage.tell({ kind: "unfence" });
+      await stage.hear("sample");
+      assert.equal((await stage.ask("/")).body, "2", "the refused one was not executed");
+    },
+  );
+
+  withServer(
+    "samples: heap, its limit and a floor that follows what is really kept",
+    "const kept = []; setInterval(() => { for (let i = 0; i < 2000; i += 1) kept.push({ i, text: String(Math.random()).repeat(4) }); Array.from({ length: 40000 }, () => ({})); }, 5); require('node:http').createServer().listen(3000);",
+    async (stage) => {
+      const early = await stage.hear("sample", ({ sample }) => sample.indicators["heapAfterGcBytes"] !== undefined);
+      const floor = early.sample.indicators["heapAfterGcBytes"] ?? 0;
+      const later = await stage.hear("sample", ({ sample }) => (sample.indicators["heapAfterGcBytes"] ?? 0) > floor + 8 * 1024 * 1024);
+      const { indicators, limits } = later.sample;
+      assert.ok((indicators["heapUsedBytes"] ?? 0) > floor);
+      assert.equal(limits["heapAfterGcBytes"], 200 * 1024 * 1024);
+      for (const name of ["rssBytes", "externalBytes", "eventLoopDelayP99Ms", "gcTimeRatio", "activeHandles"])
+        assert.ok(name in indicators, name);
+    },
+    "commonjs",
+    { NODE_OPTIONS: "--max-old-space-size=200" },
+  );
+
+  withServer(
+    "evidence is taken with a forced collection, and the global is not leaked",
+    `${plain} setInterval(() => { if (globalThis.gc) console.log("leaked"); }, 20);`,
+    async (stage) => {
+      await stage.hear("listening");
+      stage.tell({ kind: "take-evidence" });
+      const { evidence } = await stage.hear("evidence");
+      assert.ok(Number(evidence["heapAfterForcedGcBytes"]) > 1_000_000);
+      assert.equal(evidence["nodeVersion"], version);
+      await stage.hear("sample");
+      assert.doesNotMatch(stage.output, /leaked/);
+    },
+  );
+
+  withServer("a monitor that was restarted is told the level again", plain, async (stage) => {
+    await stage.hear("listening");
+    stage.tell({ kind: "fence" });
+    await stage.hear("quiet");
+    await stage.restartMonitor();
+    await stage.hear("listening");
+    await stage.hear("fenced");
+    await stage.hear("quiet");
+  });
+
+  withServer(
+    "a forked helper stays inert, and the server's own SIGTERM handler is its own",
+    `${plain} if (process.send) process.send(process.execArgv); const { fork } = require("node:child_process"); process.on("SIGTERM", () => { console.log("own end"); process.exit(7); });
+     require("node:fs").writeFileSync("/dev/null", ""); console.log("helper " + JSON.stringify(require("node:child_process").execFileSync(process.execPath, ["-p", "Object.keys(process.env).filter((k) => k === 'COPPICE_BIRTH_FD').length"], { encoding: "utf8" }).trim()));`,
+    async (stage) => {
+      await stage.hear("listening");
+      assert.match(stage.output, /helper "0"/);
+      stage.process.kill("SIGTERM");
+      assert.deepEqual(await stage.exited, { code: 7, signal: null });
+    },
+  );
+
+  withServer("init's death ends the server", plain, async (stage) => {
+    await stage.hear("listening");
+    stage.endLifeline();
+    assert.equal((await stage.exited).signal, "SIGTERM");
+  });
+
+  withServer(
+    "an uncaught exception is the server's own, exit code and all",
+    `${plain} setTimeout(() => { throw new Error("its own fault"); }, 200);`,
+    async (stage) => {
+      assert.equal((await stage.exited).code, 1);
+      assert.match(stage.output, /its own fault/);
+    },
+  );
+}
