@@ -27,10 +27,13 @@ export interface ClusterOptions {
   readonly args?: readonly string[];
   readonly settings?: Readonly<Record<string, string | number>>;
   readonly env?: Readonly<Record<string, string>>;
+  /** Of an earlier cluster, to start in its place. */
+  readonly home?: string;
+  readonly port?: number;
 }
 
 export class TestCluster {
-  readonly home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
+  readonly home: string;
   readonly process: ChildProcess;
   readonly port: number;
   readonly exited: Promise<number | null>;
@@ -38,6 +41,7 @@ export class TestCluster {
 
   private constructor(port: number, options: ClusterOptions) {
     this.port = port;
+    this.home = options.home ?? mkdtempSync(join(tmpdir(), "coppice-e2e-"));
     const settings = Object.entries(options.settings ?? {}).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
     const args = [bin, "run", options.script, "-n", String(options.nodes ?? 2), "--name", "t", ...settings, ...(options.args ?? [])];
     this.process = spawn(process.execPath, args, { env: this.#environment(options.env), stdio: ["ignore", "pipe", "pipe"] });
@@ -51,7 +55,7 @@ export class TestCluster {
 
   /** Starts it and waits until every node is ready. */
   static async start(options: ClusterOptions): Promise<TestCluster> {
-    const port = await freePort();
+    const port = options.port ?? (await freePort());
     const cluster = new TestCluster(port, { ...options, env: { APP_PORT: String(port), ...options.env } });
     await cluster.until("every node is ready", async () => (await cluster.status()).nodes.every(({ state }) => state === "ready"));
     return cluster;
