@@ -24,7 +24,19 @@ for (const family of families) {
   const judged = Array.from({ length: Number(values.traces) }, (_, at) => judgeByModel(generate(family, Number(values.seed) + at)));
   const s = score(judged);
   const cells = family.ages
-    ? [s.inTime, s.wasteMean, s.lifeUsedP5, s.issued, s.errorMedian, s.errorP90, s.coverage, s.width, Number.NaN, s.heldAtMedian, s.heldAtP95]
+    ? [
+        s.inTime,
+        s.wasteMean,
+        s.lifeUsedP5,
+        s.issued,
+        s.errorMedian,
+        s.errorP90,
+        s.coverage,
+        s.width,
+        Number.NaN,
+        s.heldAtMedian,
+        s.heldAtP95,
+      ]
     : [...Array.from({ length: 8 }, () => Number.NaN), s.heldShare, Number.NaN, Number.NaN];
   process.stdout.write(`${family.name.padEnd(40)}${cells.map(percent).join(" ")}  ${s.decided}/${s.traces}\n`);
   if (!values.verbose) continue;

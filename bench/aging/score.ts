@@ -41,7 +41,9 @@ export function score(judged: readonly Judged[]): Score {
   const errors = issued.map(({ mid, trueMs }) => Math.abs(mid - trueMs) / trueMs);
   const covered = points.filter(({ said, trueMs }) => said !== null && said.low <= trueMs && trueMs <= said.high);
   const heldAt = judged.flatMap(({ trace, heldAtMs }) =>
-    trace.exhaustionMs === null ? [] : [heldAtMs === null ? 1 : Math.max((heldAtMs - trace.onsetMs) / (trace.exhaustionMs - trace.onsetMs), 0)],
+    trace.exhaustionMs === null
+      ? []
+      : [heldAtMs === null ? 1 : Math.max((heldAtMs - trace.onsetMs) / (trace.exhaustionMs - trace.onsetMs), 0)],
   );
   return {
     traces: judged.length,

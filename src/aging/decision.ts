@@ -29,7 +29,12 @@ const horizonPerAge = 0.035;
 /** A level this near its limit is a matter of consequence at any age ... */
 const levelRatioMax = 0.85;
 /** ... a younger one may act from a lower level: the one it has this many horizons before the end. */
-const horizonsBeforeEnd = 3;
+const horizonsBeforeEnd = 2;
+/** Lives younger than this many horizons are short ones: isUrgent's. */
+const horizonsYoung = 3;
+/** A long life is due when growth is this likely, and the middle of the forecast within so many horizons. */
+const dueGrowsRatioMin = 0.8;
+const dueHorizonsMax = 3;
 /** A short life has risen by this share of its limit, or this much, before it acts. */
 const riseRatioMin = 0.2;
 /** Minutes into a life there is time to see whether it settles: more of the limit must be used. */
@@ -61,8 +66,14 @@ export function isDue({ forecast, ageMs, horizonMs, limit, readingNoise }: Decis
   if (limit === null || forecast.exhaustionMs === null) return false;
   const horizon = horizonAt(ageMs, horizonMs);
   const levelRatioMin = Math.min(levelRatioMax, 1 - (horizonsBeforeEnd * horizon) / (ageMs + horizon));
-  if (ageMs < horizonsBeforeEnd * horizon || forecast.level + 2 * readingNoise < levelRatioMin * limit) return false;
-  return forecast.exhaustionMsEarliest <= horizon && forecast.exhaustionMs.mid <= 4 * horizon;
+  if (ageMs < horizonsYoung * horizon || !isLikely(forecast, horizon)) return false;
+  if (forecast.level + 2 * readingNoise < levelRatioMin * limit) return false;
+  return forecast.exhaustionMsEarliest <= horizon && forecast.exhaustionMs.mid <= dueHorizonsMax * horizon;
+}
+
+/** Growth, or an end of growth that comes too late: a floor that rises ever more slowly meets its limit too. */
+function isLikely(forecast: Forecast, horizon: number): boolean {
+  return forecast.growsRatio >= dueGrowsRatioMin || forecast.exhaustionMsLikely <= (dueHorizonsMax + 1) * horizon;
 }
 
 /** A fast leak: the whole life is short, so that waiting for its end would be too late. */
@@ -70,7 +81,7 @@ export function isUrgent(input: DecisionInput): boolean {
   const { forecast, ageMs, horizonMs, limit, highest, lowest, count, pValue, isBytes, changeNoise } = input;
   if (limit === null || !isTrend(input) || count < countMin || pValue > pValueMax) return false;
   const horizon = Math.min(leadMs, horizonMs);
-  if (ageMs > horizonsBeforeEnd * horizon || forecast.exhaustionMsLikely > horizon) return false;
+  if (ageMs > horizonsYoung * horizon || forecast.exhaustionMsLikely > horizon) return false;
   const rise = highest - lowest;
   if (rise < riseNoiseMin * changeNoise) return false;
   if (ageMs > veryYoungMs) return rise >= riseRatioMin * limit && forecast.level >= urgentLevelRatioMin * limit;

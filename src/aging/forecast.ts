@@ -65,6 +65,8 @@ const stepFactor = 1.35;
 const maximumVariance = 0.25;
 /** Calibrated: shapes and noises are never exactly those of the mixture. */
 const widening = 1.3;
+/** How far the work to come may differ from what is expected of it; a third where a day is known. */
+const paceDoubtRatio = 0.2;
 const occamCredit = 0.5 * Math.log(priorVariance / 1e4);
 export const blocksMin = 6;
 
@@ -249,8 +251,9 @@ function crossing(
     const highestRow = rows.noiseRatio * maximumOf(lives * rows.rowsPerLife);
     const driftVariance = variance * kind.drift * (1 - fades * fades);
     const highestDrift = Math.sqrt(driftVariance) * maximumOf(lives / kind.driftTime);
+    const pace = shape.needsWork ? (result.slope * dClock * (scaled.day === null ? paceDoubtRatio : paceDoubtRatio / 3)) ** 2 : 0;
     const maxima = maximumVariance * (rows.noiseRatio ** 2 + driftVariance);
-    const spread = Math.sqrt(Math.max(parameters, 0) + walks + maxima);
+    const spread = Math.sqrt(Math.max(parameters, 0) + walks + maxima + pace);
     const peak = Math.max(result.loadEffect, 0) * peakAhead(scaled, lives);
     return mean + peak + z * widening * spread + Math.hypot(highestRow, highestDrift) - room;
   };

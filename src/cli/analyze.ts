@@ -1,0 +1,122 @@
+/**
+ * `coppice analyze`: judges recorded traces with exactly the code of the monitor, in automatic mode with its
+ * back-stops off. One trace or thousands; each is read, judged and written before the next.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { type Command, InvalidArgumentError } from "commander";
+import { replay } from "../aging/replay.ts";
+import type { Interval } from "../model/report.ts";
+import { pageOf } from "./analyze-page.ts";
+import { type Analysis, describeAnalysis } from "./analyze-text.ts";
+import { parseTrace, type TraceFile, type TraceSample } from "./trace-file.ts";
+
+const defaultHorizonMs = 30 * 60_000;
+/** The page keeps every trace it shows. */
+const pageTracesMax = 500;
+
+interface AnalyzeOptions {
+  readonly json?: true;
+  readonly limit: Readonly<Record<string, number>>;
+  readonly forecastEvery?: number;
+  readonly horizon: number;
+  readonly html?: string;
+}
+
+export function registerAnalyze(program: Command, setExitCode: (code: number) => void = () => {}): void {
+  program
+    .command("analyze")
+    .summary("judge recorded traces with the code of the monitor")
+    .description(
+      "Judges recorded traces with exactly the code of the monitor. A trace is CSV with a header (timeMs, requestsTotal,\n" +
+        "and indicators such as heapAfterGcBytes, rssBytes, openFds; any other column is a gauge where more is worse),\n" +
+        "with limits as comments (# limit heapAfterGcBytes=268435456), or the JSON of a Prometheus range query.",
+    )
+    .argument("<files...>", "the traces")
+    .option("--json", "one line of JSON a file")
+    .option("--limit <name=value>", "what an indicator exhausts at (repeatable); overrides the file's", collectLimit, {})
+    .option("--forecast-every <time>", "grid of the forecasts in the JSON, such as 10m", parseTime)
+    .option("--horizon <time>", "the monitor's horizonMs, such as 30m", parseTime, defaultHorizonMs)
+    .option("--html <file>", "write the reports as a page")
+    .addHelpText(
+      "after",
+      "\nExample:\n  coppice analyze --limit rssBytes=512000000 trace.csv\n  coppice analyze --json --forecast-every 10m traces/*.csv\n",
+    )
+    .action((files: string[], options: AnalyzeOptions) => {
+      const shown: Analysis[] = [];
+      for (const file of files) {
+        const analysis = analyzeFile(file, options);
+        if (analysis.samples.length === 0) setExitCode(1);
+        process.stdout.write(options.json === true ? `${JSON.stringify(jsonOf(analysis))}\n` : `${describeAnalysis(analysis)}\n`);
+        if (options.html !== undefined && shown.length < pageTracesMax) shown.push(analysis);
+      }
+      if (options.html !== undefined) writeFileSync(options.html, pageOf(shown));
+    });
+}
+
+/** A file that cannot be read is a finding like others: the next one may be readable. */
+export function analyzeFile(file: string, options: Pick<AnalyzeOptions, "limit" | "forecastEvery" | "horizon">): Analysis {
+  const { samples, problems } = readTrace(file, options.limit);
+  const result = replay(samples, { horizonMs: options.horizon, forecastEveryMs: options.forecastEvery ?? null });
+  // A trace is judged as a whole: what would have been regenerated was aging, whatever came after.
+  const verdict = result.agingAtMs !== null ? "aging" : (result.last?.verdict ?? "insufficient");
+  const indicator = result.decisive?.indicator ?? result.last?.trends[0]?.indicator ?? null;
+  return { file, verdict, indicator, replay: result, samples, problems };
+}
+
+function readTrace(file: string, limits: Readonly<Record<string, number>>): TraceFile {
+  try {
+    return parseTrace(readFileSync(file, "utf8"), limits);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return { samples: [], limits, problems: [`it cannot be read: ${why}`] };
+  }
+}
+
+/** Times in the trace's own clock. */
+function jsonOf({ file, verdict, indicator, replay: result, samples, problems }: Analysis) {
+  const own = (atMs: number | null) => (atMs === null ? null : atMs - shiftAt(samples, atMs));
+  const ownInterval = (at: Interval | null, shiftMs: number) =>
+    at === null ? null : { low: Math.round(at.low - shiftMs), mid: Math.round(at.mid - shiftMs), high: finite(at.high - shiftMs) };
+  const trend = result.last?.trends.find((one) => one.indicator === indicator) ?? null;
+  return {
+    file,
+    verdict,
+    trendAtMs: own(result.trendAtMs),
+    agingAtMs: own(result.agingAtMs),
+    indicator,
+    slopePerHour: trend === null ? null : trend.slopePerHour.mid,
+    attentionMs: result.attentionMs,
+    reasons: [...(result.decisive?.reasons ?? []), ...(result.decisive?.against ?? []).map((text) => `but ${text}`)],
+    forecasts: result.forecasts.map(({ atMs, exhaustionMs }) => {
+      const shiftMs = shiftAt(samples, atMs);
+      return { atMs: atMs - shiftMs, exhaustionMs: ownInterval(exhaustionMs, shiftMs) };
+    }),
+    problems,
+  };
+}
+
+/** A bound that is never reached is null in JSON. */
+function finite(value: number): number | null {
+  return Number.isFinite(value) ? Math.round(value) : null;
+}
+
+function shiftAt(samples: readonly TraceSample[], atMs: number): number {
+  if (samples.at(-1)?.shiftMs === 0 && samples[0]?.shiftMs === 0) return 0;
+  return samples.find((sample) => sample.atMs >= atMs)?.shiftMs ?? 0;
+}
+
+const unitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+function parseTime(text: string): number {
+  const found = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
+  const ms = Number(found?.[1]) * (unitsMs[found?.[2] ?? ""] ?? Number.NaN);
+  if (!(ms > 0)) throw new InvalidArgumentError("Expected a time such as 30s, 10m or 2h.");
+  return ms;
+}
+
+function collectLimit(text: string, before: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+  const at = text.lastIndexOf("=");
+  const value = Number(text.slice(at + 1));
+  if (at <= 0 || !Number.isFinite(value) || value <= 0) throw new InvalidArgumentError("Expected name=value, as in rssBytes=512000000.");
+  return { ...before, [text.slice(0, at)]: value };
+}

@@ -1,0 +1,208 @@
+/**
+ * Recorded traces: CSV with a header, or Prometheus range-query JSON, into samples. What is broken is named and
+ * survived: a trace comes from the field. Invariant: samples come in order of time; where the file's clock
+ * jumped back, `shiftMs` says by how much a sample's time differs from the file's own.
+ */
+import type { Sample } from "../model/sample.ts";
+
+export interface TraceSample extends Sample {
+  /** Model time minus the file's own time. */
+  readonly shiftMs: number;
+}
+
+export interface TraceFile {
+  readonly samples: readonly TraceSample[];
+  readonly limits: Readonly<Record<string, number>>;
+  /** Sentences: what was wrong with the file. */
+  readonly problems: readonly string[];
+}
+
+interface RawRow {
+  readonly atMs: number;
+  readonly cells: Readonly<Record<string, number>>;
+}
+
+const notIndicators: ReadonlySet<string> = new Set(["timeMs", "requestsTotal", "heapAfterGcAtMs"]);
+/** A time that stays behind for more rows than this is a clock that was set back; else rows out of order. */
+const strayRowsMax = 5;
+/** A pause of this many usual intervals is named. */
+const gapIntervals = 20;
+
+export function parseTrace(text: string, limits: Readonly<Record<string, number>>): TraceFile {
+  const problems: string[] = [];
+  const trimmed = text.trimStart();
+  if (trimmed === "") return { samples: [], limits, problems: ["the file is empty"] };
+  const parsed = trimmed.startsWith("{") || trimmed.startsWith("[") ? parsePrometheus(trimmed, problems) : parseCsv(text, problems);
+  const all = { ...parsed.limits, ...limits };
+  const ordered = inOrder(parsed.rows, problems);
+  nameGaps(ordered, problems);
+  return { samples: ordered.map((row) => sampleOf(row, all)), limits: all, problems };
+}
+
+function sampleOf({ atMs, cells, shiftMs }: RawRow & { shiftMs: number }, limits: Readonly<Record<string, number>>): TraceSample {
+  const indicators: Record<string, number> = {};
+  for (const [name, value] of Object.entries(cells)) if (!notIndicators.has(name)) indicators[name] = value;
+  const { requestsTotal, heapAfterGcAtMs } = cells;
+  return {
+    atMs: atMs + shiftMs,
+    shiftMs,
+    indicators,
+    limits,
+    ...(requestsTotal === undefined ? {} : { requestsTotal }),
+    ...(heapAfterGcAtMs === undefined ? {} : { heapAfterGcAtMs: heapAfterGcAtMs + shiftMs }),
+  };
+}
+
+function parseCsv(text: string, problems: string[]): { rows: RawRow[]; limits: Record<string, number> } {
+  const limits: Record<string, number> = {};
+  const rows: RawRow[] = [];
+  let header: string[] | null = null;
+  let broken = 0;
+  let firstBroken = "";
+  let unreadable = 0;
+  const lines = text.split(/\r?\n/);
+  for (const [at, line] of lines.entries()) {
+    if (line.trim() === "") continue;
+    if (line.startsWith("#")) {
+      const found = /^#\s*limit\s+([^=\s]+)\s*=\s*(\S+)/.exec(line);
+      if (found?.[1] !== undefined && Number.isFinite(Number(found[2]))) limits[found[1]] = Number(found[2]);
+      continue;
+    }
+    const cells = line.split(",").map((cell) => cell.trim().replace(/^"(.*)"$/, "$1"));
+    if (header === null) {
+      header = cells;
+      if (!header.includes("timeMs")) problems.push(`line ${at + 1}: the header has no column timeMs; it has ${header.join(", ")}`);
+      continue;
+    }
+    const row: Record<string, number> = {};
+    for (const [column, name] of header.entries()) {
+      const cell = cells[column] ?? "";
+      if (cell === "") continue;
+      const value = Number(cell);
+      if (Number.isFinite(value)) row[name] = value;
+      else unreadable += 1;
+    }
+    const atMs = row["timeMs"];
+    if (atMs === undefined || cells.length > header.length) {
+      broken += 1;
+      firstBroken ||= `line ${at + 1}`;
+    } else rows.push({ atMs, cells: row });
+  }
+  if (header === null) problems.push("there is no header line");
+  if (broken > 0) problems.push(`${broken} broken rows were left out, the first is ${firstBroken}`);
+  if (unreadable > 0) problems.push(`${unreadable} cells are not numbers and were left out`);
+  return { rows, limits };
+}
+
+/** `query_range` matrix: each series is an indicator, named by `__name__`; several of one name are told apart by their labels. */
+function parsePrometheus(text: string, problems: string[]): { rows: RawRow[]; limits: Record<string, number> } {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch (error) {
+    problems.push(`it is not JSON: ${error instanceof Error ? error.message : String(error)}`);
+    return { rows: [], limits: {} };
+  }
+  const series = findMatrix(body);
+  if (series === null) {
+    problems.push("it is JSON, but no Prometheus range query (data.resultType matrix)");
+    return { rows: [], limits: {} };
+  }
+  const byTime = new Map<number, Record<string, number>>();
+  const used = new Set<string>();
+  let unreadable = 0;
+  for (const { metric, values } of series) {
+    const labels = Object.entries(metric).filter(([key]) => key !== "__name__");
+    let name = metric["__name__"] ?? "value";
+    if (used.has(name)) name = `${name}{${labels.map(([key, value]) => `${key}=${value}`).join(",")}}`;
+    used.add(name);
+    for (const [seconds, value] of values) {
+      const atMs = Math.round(Number(seconds) * 1_000);
+      if (!Number.isFinite(atMs) || !Number.isFinite(Number(value))) {
+        unreadable += 1;
+        continue;
+      }
+      const row = byTime.get(atMs) ?? {};
+      row[name] = Number(value);
+      byTime.set(atMs, row);
+    }
+  }
+  if (unreadable > 0) problems.push(`${unreadable} values are not numbers and were left out`);
+  return { rows: [...byTime].sort(([a], [b]) => a - b).map(([atMs, cells]) => ({ atMs, cells })), limits: {} };
+}
+
+interface Series {
+  readonly metric: Readonly<Record<string, string>>;
+  readonly values: readonly (readonly [unknown, unknown])[];
+}
+
+function findMatrix(body: unknown): Series[] | null {
+  if (typeof body !== "object" || body === null) return null;
+  const data: unknown = "data" in body ? body.data : body;
+  if (typeof data !== "object" || data === null || !("result" in data) || !Array.isArray(data.result)) return null;
+  const found: Series[] = [];
+  for (const one of data.result as unknown[]) {
+    if (typeof one !== "object" || one === null || !("values" in one) || !Array.isArray(one.values)) return null;
+    const metric: Record<string, string> = {};
+    if ("metric" in one && typeof one.metric === "object" && one.metric !== null) {
+      for (const [key, value] of Object.entries(one.metric)) metric[key] = String(value);
+    }
+    const values = (one.values as unknown[]).flatMap((pair): [unknown, unknown][] => (Array.isArray(pair) ? [[pair[0], pair[1]]] : []));
+    found.push({ metric, values });
+  }
+  return found;
+}
+
+/** Rows out of order are sorted; behind a clock that was set back, time goes on. */
+function inOrder(rows: readonly RawRow[], problems: string[]): (RawRow & { shiftMs: number })[] {
+  const jumps: number[] = [];
+  let descents = 0;
+  let highestMs = Number.NEGATIVE_INFINITY;
+  for (const [at, { atMs }] of rows.entries()) {
+    if (atMs < highestMs && atMs < (rows[at - 1]?.atMs ?? Number.NEGATIVE_INFINITY)) {
+      descents += 1;
+      const later = rows[at + strayRowsMax]?.atMs ?? Number.POSITIVE_INFINITY;
+      if (later < highestMs && isRising(rows.slice(at, at + strayRowsMax))) jumps.push(at);
+    }
+    highestMs = Math.max(highestMs, atMs);
+  }
+  if (descents === 0) return rows.map((row) => ({ ...row, shiftMs: 0 }));
+  if (jumps.length === 0 || jumps.length < descents / 2) {
+    problems.push(`times are not in order (${descents} times back); the rows were sorted`);
+    return [...rows].sort((a, b) => a.atMs - b.atMs).map((row) => ({ ...row, shiftMs: 0 }));
+  }
+  problems.push(`the clock was set back ${jumps.length} times; time was taken to go on`);
+  const ordered: (RawRow & { shiftMs: number })[] = [];
+  let shiftMs = 0;
+  let lastMs = Number.NEGATIVE_INFINITY;
+  for (const [at, row] of rows.entries()) {
+    if (jumps.includes(at)) shiftMs = lastMs + usualIntervalMs(rows) - row.atMs;
+    if (row.atMs + shiftMs <= lastMs) continue;
+    lastMs = row.atMs + shiftMs;
+    ordered.push({ ...row, shiftMs });
+  }
+  return ordered;
+}
+
+function isRising(rows: readonly RawRow[]): boolean {
+  return rows.every(({ atMs }, at) => at === 0 || atMs >= (rows[at - 1]?.atMs ?? atMs));
+}
+
+function usualIntervalMs(rows: readonly RawRow[]): number {
+  const intervals = rows.slice(1).map(({ atMs }, at) => atMs - (rows[at]?.atMs ?? atMs));
+  const positive = intervals.filter((interval) => interval > 0).sort((a, b) => a - b);
+  return positive[Math.floor(positive.length / 2)] ?? 1;
+}
+
+function nameGaps(rows: readonly (RawRow & { shiftMs: number })[], problems: string[]): void {
+  const usualMs = usualIntervalMs(rows);
+  let gaps = 0;
+  let longestMs = 0;
+  for (let at = 1; at < rows.length; at += 1) {
+    const waitMs = (rows[at]?.atMs ?? 0) + (rows[at]?.shiftMs ?? 0) - (rows[at - 1]?.atMs ?? 0) - (rows[at - 1]?.shiftMs ?? 0);
+    if (waitMs <= gapIntervals * usualMs) continue;
+    gaps += 1;
+    longestMs = Math.max(longestMs, waitMs);
+  }
+  if (gaps > 0) problems.push(`${gaps} gaps without rows, the longest of ${Math.round(longestMs / 1_000)} s`);
+}
