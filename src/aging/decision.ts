@@ -47,7 +47,7 @@ const countMin = 6;
 const pValueMax = 0.01;
 /** A trend is held if its end is this many ages away at most: what lies beyond cannot be told from a plateau. */
 const agesAhead = 12;
-const growsRatioMin = 0.9;
+const growsRatioMin = 0.97;
 /** Without a limit, a rise must be this share of the level to be worth attention. */
 const riseWithoutLimitRatio = 0.5;
 
@@ -58,16 +58,17 @@ export function horizonAt(ageMs: number, horizonMs: number): number {
 export function isTrend({ forecast, ageMs, horizonMs, limit, highest, lowest }: DecisionInput): boolean {
   if (forecast.growsRatio < growsRatioMin || forecast.slopePerHour.low <= 0) return false;
   if (limit === null) return highest - lowest >= riseWithoutLimitRatio * Math.abs(highest);
-  return forecast.exhaustionMsLikely <= Math.max(agesAhead * ageMs, horizonMs);
+  const { mid } = forecast.exhaustionMs ?? { mid: Number.POSITIVE_INFINITY };
+  return mid <= Math.max(agesAhead * ageMs, horizonMs);
 }
 
 /** A long life close to its end. */
-export function isDue({ forecast, ageMs, horizonMs, limit, readingNoise }: DecisionInput): boolean {
+export function isDue({ forecast, ageMs, horizonMs, limit, readingNoise, highest }: DecisionInput): boolean {
   if (limit === null || forecast.exhaustionMs === null) return false;
   const horizon = horizonAt(ageMs, horizonMs);
   const levelRatioMin = Math.min(levelRatioMax, 1 - (horizonsBeforeEnd * horizon) / (ageMs + horizon));
   if (ageMs < horizonsYoung * horizon || !isLikely(forecast, horizon)) return false;
-  if (forecast.level + 2 * readingNoise < levelRatioMin * limit) return false;
+  if (Math.min(forecast.level, highest) + 2 * readingNoise < levelRatioMin * limit) return false;
   return forecast.exhaustionMsEarliest <= horizon && forecast.exhaustionMs.mid <= dueHorizonsMax * horizon;
 }
 

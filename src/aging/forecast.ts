@@ -60,7 +60,17 @@ const pathQuantiles = [-1.691, -1.097, -0.748, -0.473, -0.23, 0, 0.23, 0.473, 0.
 const livesMax = 60;
 /** A crossing is looked for on this grid first: from a 2,000th of a life, by this factor. */
 const stepFirst = 1 / 2_000;
-const stepFactor = 1.35;
+const stepFactor = 1.2;
+const stepsAhead: readonly number[] = [
+  0,
+  ...Array.from({ length: Math.ceil(Math.log(livesMax / stepFirst) / Math.log(stepFactor)) }, (_, at) => stepFirst * stepFactor ** at),
+];
+
+interface PathPoint {
+  readonly lives: number;
+  readonly above: number;
+  readonly spread: number;
+}
 /** Variance of the maximum of many normals, relative to theirs. */
 const maximumVariance = 0.25;
 /** Calibrated: shapes and noises are never exactly those of the mixture. */
@@ -86,9 +96,10 @@ export function forecast(track: FloorTrack, limit: number | null, profile: LoadP
     if (!candidate.shape.ends) grows += weight;
     expected += weight * (candidate.result.level + candidate.result.disturbance);
     const rate = ratePerLife(candidate, scaled);
+    const path = room === null ? [] : pathOf(candidate, scaled, room, { noiseRatio, rowsPerLife });
     for (const z of pathQuantiles) {
       slopes.push({ value: rate.mean + z * rate.deviation, weight });
-      if (room !== null) times.push({ value: crossing(candidate, scaled, room, z, { noiseRatio, rowsPerLife }) * scaled.lifeMs, weight });
+      if (room !== null) times.push({ value: crossing(path, z) * scaled.lifeMs, weight });
     }
   }
   const best = candidates[0];
@@ -231,20 +242,14 @@ function ratePerLife({ shape, result }: Candidate, scaled: Scaled): { mean: numb
   return { mean: result.slope * per, deviation: Math.sqrt(Math.max(result.slopeVariance, 0)) * Math.abs(per) };
 }
 
-/** Lives until the path at quantile z first meets the room's end. */
-function crossing(
-  candidate: Candidate,
-  scaled: Scaled,
-  room: number,
-  z: number,
-  rows: { noiseRatio: number; rowsPerLife: number },
-): number {
+/** On the grid of times ahead: where the path's middle lies above the room's end, and its spread there. */
+function pathOf(candidate: Candidate, scaled: Scaled, room: number, rows: { noiseRatio: number; rowsPerLife: number }): PathPoint[] {
   const { shape, kind, result } = candidate;
   const now = shape.clock(markAhead(scaled, 0));
   const variance = result.sigma ** 2;
-  const above = (lives: number): number => {
+  return stepsAhead.map((lives) => {
     const dClock = shape.clock(markAhead(scaled, lives)) - now;
-    const parameters = result.levelVariance + 2 * dClock * result.covariance + dClock * dClock * result.slopeVariance;
+    const parameters = Math.max(result.levelVariance + 2 * dClock * result.covariance + dClock * dClock * result.slopeVariance, 0);
     const walks = variance * (kind.levelWalk * lives + (kind.slopeWalk * lives ** 3) / 3);
     const fades = kind.drift === 0 ? 0 : Math.exp(-lives / kind.driftTime);
     const mean = result.level + result.slope * dClock + result.disturbance * fades;
@@ -253,23 +258,24 @@ function crossing(
     const highestDrift = Math.sqrt(driftVariance) * maximumOf(lives / kind.driftTime);
     const pace = shape.needsWork ? (result.slope * dClock * (scaled.day === null ? paceDoubtRatio : paceDoubtRatio / 3)) ** 2 : 0;
     const maxima = maximumVariance * (rows.noiseRatio ** 2 + driftVariance);
-    const spread = Math.sqrt(Math.max(parameters, 0) + walks + maxima + pace);
     const peak = Math.max(result.loadEffect, 0) * peakAhead(scaled, lives);
-    return mean + peak + z * widening * spread + Math.hypot(highestRow, highestDrift) - room;
-  };
-  let before = 0;
-  if (above(0) >= 0) return 0;
-  for (let lives = stepFirst; lives < livesMax; lives *= stepFactor) {
-    if (above(lives) >= 0) {
-      let high = lives;
-      for (let step = 0; step < 12; step += 1) {
-        const middle = (before + high) / 2;
-        if (above(middle) >= 0) high = middle;
-        else before = middle;
-      }
-      return high;
-    }
-    before = lives;
+    return {
+      lives,
+      above: mean + peak + Math.hypot(highestRow, highestDrift) - room,
+      spread: widening * Math.sqrt(parameters + walks + maxima + pace),
+    };
+  });
+}
+
+/** Lives until the path at quantile z first meets the room's end; between two points of the grid it is straight. */
+function crossing(path: readonly PathPoint[], z: number): number {
+  let before = Number.NEGATIVE_INFINITY;
+  let beforeLives = 0;
+  for (const { lives, above, spread } of path) {
+    const height = above + z * spread;
+    if (height >= 0) return before === Number.NEGATIVE_INFINITY ? 0 : beforeLives + ((lives - beforeLives) * before) / (before - height);
+    before = height;
+    beforeLives = lives;
   }
   return Number.POSITIVE_INFINITY;
 }

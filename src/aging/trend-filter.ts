@@ -59,92 +59,78 @@ export interface FilterResult {
   readonly covariance: number;
 }
 
-const size = 4;
-const level = 0;
-const slope = 1;
-const loadEffect = 2;
-const disturbance = 3;
 /** Before the first block anything is possible; values are scaled to about 1, noise to its own variance. */
 export const priorVariance = 1e8;
 /** A noise smaller than this share of the scaled values is rounding. */
 const sigmaMin = 1e-4;
 
-/** @param usesLoad whether a load effect is looked for. @param grows false: the slope is held at zero. */
+/**
+ * The state is (level, slope, load effect, disturbance); the covariance is symmetric and kept in ten numbers,
+ * written out, because this is the inner loop of every evaluation. `v` is a variance or covariance.
+ * @param usesLoad whether a load effect is looked for. @param grows false: the slope is held at zero.
+ */
 export function filterTrend(inputs: readonly FilterInput[], kind: NoiseKind, usesLoad: boolean, grows: boolean): FilterResult {
-  const state = new Float64Array(size);
-  const cov = new Float64Array(size * size);
-  cov[level * size + level] = priorVariance;
-  cov[slope * size + slope] = grows ? priorVariance : 0;
-  cov[loadEffect * size + loadEffect] = usesLoad ? priorVariance : 0;
-  cov[disturbance * size + disturbance] = kind.drift;
-  const gain = new Float64Array(size);
-  let before: FilterInput | null = null;
-  let sumSquares = 0;
-  let sumLogs = 0;
-  let anchored = 0;
-  for (const input of inputs) {
-    if (before !== null) advance(state, cov, kind, input.time - before.time, input.clock - before.clock, grows);
-    else advance(state, cov, kind, 0, input.clock, grows);
-    before = input;
-    // Observation: level + load × effect + disturbance + white.
-    let variance = kind.white / input.weight;
-    for (let row = 0; row < size; row += 1) {
-      const at = row * size;
-      gain[row] = (cov[at + level] ?? 0) + (cov[at + loadEffect] ?? 0) * input.load + (cov[at + disturbance] ?? 0);
-    }
-    variance += (gain[level] ?? 0) + (gain[loadEffect] ?? 0) * input.load + (gain[disturbance] ?? 0);
-    const expected = (state[level] ?? 0) + (state[loadEffect] ?? 0) * input.load + (state[disturbance] ?? 0);
-    const surprise = input.value - expected;
-    if (anchored > 0) {
+  let [level, slope, effect, wave] = [0, 0, 0, 0];
+  let [vLL, vSS, vEE, vWW] = [priorVariance, grows ? priorVariance : 0, usesLoad ? priorVariance : 0, kind.drift];
+  let [vLS, vLE, vLW, vSE, vSW, vEW] = [0, 0, 0, 0, 0, 0];
+  let [timeBefore, clockBefore] = [0, 0];
+  let [sumSquares, sumLogs, count] = [0, 0, 0];
+  for (const { time, clock, load, value, weight } of inputs) {
+    const dt = time - timeBefore;
+    const dClock = clock - clockBefore;
+    timeBefore = time;
+    clockBefore = clock;
+    // Time passes: the level moves along the slope, the disturbance fades, walks add their variance.
+    const keep = kind.drift === 0 ? 0 : Math.exp(-dt / kind.driftTime);
+    level += slope * dClock;
+    wave *= keep;
+    vLL += dClock * (2 * vLS + dClock * vSS) + kind.levelWalk * dt;
+    vLS += dClock * vSS;
+    vLE += dClock * vSE;
+    vLW = (vLW + dClock * vSW) * keep;
+    vSW *= keep;
+    vEW *= keep;
+    vWW = vWW * keep * keep + kind.drift * (1 - keep * keep);
+    if (grows) vSS += kind.slopeWalk * dt;
+    // A block is seen: level + load × effect + disturbance + its own error.
+    const gL = vLL + vLE * load + vLW;
+    const gS = vLS + vSE * load + vSW;
+    const gE = vLE + vEE * load + vEW;
+    const gW = vLW + vEW * load + vWW;
+    const variance = gL + gE * load + gW + kind.white / weight;
+    const surprise = value - level - effect * load - wave;
+    count += 1;
+    if (count > 1) {
       sumSquares += (surprise * surprise) / variance;
       sumLogs += Math.log(variance);
     }
-    anchored += 1;
-    for (let row = 0; row < size; row += 1) {
-      const share = (gain[row] ?? 0) / variance;
-      state[row] = (state[row] ?? 0) + share * surprise;
-      for (let column = 0; column < size; column += 1) {
-        const at = row * size + column;
-        cov[at] = (cov[at] ?? 0) - share * (gain[column] ?? 0);
-      }
-    }
+    const step = surprise / variance;
+    level += gL * step;
+    slope += gS * step;
+    effect += gE * step;
+    wave += gW * step;
+    vLL -= (gL * gL) / variance;
+    vSS -= (gS * gS) / variance;
+    vEE -= (gE * gE) / variance;
+    vWW -= (gW * gW) / variance;
+    vLS -= (gL * gS) / variance;
+    vLE -= (gL * gE) / variance;
+    vLW -= (gL * gW) / variance;
+    vSE -= (gS * gE) / variance;
+    vSW -= (gS * gW) / variance;
+    vEW -= (gE * gW) / variance;
   }
-  const n = Math.max(inputs.length - 1, 1);
+  const n = Math.max(count - 1, 1);
   const sigmaSquared = Math.max(sumSquares / Math.max(n - 1, 1), sigmaMin ** 2);
-  const at = (row: number, column: number) => (cov[row * size + column] ?? 0) * sigmaSquared;
   return {
     logLikelihood: -0.5 * (n * Math.log(sigmaSquared) + sumLogs + sumSquares / sigmaSquared),
-    level: state[level] ?? 0,
-    slope: state[slope] ?? 0,
-    loadEffect: state[loadEffect] ?? 0,
-    disturbance: state[disturbance] ?? 0,
+    level,
+    slope,
+    loadEffect: effect,
+    disturbance: wave,
     sigma: Math.sqrt(sigmaSquared),
-    levelVariance: at(level, level),
-    slopeVariance: at(slope, slope),
-    covariance: at(level, slope),
+    levelVariance: vLL * sigmaSquared,
+    slopeVariance: vSS * sigmaSquared,
+    covariance: vLS * sigmaSquared,
   };
-}
-
-function advance(state: Float64Array, cov: Float64Array, kind: NoiseKind, dt: number, dClock: number, grows: boolean): void {
-  const keep = kind.drift === 0 ? 0 : Math.exp(-dt / kind.driftTime);
-  state[level] = (state[level] ?? 0) + (state[slope] ?? 0) * dClock;
-  state[disturbance] = (state[disturbance] ?? 0) * keep;
-  if (dClock !== 0 && grows) {
-    for (let column = 0; column < size; column += 1) {
-      cov[level * size + column] = (cov[level * size + column] ?? 0) + dClock * (cov[slope * size + column] ?? 0);
-    }
-    for (let row = 0; row < size; row += 1) {
-      cov[row * size + level] = (cov[row * size + level] ?? 0) + dClock * (cov[row * size + slope] ?? 0);
-    }
-  }
-  for (let other = 0; other < size; other += 1) {
-    cov[disturbance * size + other] = (cov[disturbance * size + other] ?? 0) * keep;
-    cov[other * size + disturbance] = (cov[other * size + disturbance] ?? 0) * keep;
-  }
-  const add = (which: number, variance: number) => {
-    cov[which * size + which] = (cov[which * size + which] ?? 0) + variance;
-  };
-  add(level, kind.levelWalk * dt);
-  if (grows) add(slope, kind.slopeWalk * dt);
-  add(disturbance, kind.drift * (1 - keep * keep));
 }

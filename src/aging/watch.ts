@@ -19,11 +19,11 @@ export interface Evaluation {
 
 /** Time between evaluations: this share of the age; near the end this share of what is left; never below the last two. */
 const evaluatePerAge = 1 / 32;
-const evaluatePerRest = 1 / 6;
+const evaluatePerRest = 1 / 10;
 const evaluatePerAgeMin = 1 / 250;
 const evaluateMsMin = 1_000;
 /** How long a trend must stand before it is held, as a share of the age. */
-const holdPerAge = 0.06;
+const holdPerAge = 0.05;
 const holdMsMin = 2_000;
 /** How long a decision must stand. */
 const decidePerAge = 0.004;
@@ -103,7 +103,7 @@ export class Watch {
   #dueAt(ageMs: number): number {
     const rare = ageMs * evaluatePerAge;
     if (this.#evaluation === null) return this.#track.startMs;
-    const restMs = this.#evaluation.forecast.exhaustionMsEarliest;
+    const restMs = this.#evaluation.forecast.exhaustionMs?.mid ?? Number.POSITIVE_INFINITY;
     const wait = Number.isFinite(restMs) ? Math.min(rare, restMs * evaluatePerRest) : rare;
     return this.#evaluation.atMs + Math.max(wait, ageMs * evaluatePerAgeMin, evaluateMsMin);
   }
