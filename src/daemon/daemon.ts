@@ -29,6 +29,7 @@ export class Daemon {
   readonly #regenerator: Regenerator;
   #admin: FastifyInstance | null = null;
   #requests = 0;
+  readonly #noticesTold = new Set<string>();
 
   constructor(welcome: Welcome) {
     const { spec, clusterKey } = welcome;
@@ -50,8 +51,7 @@ export class Daemon {
       onTraffic: (upstreams) => {
         for (const upstream of upstreams) this.#watch.traffic(upstream.id, upstream);
       },
-      onNotice: (peer, level, code, text) =>
-        this.#event({ kind: "notice", instance: peer, text: `${peer}: ${text}`, facts: { level, code } }),
+      onNotice: (peer, level, code, text) => this.#notice(peer, level, code, text),
     });
   }
 
@@ -156,6 +156,14 @@ export class Daemon {
     const node = draft.node ?? (draft.instance === undefined ? undefined : nodeOf(draft.instance));
     const event = this.#events.append(node === undefined || node === "" ? draft : { ...draft, node }, atMs);
     process.stdout.write(`${event.text}\n`);
+  }
+
+  /** What is only for information, every instance would say again: once is enough. */
+  #notice(peer: string, level: string, code: string, text: string): void {
+    if (level === "info" && this.#noticesTold.has(code)) return;
+    this.#noticesTold.add(code);
+    const subject = level === "info" ? {} : { instance: peer };
+    this.#event({ kind: "notice", ...subject, text: level === "info" ? text : `${peer}: ${text}`, facts: { level, code } });
   }
 
   /** Exits from here on are init's doing: the core hears of nothing more. */

@@ -27,13 +27,16 @@ export function requestRegeneration(draft: Draft, request: string, nodes: readon
     if (current?.node === name) {
       current.requests.push(request);
       attach(draft, current);
-    } else enqueue(draft, { node: name, origin: "operator", why: "requested", requests: [request] });
+    } else enqueue(draft, { node: name, origin: "operator", why: "requested", requests: [request], notBeforeMs: 0, instance: null });
   }
 }
 
 function enqueue(draft: Draft, entry: QueueEntry): void {
-  const queued = draft.state.queue.find(({ node }) => node === entry.node);
-  if (queued === undefined) draft.state.queue.push(entry);
+  const { state } = draft;
+  const queued = state.queue.find(({ node }) => node === entry.node);
+  if (queued === undefined) state.queue.push(entry);
+  // Who asks waits for nobody's distance; what was planned for the node is done by it.
+  else if (queued.origin === "aging" && entry.origin === "operator") state.queue[state.queue.indexOf(queued)] = entry;
   else queued.requests.push(...entry.requests);
 }
 
@@ -49,19 +52,27 @@ export function agingFound(draft: Draft, instance: InstanceId, report: AgingRepo
   if (settings.mode === "observe")
     return tellOnce(draft, instance, "regeneration-deferred", `${instance} would be regenerated now (mode observe)`, {});
   const deferral = reasonToWait(draft, instance, report);
-  if (deferral === null) {
-    state.lastAutomaticAtMs = nowMs;
-    enqueue(draft, { node: node.name, origin: "aging", why, requests: [] });
-  } else tellOnce(draft, instance, "regeneration-deferred", `${instance} is not regenerated yet: ${deferral}`, { deferral });
+  if (deferral !== null)
+    return tellOnce(draft, instance, "regeneration-deferred", `${instance} is not regenerated yet: ${deferral}`, { deferral });
+  // A leak does not heal: whoever was found aging keeps its place, at the distance that the policy asks for.
+  const { lastAutomaticAtMs } = state;
+  const notBeforeMs = lastAutomaticAtMs === null ? nowMs : Math.max(nowMs, lastAutomaticAtMs + settings.minRegenerationIntervalMs);
+  state.lastAutomaticAtMs = notBeforeMs;
+  enqueue(draft, { node: node.name, origin: "aging", why, requests: [], notBeforeMs, instance });
+  if (notBeforeMs > nowMs) {
+    const inMs = notBeforeMs - nowMs;
+    draft.event(
+      "regeneration-deferred",
+      `${instance} is regenerated in ${Math.ceil(inMs / 1_000)} s: the last one was less than ${settings.minRegenerationIntervalMs} ms ago`,
+      { inMs },
+      { node: node.name, instance },
+    );
+  }
 }
 
 function reasonToWait(draft: Draft, instance: InstanceId, report: AgingReport): string | null {
-  const { state, settings, nowMs } = draft;
+  const { state, nowMs } = draft;
   if (state.halted !== null) return "automatic regenerations are halted";
-  const { lastAutomaticAtMs } = state;
-  if (lastAutomaticAtMs !== null && nowMs - lastAutomaticAtMs < settings.minRegenerationIntervalMs) {
-    return `the last one began less than ${settings.minRegenerationIntervalMs} ms ago`;
-  }
   const probation = state.ended.find(({ replacement, phase }) => replacement === instance && phase === "probation");
   const exhaustionInMs = Math.min(...report.trends.map((trend) => trend.exhaustionInMs?.low ?? Number.POSITIVE_INFINITY));
   if (probation !== undefined && probation.deadlineMs !== null && exhaustionInMs > probation.deadlineMs - nowMs)
@@ -87,8 +98,11 @@ function tellOnce(
 export function admitNext(draft: Draft): void {
   const { state, nowMs, settings } = draft;
   if (state.current !== null || state.gaveUp) return;
-  const entry = state.queue.shift();
+  // An automatic one whose instance is gone (it crashed, or somebody was faster) has no reason any more.
+  state.queue = state.queue.filter(({ node, instance }) => instance === null || draft.node(node).instance === instance);
+  const entry = state.queue.find(({ notBeforeMs, origin }) => notBeforeMs <= nowMs && (origin === "operator" || state.halted === null));
   if (entry === undefined) return;
+  state.queue = state.queue.filter((other) => other !== entry);
   const node = draft.node(entry.node);
   // A node that is down is started anew; one that is starting for the first time is what was asked for.
   node.failed = false;

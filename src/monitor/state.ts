@@ -89,6 +89,10 @@ export interface QueueEntry {
   readonly origin: Origin;
   readonly why: string;
   requests: string[];
+  /** Automatic ones keep their distance; 0: at once. */
+  notBeforeMs: number;
+  /** The instance that was found aging; if it is gone by then, so is the reason. Null for an operator's. */
+  readonly instance: InstanceId | null;
 }
 
 export interface OperatorRequest {

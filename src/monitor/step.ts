@@ -74,6 +74,7 @@ function forgiveJump(draft: Draft): void {
     if (regeneration.deadlineMs !== null) regeneration.deadlineMs += shiftMs;
   }
   if (state.lastAutomaticAtMs !== null && shiftMs < 0) state.lastAutomaticAtMs += shiftMs;
+  if (shiftMs < 0) for (const entry of state.queue) entry.notBeforeMs += shiftMs;
   if (shiftMs < 0) state.retriedAtMs = Math.min(state.retriedAtMs, nowMs);
 }
 
@@ -83,6 +84,7 @@ function nextWake(draft: Draft): number | null {
   for (const { deadlineMs, listeningAtMs, stopping } of state.instances)
     if (listeningAtMs === null && stopping === null) times.push(deadlineMs);
   for (const { restartAtMs } of state.nodes) if (restartAtMs !== null) times.push(restartAtMs);
+  if (state.current === null) for (const { notBeforeMs } of state.queue) if (notBeforeMs > state.nowMs) times.push(notBeforeMs);
   for (const { phase, deadlineMs } of state.ended) if (phase === "probation" && deadlineMs !== null) times.push(deadlineMs);
   const { current } = state;
   if (current !== null) {

@@ -36,6 +36,8 @@ test("regenerate --all twice under load: nothing failed, lost, stale or doubled,
     assert.equal(new Set(pids).size, 3, `${node.name} had the processes ${pids.join(", ")}`);
     assert.equal(after.nodes[index]?.generation, node.generation + 2);
   }
+  const alarms = events.filter(({ kind }) => kind === "aging-found");
+  assert.deepEqual(alarms, [], "a healthy server was taken for an aging one");
   const cordons = events.filter(({ kind }) => kind === "cordoned");
   assert.equal(cordons.length, 6);
   assert.ok(
