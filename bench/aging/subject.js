@@ -91,7 +91,7 @@ if (kind === "socket") {
 }
 
 let open = 0;
-const server = createServer((request, response) => {
+const server = createServer((_request, response) => {
   open += 1;
   response.on("close", () => {
     open -= 1;

@@ -38,8 +38,8 @@ const dueHorizonsMax = 3;
 /** A short life has risen by this share of its limit, or this much, before it acts. */
 const riseRatioMin = 0.2;
 /** Minutes into a life there is time to see whether it settles: more of the limit must be used. */
-const veryYoungMs = 3 * 60_000;
-const urgentLevelRatioMin = 0.5;
+export const veryYoungMs = 3 * 60_000;
+const urgentLevelRatioMin = 0.6;
 const riseBytesMin = 64 * 1024 * 1024;
 /** ... and in any case by many times its noise. */
 const riseNoiseMin = 12;
@@ -51,8 +51,13 @@ const growsRatioMin = 0.97;
 /** Without a limit, a rise must be this share of the level to be worth attention. */
 const riseWithoutLimitRatio = 0.5;
 
-export function horizonAt(ageMs: number, horizonMs: number): number {
-  return Math.min(Math.max(ageMs * horizonPerAge, leadMs), horizonMs);
+/** A decision must stand for this many new readings, or this share of the age where they are rare: a jump is two or three. */
+export const decideReadings = 6;
+export const decidePerAgeRare = 0.012;
+
+/** With the time that it takes to believe a decision. */
+export function horizonAt({ ageMs, horizonMs, count }: Pick<DecisionInput, "ageMs" | "horizonMs" | "count">): number {
+  return Math.min(Math.max(ageMs * horizonPerAge, leadMs), horizonMs) + ageMs * Math.min(decideReadings / count, decidePerAgeRare);
 }
 
 export function isTrend({ forecast, ageMs, horizonMs, limit, highest, lowest }: DecisionInput): boolean {
@@ -63,9 +68,10 @@ export function isTrend({ forecast, ageMs, horizonMs, limit, highest, lowest }: 
 }
 
 /** A long life close to its end. */
-export function isDue({ forecast, ageMs, horizonMs, limit, readingNoise, highest }: DecisionInput): boolean {
+export function isDue(input: DecisionInput): boolean {
+  const { forecast, ageMs, limit, readingNoise, highest } = input;
   if (limit === null || forecast.exhaustionMs === null) return false;
-  const horizon = horizonAt(ageMs, horizonMs);
+  const horizon = horizonAt(input);
   const levelRatioMin = Math.min(levelRatioMax, 1 - (horizonsBeforeEnd * horizon) / (ageMs + horizon));
   if (ageMs < horizonsYoung * horizon || !isLikely(forecast, horizon)) return false;
   if (Math.min(forecast.level, highest) + 2 * readingNoise < levelRatioMin * limit) return false;

@@ -8,8 +8,8 @@
 import type { Interval } from "../model/report.ts";
 import type { FloorPoint, FloorTrack } from "./floor-track.ts";
 import { type GrowthShape, growthShapes, type LifeMark } from "./growth-shapes.ts";
-import { type FilterInput, type FilterResult, filterTrend, type NoiseKind, noiseKinds, priorVariance } from "./trend-filter.ts";
 import { type LoadAhead, type LoadProfile, loadAhead } from "./load-profile.ts";
+import { type FilterInput, type FilterResult, filterTrend, type NoiseKind, noiseKinds, priorVariance } from "./trend-filter.ts";
 import { quantile, type Weighted } from "./weighted.ts";
 
 export interface Forecast {
@@ -71,6 +71,8 @@ interface PathPoint {
   readonly above: number;
   readonly spread: number;
 }
+/** So many standard deviations of noise the mean climbs while maxima can still be the first to meet the limit. */
+const windowNoises = 1;
 /** Variance of the maximum of many normals, relative to theirs. */
 const maximumVariance = 0.25;
 /** Calibrated: shapes and noises are never exactly those of the mixture. */
@@ -253,9 +255,12 @@ function pathOf(candidate: Candidate, scaled: Scaled, room: number, rows: { nois
     const walks = variance * (kind.levelWalk * lives + (kind.slopeWalk * lives ** 3) / 3);
     const fades = kind.drift === 0 ? 0 : Math.exp(-lives / kind.driftTime);
     const mean = result.level + result.slope * dClock + result.disturbance * fades;
-    const highestRow = rows.noiseRatio * maximumOf(lives * rows.rowsPerLife);
     const driftVariance = variance * kind.drift * (1 - fades * fades);
-    const highestDrift = Math.sqrt(driftVariance) * maximumOf(lives / kind.driftTime);
+    // Maxima count where the mean is near enough: in the time in which it climbs about as much as they reach.
+    const climb = Math.max(result.slope * dClock, 0) / Math.max(lives, stepFirst);
+    const window = Math.min(lives, (windowNoises * Math.sqrt(rows.noiseRatio ** 2 + driftVariance)) / Math.max(climb, 1e-9));
+    const highestRow = rows.noiseRatio * maximumOf(window * rows.rowsPerLife);
+    const highestDrift = Math.sqrt(driftVariance) * maximumOf(window / kind.driftTime);
     const pace = shape.needsWork ? (result.slope * dClock * (scaled.day === null ? paceDoubtRatio : paceDoubtRatio / 3)) ** 2 : 0;
     const maxima = maximumVariance * (rows.noiseRatio ** 2 + driftVariance);
     const peak = Math.max(result.loadEffect, 0) * peakAhead(scaled, lives);

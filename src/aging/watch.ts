@@ -4,7 +4,7 @@
  * the evaluations have said the same for a while: a spike or a lucky moment is not believed.
  */
 import type { Indicator } from "../model/sample.ts";
-import { type DecisionInput, isDue, isTrend, isUrgent } from "./decision.ts";
+import { type DecisionInput, decidePerAgeRare, decideReadings, isDue, isTrend, isUrgent, veryYoungMs } from "./decision.ts";
 import { type FloorReading, FloorTrack } from "./floor-track.ts";
 import { blocksMin, type Forecast, forecast } from "./forecast.ts";
 import type { LoadProfile } from "./load-profile.ts";
@@ -43,6 +43,8 @@ export class Watch {
   #unchanged = 0;
   #trendSinceMs: number | null = null;
   #dueSinceMs: number | null = null;
+  #dueSinceCount = 0;
+  #urgent = false;
   #evaluation: Evaluation | null = null;
 
   constructor(indicator: Indicator, horizonMs: number, profile: LoadProfile) {
@@ -125,7 +127,9 @@ export class Watch {
       pValue: this.#evidence.pValue,
       isBytes: this.indicator.endsWith("Bytes"),
     };
-    const due = isDue(input) || isUrgent(input);
+    this.#urgent = isUrgent(input);
+    const due = this.#urgent || isDue(input);
+    if (this.#dueSinceMs === null) this.#dueSinceCount = count;
     const trend = isTrend(input) || due;
     this.#trendSinceMs = trend ? (this.#trendSinceMs ?? atMs) : null;
     this.#dueSinceMs = due ? (this.#dueSinceMs ?? atMs) : null;
@@ -138,7 +142,9 @@ export class Watch {
     if (this.#evaluation === null) return;
     const ageMs = nowMs - this.#track.startMs;
     const stands = (sinceMs: number | null, perAge: number) => sinceMs !== null && nowMs - sinceMs >= Math.max(holdMsMin, ageMs * perAge);
-    const aging = stands(this.#dueSinceMs, decidePerAge);
+    const isYoung = this.#urgent && ageMs < veryYoungMs;
+    const seen = isYoung || this.#track.count - this.#dueSinceCount >= decideReadings || stands(this.#dueSinceMs, decidePerAgeRare);
+    const aging = seen && stands(this.#dueSinceMs, decidePerAge);
     this.#evaluation = { ...this.#evaluation, held: aging || stands(this.#trendSinceMs, holdPerAge), aging };
   }
 }
