@@ -68,14 +68,28 @@ export class Exchange {
     this.#request.on("data", (chunk: Buffer) => {
       this.#body.add(chunk);
       const outgoing = this.#attempt?.outgoing;
+      // Answered already, and the server has gone: what the client still sends is read and dropped.
+      if (this.#done && (outgoing === undefined || outgoing.destroyed)) return;
       if (outgoing === undefined ? this.#body.whole : outgoing.write(chunk)) return;
       this.#request.pause();
-      outgoing?.once("drain", () => this.#request.resume());
+      if (outgoing !== undefined) this.#resumeWhenDrained(outgoing);
     });
     this.#request.on("end", () => {
       this.#bodyEnded = true;
       this.#attempt?.outgoing.end();
     });
+  }
+
+  #resumeWhenDrained(outgoing: ClientRequest): void {
+    const { socket } = outgoing;
+    const goOn = () => {
+      for (const event of ["drain", "close"]) outgoing.off(event, goOn);
+      socket?.off("drain", goOn);
+      this.#request.resume();
+    };
+    for (const event of ["drain", "close"]) outgoing.on(event, goOn);
+    // Once the answer is complete, Node's client tells "drain" of the socket alone.
+    socket?.on("drain", goOn);
   }
 
   #try(): void {

@@ -21,6 +21,7 @@ export class SavedBody {
   #bytes = 0;
   /** Everything that was read is kept. */
   whole = true;
+  #closed = false;
 
   constructor(budget: SaveBudget, bytesMax: number) {
     this.#budget = budget;
@@ -32,10 +33,10 @@ export class SavedBody {
   }
 
   add(chunk: Buffer): void {
-    if (!this.whole) return;
+    if (!this.whole || this.#closed) return;
     if (this.#bytes + chunk.length > this.#bytesMax || this.#budget.bytes + chunk.length > this.#budget.bytesMax) {
       this.whole = false;
-      this.release();
+      this.#free();
       return;
     }
     this.#chunks.push(chunk);
@@ -43,7 +44,13 @@ export class SavedBody {
     this.#budget.bytes += chunk.length;
   }
 
+  /** The request is answered: nothing is kept any more. */
   release(): void {
+    this.#closed = true;
+    this.#free();
+  }
+
+  #free(): void {
     this.#budget.bytes -= this.#bytes;
     this.#bytes = 0;
     this.#chunks = [];

@@ -45,6 +45,12 @@ export function moveListeners(options: MoveOptions): void {
   let count = 0;
   prototype._listen2 = function (this: NetServer, address, port, addressType, backlog, fd, flags): void {
     const listenAsAsked = () => listen2.call(this, address, port, addressType, backlog, fd, flags);
+    if (port === 0 && !(typeof fd === "number" && fd >= 0) && taken.size === 0 && isPlainHttp(this)) {
+      options.onNotice(
+        "random-port",
+        "the server listens on a port drawn at random, which is left to it; a server that honours PORT can be given one with --port",
+      );
+    }
     const handle = (this as unknown as Internals)._handle; // set in a worker of node:cluster
     if (!(port > 0) || (typeof fd === "number" && fd >= 0) || handle) return listenAsAsked();
     if (!isPlainHttp(this)) {
