@@ -34,7 +34,11 @@ const horizonsBeforeEnd = 2;
 const horizonsYoung = 3;
 /** A long life is due when growth is this likely, and the middle of the forecast within so many horizons. */
 const dueGrowsRatioMin = 0.8;
-const dueHorizonsMax = 3;
+const dueHorizonsMax = 6;
+/** Under big noise the limit may be met at any moment: a vague forecast acts earlier, from a level this high. */
+const vagueRatio = 2;
+const vaguePerAge = 0.04;
+const vagueLevelRatio = 0.88;
 /** A short life has risen by this share of its limit, or this much, before it acts. */
 const riseRatioMin = 0.2;
 /** Minutes into a life there is time to see whether it settles: more of the limit must be used. */
@@ -75,7 +79,10 @@ export function isDue(input: DecisionInput): boolean {
   const levelRatioMin = Math.min(levelRatioMax, 1 - (horizonsBeforeEnd * horizon) / (ageMs + horizon));
   if (ageMs < horizonsYoung * horizon || !isLikely(forecast, horizon)) return false;
   if (Math.min(forecast.level, highest) + 2 * readingNoise < levelRatioMin * limit) return false;
-  return forecast.exhaustionMsEarliest <= horizon && forecast.exhaustionMs.mid <= dueHorizonsMax * horizon;
+  const { exhaustionMsEarliest: earliestMs, exhaustionMs } = forecast;
+  if (earliestMs <= horizon && exhaustionMs.mid <= dueHorizonsMax * horizon) return true;
+  const isVague = exhaustionMs.mid >= vagueRatio * earliestMs && isTrend(input) && highest - input.lowest >= riseRatioMin * limit;
+  return isVague && earliestMs <= vaguePerAge * ageMs && forecast.level >= vagueLevelRatio * limit;
 }
 
 /** Growth, or an end of growth that comes too late: a floor that rises ever more slowly meets its limit too. */
