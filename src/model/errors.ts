@@ -9,16 +9,10 @@ export type ErrorCode =
   | "COPPICE_ARGUMENT"
   | "COPPICE_SETTING"
   | "COPPICE_FRAME"
-  | "COPPICE_PROTOCOL"
   | "COPPICE_CLUSTER_RUNNING"
   | "COPPICE_CLUSTER_NOT_RUNNING"
-  | "COPPICE_PORT_TAKEN"
-  | "COPPICE_START_FAILED"
   | "COPPICE_UNKNOWN_NODE"
-  | "COPPICE_STOP_FAILED"
-  | "COPPICE_REGENERATION_FAILED"
-  | "COPPICE_STORE_UNAVAILABLE"
-  | "COPPICE_STORE_REFUSED";
+  | "COPPICE_STOP_FAILED";
 
 export interface ErrorDetails {
   /** Facts for logs and JSON; never a secret, never a session identifier. */

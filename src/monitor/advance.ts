@@ -4,11 +4,11 @@
  * arrow, from anywhere before the old instance was told to stop: it goes back into service.
  */
 import { assert } from "../model/errors.ts";
-import type { InFlight } from "../model/routes.ts";
 import type { Draft } from "./draft.ts";
 import { lifecycle, type Phase } from "./lifecycle.ts";
 import { effectStart, effectStop, makeAvailable, scheduleRestart, stopInstance } from "./nodes.ts";
 import type { InstanceRecord, NodeRecord, Regeneration } from "./state.ts";
+import { tellCordon, tellHandOff, tellWhatWasCut } from "./tell.ts";
 
 const endedMax = 100;
 
@@ -274,45 +274,4 @@ function verifyEnded(draft: Draft): void {
         { node: regeneration.node, instance: regeneration.replacement, regeneration: regeneration.id },
       );
   }
-}
-
-function tellCordon(draft: Draft, regeneration: Regeneration): void {
-  const { old } = regeneration;
-  const counts = draft.state.forwarders.map(
-    ({ inFlight }): InFlight => (old === null ? undefined : inFlight[old]) ?? { total: 0, unsafe: 0 },
-  );
-  const inFlight = counts.reduce((sum, { total, unsafe }) => ({ total: sum.total + total, unsafe: sum.unsafe + unsafe }), {
-    total: 0,
-    unsafe: 0,
-  });
-  regeneration.inFlightAtCordon = inFlight;
-  const fenced = draft.instance(old)?.fenced ?? false;
-  draft.event(
-    "cordoned",
-    `${old} is cordoned with ${inFlight.total} requests in process`,
-    { inFlight, fenced, revision: regeneration.cordonRevision },
-    { node: regeneration.node, ...(old === null ? {} : { instance: old }), regeneration: regeneration.id },
-  );
-}
-
-function tellHandOff(draft: Draft, regeneration: Regeneration): void {
-  const { handedOff, revoked, old } = regeneration;
-  const agree = handedOff === null || (handedOff.writes === revoked?.writes && handedOff.checksum === revoked.checksum);
-  // What differs was acknowledged all the same, so it is durable: said loudly, not lost.
-  const text = agree
-    ? `${old}: ${revoked?.writes ?? 0} session writes handed off`
-    : `${old}: the hand-off's counts differ (${handedOff?.writes} against ${revoked?.writes} writes); acknowledged writes are durable`;
-  draft.event("handed-off", text, { handedOff, revoked, agree }, { node: regeneration.node, regeneration: regeneration.id });
-}
-
-function tellWhatWasCut(draft: Draft, regeneration: Regeneration): void {
-  if (regeneration.phase !== "draining") return;
-  const left = draft.state.forwarders.filter(({ drained }) => regeneration.old !== null && !drained.includes(regeneration.old)).length;
-  regeneration.remark = `not drained within ${draft.nowMs - regeneration.phaseSinceMs} ms; what is still in process is cut`;
-  draft.event(
-    "notice",
-    `${regeneration.old}: ${regeneration.remark}`,
-    { forwardersNotDrained: left },
-    { node: regeneration.node, regeneration: regeneration.id },
-  );
 }

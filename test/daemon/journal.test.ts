@@ -1,0 +1,110 @@
+/** The monitor's files: what is journalled is found again, torn ends and all; events keep their order and their bound. */
+import assert from "node:assert/strict";
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Engine } from "../../src/daemon/engine.ts";
+import { EventLog } from "../../src/daemon/event-log.ts";
+import { Journal } from "../../src/daemon/journal.ts";
+import type { MonitorState } from "../../src/monitor/state.ts";
+import type { Effect, Input } from "../../src/monitor/types.ts";
+import { simSpec } from "../../src/sim/sim-spec.ts";
+
+const count = (state: number, input: Input) => state + input.nowMs;
+const woken = (nowMs: number): Input => ({ kind: "woken", nowMs });
+
+function inDirectory(body: (directory: string) => void): () => void {
+  return () => {
+    const directory = mkdtempSync(join(tmpdir(), "coppice-journal-"));
+    body(directory);
+    rmSync(directory, { recursive: true });
+  };
+}
+
+test(
+  "journal: recovery is the same state, over snapshots, and a torn last line is dropped",
+  inDirectory((directory) => {
+    const path = join(directory, "j");
+    const journal = new Journal<number>(path);
+    assert.equal(journal.recover(0, count), null);
+    let state = 0;
+    for (let n = 1; n <= 2_500; n += 1) {
+      journal.append(woken(n));
+      state = count(state, woken(n));
+      journal.compact(state);
+    }
+    journal.close();
+    appendFileSync(path, '{"input":{"kind":"wok');
+    const size = statSync(path).size;
+    const again = new Journal<number>(path);
+    assert.equal(again.recover(0, count), state);
+    assert.ok(statSync(path).size < size, "recovery leaves a snapshot");
+    assert.equal(new Journal<number>(path).recover(0, count), state, "and once more");
+    assert.equal(statSync(path).mode & 0o777, 0o600);
+  }),
+);
+
+test(
+  "journal: a broken line in the middle is not passed over in silence",
+  inDirectory((directory) => {
+    const path = join(directory, "j");
+    appendFileSync(path, 'nonsense\n{"input":{"kind":"woken","nowMs":1}}\n');
+    assert.throws(() => new Journal<number>(path).recover(0, count), /line 1 of .* is not JSON/);
+  }),
+);
+
+test(
+  "engine: an input is on disk before its effects are performed, and a second life knows it",
+  inDirectory((directory) => {
+    const path = join(directory, "j");
+    const performed: string[] = [];
+    const perform = (effect: Effect) => {
+      if (effect.kind === "start-instance") assert.match(readFileSync(path, "utf8"), /cluster-started/, "journalled first");
+      performed.push(effect.kind);
+    };
+    const first = new Engine(new Journal<MonitorState>(path), perform);
+    assert.equal(first.recovered, false);
+    first.accept({ kind: "cluster-started", spec: simSpec(2) });
+    first.stop();
+    assert.equal(performed.filter((kind) => kind === "start-instance").length, 2);
+    const second = new Engine(new Journal<MonitorState>(path), perform);
+    assert.equal(second.recovered, true);
+    assert.deepEqual(second.state, first.state);
+    second.stop();
+  }),
+);
+
+test(
+  "engine: while the disk takes nothing, nothing is done",
+  inDirectory((directory) => {
+    const effects: Effect[] = [];
+    const engine = new Engine(new Journal<MonitorState>(join(directory, "no-such-directory", "j")), (effect) => effects.push(effect));
+    engine.accept({ kind: "cluster-started", spec: simSpec(1) });
+    assert.deepEqual(effects, []);
+    engine.stop();
+  }),
+);
+
+test(
+  "events: in order over a restart, told to followers, halved at their bound, torn lines dropped",
+  inDirectory((directory) => {
+    const path = join(directory, "e");
+    const log = new EventLog(path);
+    const heard: number[] = [];
+    const unfollow = log.follow(({ sequence }) => heard.push(sequence));
+    for (let n = 0; n < 3; n += 1) log.append({ kind: "notice", text: "x", facts: {} }, n);
+    unfollow();
+    appendFileSync(path, '{"sequence":4');
+    const again = new EventLog(path);
+    assert.equal(again.append({ kind: "notice", text: "y", facts: {} }, 9).sequence, 4);
+    assert.deepEqual(heard, [1, 2, 3]);
+    assert.deepEqual(
+      again.since(2).map(({ sequence }) => sequence),
+      [3, 4],
+    );
+    for (let n = 0; n < 10_000; n += 1) again.append({ kind: "notice", text: "z", facts: {} }, n);
+    assert.ok(again.since(0).length <= 10_000);
+    assert.equal(again.since(0).at(-1)?.sequence, 10_004);
+  }),
+);
