@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError } from "commander";
 import { CoppiceError } from "../model/errors.ts";
+import { registerAnalyze } from "./analyze.ts";
 import { registerEvents } from "./events.ts";
 import { packageVersion } from "./package-version.ts";
 import { registerRegenerate } from "./regenerate.ts";
@@ -22,7 +23,8 @@ export async function main(args: readonly string[]): Promise<number> {
   const setExitCode = (code: number) => {
     exitCode = code;
   };
-  for (const register of [registerRun, registerStatus, registerRegenerate, registerEvents, registerStop]) register(program, setExitCode);
+  for (const register of [registerRun, registerStatus, registerRegenerate, registerEvents, registerStop, registerAnalyze])
+    register(program, setExitCode);
   try {
     await program.parseAsync(args, { from: "user" });
     return exitCode;

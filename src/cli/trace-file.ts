@@ -141,12 +141,14 @@ function findMatrix(body: unknown): Series[] | null {
   const data: unknown = "data" in body ? body.data : body;
   if (typeof data !== "object" || data === null || !("result" in data) || !Array.isArray(data.result)) return null;
   const found: Series[] = [];
+  // Array.isArray makes elements any; unknown is what they are.
   for (const one of data.result as unknown[]) {
     if (typeof one !== "object" || one === null || !("values" in one) || !Array.isArray(one.values)) return null;
     const metric: Record<string, string> = {};
     if ("metric" in one && typeof one.metric === "object" && one.metric !== null) {
       for (const [key, value] of Object.entries(one.metric)) metric[key] = String(value);
     }
+    // As above.
     const values = (one.values as unknown[]).flatMap((pair): [unknown, unknown][] => (Array.isArray(pair) ? [[pair[0], pair[1]]] : []));
     found.push({ metric, values });
   }

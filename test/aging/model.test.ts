@@ -24,7 +24,7 @@ describe("a leak", () => {
   it("aging model: the slope an hour and per thousand requests are those of the series", () => {
     const course = follow(samplesOf({ ...day, floor: (share) => (100 + 240 * share) * mebibyte }));
     const [trend] = course.last.trends;
-    assert.ok(trend !== undefined && trend.held);
+    assert.ok(trend?.held);
     assert.ok(Math.abs(trend.slopePerHour.mid / mebibyte - 10) < 0.6, `${trend.slopePerHour.mid / mebibyte} MiB/h`);
     const perThousand = trend.slopePerThousandRequests?.mid ?? 0;
     assert.ok(Math.abs(perThousand / mebibyte - 2) < 0.15, `${perThousand / mebibyte} MiB per 1,000`);

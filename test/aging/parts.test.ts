@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { FloorTrack, pointsMax } from "../../src/aging/floor-track.ts";
+import { LoadProfile, loadAhead } from "../../src/aging/load-profile.ts";
+import { RecordEvidence } from "../../src/aging/record-evidence.ts";
+import { filterTrend, noiseKinds } from "../../src/aging/trend-filter.ts";
+import { quantile } from "../../src/aging/weighted.ts";
+import { normals } from "./traces.ts";
+
+const hourMs = 3_600_000;
+
+describe("floor track", () => {
+  it("floor track: its blocks are bounded in number, in order, and together exactly the readings", () => {
+    const readings = fc.array(fc.record({ stepMs: fc.integer({ min: 1, max: 100_000 }), value: fc.integer({ min: 0, max: 1_000_000 }) }), {
+      minLength: 1,
+      maxLength: 1_500,
+    });
+    fc.assert(
+      fc.property(readings, (rows) => {
+        const track = new FloorTrack();
+        let atMs = 0;
+        let sum = 0;
+        for (const { stepMs, value } of rows) {
+          atMs += stepMs;
+          sum += value;
+          track.add({ atMs, value, work: atMs, overloadWork: 0 });
+        }
+        const { points } = track;
+        assert.ok(points.length <= pointsMax);
+        assert.equal(
+          points.reduce((total, { count }) => total + count, 0),
+          rows.length,
+        );
+        const blocks = points.reduce((total, { count, value }) => total + count * value, 0);
+        assert.ok(Math.abs(blocks - sum) <= 1e-9 * sum + 1e-6);
+        for (const [at, point] of points.entries()) {
+          assert.ok(point.fromMs <= point.atMs + 1e-3 && point.atMs <= point.toMs + 1e-3);
+          const next = points[at + 1];
+          if (next !== undefined) assert.ok(point.toMs < next.fromMs);
+        }
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it("floor track: young blocks are narrow and old ones wide, so that the last hour of a long life is seen in detail", () => {
+    const track = new FloorTrack();
+    for (let at = 0; at < 20_000; at += 1) track.add({ atMs: at * 60_000, value: at, work: at, overloadWork: 0 });
+    const { points } = track;
+    const widths = points.map(({ fromMs, toMs }) => toMs - fromMs);
+    const lifeMs = 20_000 * 60_000;
+    assert.ok((widths.at(-2) ?? lifeMs) < lifeMs / 80, `youngest ${widths.at(-2)}`);
+    assert.ok((widths[2] ?? lifeMs) < lifeMs / 8, `oldest ${widths[2]}`);
+  });
+
+  it("floor track: reading noise is that of the readings, whatever they grow by", () => {
+    const normal = normals(7);
+    const track = new FloorTrack();
+    for (let at = 0; at < 2_000; at += 1) track.add({ atMs: at * 1_000, value: at * 5 + 30 * normal(), work: at, overloadWork: 0 });
+    assert.ok(Math.abs(track.readingNoise - 30) < 4, `${track.readingNoise}`);
+  });
+});
+
+describe("trend filter", () => {
+  it("trend filter: under independent noise its slope and its variance are those of ordinary least squares", () => {
+    const independent = noiseKinds.find(({ name }) => name === "independent");
+    assert.ok(independent !== undefined);
+    fc.assert(
+      fc.property(fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: 8, maxLength: 64 }), (errors) => {
+        const n = errors.length;
+        const inputs = errors.map((error, at) => ({
+          time: at / (n - 1),
+          clock: at / (n - 1),
+          load: 0,
+          value: (at === 0 ? 0 : at / (n - 1) + error * 0.2) + (at % 2) * 0.05,
+          weight: 1,
+        }));
+        const meanX = inputs.reduce((sum, { clock }) => sum + clock, 0) / n;
+        const meanY = inputs.reduce((sum, { value }) => sum + value, 0) / n;
+        const spread = inputs.reduce((sum, { clock }) => sum + (clock - meanX) ** 2, 0);
+        const slope = inputs.reduce((sum, { clock, value }) => sum + (clock - meanX) * (value - meanY), 0) / spread;
+        const rest = inputs.reduce((sum, { clock, value }) => sum + (value - meanY - slope * (clock - meanX)) ** 2, 0) / (n - 2);
+        const result = filterTrend(inputs, independent, false, true);
+        assert.ok(Math.abs(result.slope - slope) < 1e-4 * (1 + Math.abs(slope)), `${result.slope} against ${slope}`);
+        assert.ok(Math.abs(result.slopeVariance - rest / spread) < 0.02 * (rest / spread) + 1e-7, `${result.slopeVariance}`);
+      }),
+    );
+  });
+
+  it("trend filter: finds the effect of a load beside a slope", () => {
+    const normal = normals(3);
+    const kind = noiseKinds[1];
+    assert.ok(kind !== undefined);
+    const inputs = Array.from({ length: 60 }, (_, at) => {
+      const load = Math.sin(at / 3);
+      return { time: at / 59, clock: at / 59, load, value: at / 59 + 0.4 * load + 0.01 * normal(), weight: 1 };
+    });
+    const { slope, loadEffect } = filterTrend(inputs, kind, true, true);
+    assert.ok(Math.abs(loadEffect - 0.4) < 0.01, `${loadEffect}`);
+    assert.ok(Math.abs(slope - 1) < 0.02, `${slope}`);
+  });
+});
+
+describe("weighted quantile", () => {
+  it("weighted quantile: agrees with repeating each value as often as its weight says", () => {
+    const values = fc.array(fc.record({ value: fc.integer({ min: -50, max: 50 }), weight: fc.integer({ min: 1, max: 6 }) }), {
+      minLength: 1,
+    });
+    fc.assert(
+      fc.property(values, fc.integer({ min: 1, max: 99 }), (weighted, percent) => {
+        const repeated = weighted.flatMap(({ value, weight }) => Array.from({ length: weight }, () => value)).sort((a, b) => a - b);
+        const rank = Math.max(Math.ceil((percent * repeated.length) / 100), 1);
+        const share = (rank - 0.5) / repeated.length;
+        assert.equal(quantile(weighted, share), repeated[rank - 1]);
+      }),
+    );
+  });
+
+  it("weighted quantile: infinity is a value, and nothing has none", () => {
+    const half = [
+      { value: 1, weight: 1 },
+      { value: Number.POSITIVE_INFINITY, weight: 1 },
+    ];
+    assert.equal(quantile(half, 0.4), 1);
+    assert.equal(quantile(half, 0.6), Number.POSITIVE_INFINITY);
+    assert.ok(Number.isNaN(quantile([], 0.5)));
+  });
+});
+
+describe("load profile", () => {
+  it("load profile: is unknown before a day and a quarter, then repeats the day", () => {
+    const profile = new LoadProfile();
+    const rate = (atMs: number) => (Math.floor(atMs / hourMs) % 24 < 12 ? 3 : 1);
+    for (let atMs = 60_000; atMs <= 24 * hourMs; atMs += 60_000) profile.add(atMs, 60_000, rate(atMs) * 60, 0);
+    assert.equal(profile.isKnown, false);
+    for (let atMs = 24 * hourMs; atMs <= 48 * hourMs; atMs += 60_000) profile.add(atMs, 60_000, rate(atMs) * 60, 0);
+    assert.equal(profile.isKnown, true);
+    const day = profile.day(48 * hourMs);
+    const whole = loadAhead(day, 24 * hourMs).work;
+    assert.ok(Math.abs(whole - 2 * 86_400) < 0.03 * whole, `${whole}`);
+    assert.ok(Math.abs(loadAhead(day, 12 * hourMs).work - 3 * 43_200) < 0.03 * whole);
+    assert.ok(Math.abs(loadAhead(day, 72 * hourMs).work - 3 * whole) < 1e-6 * whole);
+  });
+});
+
+describe("record evidence", () => {
+  it("record evidence: on exchangeable readings it is false at one in a hundred less often than one time in fifty", () => {
+    let alarms = 0;
+    for (let seed = 1; seed <= 400; seed += 1) {
+      const normal = normals(seed);
+      const evidence = new RecordEvidence();
+      for (let at = 0; at < 200; at += 1) {
+        evidence.add(normal());
+        if (evidence.pValue <= 0.01) {
+          alarms += 1;
+          break;
+        }
+      }
+    }
+    assert.ok(alarms <= 8, `${alarms} of 400`);
+  });
+});
