@@ -168,8 +168,8 @@ export class Exchange {
     if (this.#done) return;
     attempt.answer?.drop();
     const { deadlyRoutes } = this.#dispatcher;
-    const route = `${this.#method} ${this.#request.url ?? ""}`;
-    if (end === "died") deadlyRoutes.died(route, Date.now());
+    const route = routeOf(this.#method, this.#request.url ?? "");
+    if (end === "died" && this.#deaths > 0) deadlyRoutes.diedAgain(route, Date.now());
     const verdict = resendVerdict({
       method: this.#method,
       end,
@@ -226,6 +226,12 @@ export class Exchange {
     attempt.outgoing.destroy();
     this.#endAttempt(attempt);
   }
+}
+
+/** What a query of death is known by: the query itself differs from client to client. */
+function routeOf(method: string, url: string): string {
+  const query = url.indexOf("?");
+  return `${method} ${query < 0 ? url : url.slice(0, query)}`;
 }
 
 /** Connecting failed: nothing was written. Any other end may have come after the request was read. */

@@ -21,7 +21,7 @@ export interface ResendFacts {
   readonly deathsBefore: number;
   /** The application opted in, and the request carries an Idempotency-Key. */
   readonly idempotencyKey: boolean;
-  /** The route was in process at two deaths lately. */
+  /** A request of this route was in process at two deaths lately. */
   readonly deadly: boolean;
 }
 
@@ -45,26 +45,28 @@ export function resendVerdict(facts: ResendFacts): ResendVerdict {
 
 const deadlyRoutesMax = 256;
 
-/** Queries of death: routes in process at two deaths are not resent for a while. Bounded; the clock is the caller's. */
+/**
+ * Queries of death: the route of a request that was in process at two deaths is not resent for a while. One
+ * death says nothing about a route: a popular one is in process at every death. Bounded; the clock is the caller's.
+ */
 export class DeadlyRoutes {
   readonly #rememberMs: number;
-  readonly #deaths = new Map<string, { count: number; untilMs: number }>();
+  readonly #untilMs = new Map<string, number>();
 
   constructor(rememberMs: number) {
     this.#rememberMs = rememberMs;
   }
 
-  died(route: string, nowMs: number): void {
-    const known = this.#deaths.get(route);
-    const count = known !== undefined && known.untilMs > nowMs ? known.count + 1 : 1;
-    this.#deaths.delete(route);
-    this.#deaths.set(route, { count, untilMs: nowMs + this.#rememberMs });
-    const oldest = this.#deaths.keys().next();
-    if (this.#deaths.size > deadlyRoutesMax && oldest.done !== true) this.#deaths.delete(oldest.value);
+  /** A request of this route was in process at a second death. */
+  diedAgain(route: string, nowMs: number): void {
+    this.#untilMs.delete(route);
+    this.#untilMs.set(route, nowMs + this.#rememberMs);
+    const oldest = this.#untilMs.keys().next();
+    if (this.#untilMs.size > deadlyRoutesMax && oldest.done !== true) this.#untilMs.delete(oldest.value);
   }
 
   isDeadly(route: string, nowMs: number): boolean {
-    const known = this.#deaths.get(route);
-    return known !== undefined && known.untilMs > nowMs && known.count >= 2;
+    const untilMs = this.#untilMs.get(route);
+    return untilMs !== undefined && untilMs > nowMs;
   }
 }

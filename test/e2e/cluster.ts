@@ -7,6 +7,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { afterEach } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { ClusterStatus } from "../../src/model/admin.ts";
@@ -32,6 +33,12 @@ export interface ClusterOptions {
   readonly port?: number;
 }
 
+const running = new Set<TestCluster>();
+/** What a failed test leaves running would keep the next one from passing, and the file from ending. */
+afterEach(async () => {
+  for (const cluster of running) await cluster.stop("SIGTERM");
+});
+
 export class TestCluster {
   readonly home: string;
   readonly process: ChildProcess;
@@ -51,6 +58,8 @@ export class TestCluster {
       });
     }
     this.exited = new Promise((resolve) => this.process.on("exit", (code) => resolve(code)));
+    running.add(this);
+    void this.exited.then(() => running.delete(this));
   }
 
   /** Starts it and waits until every node is ready. */

@@ -6,6 +6,7 @@
  * Stale: a read that misses a write acknowledged before the read began. Doubled: an item seen twice.
  */
 import { Agent, request } from "node:http";
+import { afterEach } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 
 const answerMsMax = 5_000;
@@ -32,6 +33,12 @@ interface Answer {
   readonly cookie: string | null;
 }
 
+const running = new Set<SessionLoad>();
+/** A failed test must not leave its load to the next one. */
+afterEach(async () => {
+  for (const load of running) await load.end();
+});
+
 export class SessionLoad {
   readonly result: LoadResult = { requests: 0, posts: 0, failed: [], stale: 0, doubled: 0, lost: 0, latenciesMs: [] };
   readonly #options: LoadOptions;
@@ -40,6 +47,7 @@ export class SessionLoad {
 
   constructor(options: LoadOptions) {
     this.#options = options;
+    running.add(this);
     this.#clients = Array.from({ length: options.clients }, (_, index) => this.#client(index));
   }
 
@@ -47,6 +55,7 @@ export class SessionLoad {
   async end(): Promise<LoadResult> {
     this.#running = false;
     await Promise.all(this.#clients);
+    running.delete(this);
     return this.result;
   }
 

@@ -181,14 +181,14 @@ test("resend: the rule, case by case", () => {
   for (const method of ["POST", "PUT", "PATCH", "DELETE", "QUERY"]) assert.equal(isUnsafe(method), true);
 });
 
-test("queries of death: two deaths make a route deadly for a while; the memory is bounded", () => {
+test("queries of death: a request's second death makes its route deadly for a while; the memory is bounded", () => {
   const routes = new DeadlyRoutes(1_000);
-  routes.died("GET /x", 0);
   assert.equal(routes.isDeadly("GET /x", 1), false);
-  routes.died("GET /x", 10);
+  routes.diedAgain("GET /x", 10);
   assert.equal(routes.isDeadly("GET /x", 11), true);
+  assert.equal(routes.isDeadly("GET /y", 11), false);
   assert.equal(routes.isDeadly("GET /x", 1_011), false);
-  for (let index = 0; index < 1_000; index += 1) routes.died(`GET /${index}`, 20);
+  for (let index = 0; index < 1_000; index += 1) routes.diedAgain(`GET /${index}`, 20);
   assert.equal(routes.isDeadly("GET /x", 21), false, "forgotten for newer ones");
 });
 
