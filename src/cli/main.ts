@@ -8,6 +8,7 @@ import { registerAnalyze } from "./analyze.ts";
 import { registerEvents } from "./events.ts";
 import { packageVersion } from "./package-version.ts";
 import { registerRegenerate } from "./regenerate.ts";
+import { registerReload } from "./reload.ts";
 import { registerRun } from "./run.ts";
 import { registerStatus } from "./status.ts";
 import { registerStop } from "./stop.ts";
@@ -23,7 +24,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const setExitCode = (code: number) => {
     exitCode = code;
   };
-  for (const register of [registerRun, registerStatus, registerRegenerate, registerEvents, registerStop, registerAnalyze])
+  for (const register of [registerRun, registerStatus, registerRegenerate, registerReload, registerEvents, registerStop, registerAnalyze])
     register(program, setExitCode);
   try {
     await program.parseAsync(args, { from: "user" });

@@ -1,14 +1,10 @@
 /** `coppice regenerate`: an operator's request, with its progress and an honest exit code. */
-import { setTimeout as pause } from "node:timers/promises";
-import { adminRoutes, type RegenerateAccepted, type RegenerateRequest, type RegenerationProgress } from "../model/admin.ts";
-import type { ClusterPaths } from "../model/birth.ts";
+import { adminRoutes, type RegenerateAccepted, type RegenerateRequest } from "../model/admin.ts";
 import { CoppiceError } from "../model/errors.ts";
 import { callAdmin } from "./admin-client.ts";
-import { duration } from "./format.ts";
+import { followRequest } from "./follow-request.ts";
 import { findCluster } from "./home.ts";
 import type { Register } from "./main.ts";
-
-const pollMs = 150;
 
 interface RegenerateOptions {
   readonly all?: true;
@@ -35,32 +31,12 @@ export const registerRegenerate: Register = (program, setExitCode) => {
         process.stdout.write(options.json === true ? `${JSON.stringify(accepted)}\n` : `accepted: ${accepted.nodes.join(", ")}\n`);
         return;
       }
-      const progress = await waitFor(paths, accepted.id, options.json === true ? () => {} : (line) => process.stdout.write(`${line}\n`));
+      const progress = await followRequest(
+        paths,
+        accepted.id,
+        options.json === true ? () => {} : (line) => process.stdout.write(`${line}\n`),
+      );
       if (options.json === true) process.stdout.write(`${JSON.stringify(progress, null, 2)}\n`);
       if (progress.nodes.some(({ outcome }) => outcome !== "succeeded")) setExitCode(1);
     });
 };
-
-async function waitFor(paths: ClusterPaths, id: string, say: (line: string) => void): Promise<RegenerationProgress> {
-  const said = new Map<string, string>();
-  for (;;) {
-    const progress = await callAdmin<RegenerationProgress>(paths, {
-      method: "GET",
-      path: adminRoutes.regeneration.path.replace(":id", id),
-    });
-    for (const node of progress.nodes) {
-      const line = describe(node);
-      if (line !== null && said.get(node.name) !== line) say(line);
-      said.set(node.name, line ?? "");
-    }
-    if (progress.done) return progress;
-    await pause(pollMs);
-  }
-}
-
-function describe({ name, outcome, phase, reason, durationMs }: RegenerationProgress["nodes"][number]): string | null {
-  if (outcome === "waiting") return null;
-  if (outcome === "running") return `${name}: ${phase ?? "running"}`;
-  const took = durationMs === null ? "" : ` in ${duration(durationMs)}`;
-  return outcome === "succeeded" ? `${name}: regenerated${took}` : `${name}: failed${took}: ${reason ?? "no reason given"}`;
-}

@@ -10,6 +10,7 @@ import type { ClusterSpec } from "../model/birth.ts";
 import { CoppiceError } from "../model/errors.ts";
 import { badName, clusterNamePattern, coppiceHome } from "./home.ts";
 import type { Register } from "./main.ts";
+import { resolveRelease, typedDirectory } from "./release.ts";
 
 const nodesMax = 256;
 
@@ -58,24 +59,13 @@ export function specificationOf(script: string, args: readonly string[], options
       id: "1",
       nodePath: findNode(options.node),
       nodeArguments: [],
-      script: findScript(script),
+      ...resolveRelease({ script, workingDirectory: typedDirectory() }),
       arguments: args,
-      workingDirectory: process.cwd(),
       environment: options.port === undefined ? {} : { PORT: String(options.port) },
     },
     settings: parseSettings(options.set),
     paths: clusterPaths(coppiceHome(), name),
   };
-}
-
-function findScript(script: string): string {
-  const path = resolve(script);
-  for (const candidate of [path, `${path}.js`, `${path}.mjs`, `${path}.cjs`]) {
-    if (statSync(candidate, { throwIfNoEntry: false })?.isFile() === true) return candidate;
-  }
-  const isDirectory = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-  const what = isDirectory ? "is a directory; name the script that starts the server" : "does not exist";
-  throw new CoppiceError("COPPICE_ARGUMENT", `${path} ${what}`, { facts: { script: path } });
 }
 
 /** In a checkout whose caller's Node is too old for Coppice, the launcher names the caller's Node. */

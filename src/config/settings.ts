@@ -33,6 +33,12 @@ export const numberSettings: Readonly<Record<NumberKey, NumberSetting>> = {
   minRegenerationIntervalMs: { default: minute, min: 0, max: day, doc: "Least time between two automatic regenerations of the cluster." },
   maxConsecutiveFailures: { default: 3, min: 1, max: 100, doc: "After so many failed regenerations the automatic ones stop." },
   probationMs: { default: minute, min: 0, max: day, doc: "How long a regrown instance is watched before the regeneration is verified." },
+  releaseWatchMs: {
+    default: 10 * second,
+    min: 0,
+    max: day,
+    doc: "How long the first node on a new release is watched before the others follow.",
+  },
   horizonMs: {
     default: 30 * minute,
     min: second,

@@ -12,6 +12,8 @@ import {
   type RegenerateAccepted,
   type RegenerateRequest,
   type RegenerationProgress,
+  type ReloadAccepted,
+  type ReloadRequest,
 } from "../model/admin.ts";
 import type { NodeName } from "../model/node.ts";
 import type { EventLog } from "./event-log.ts";
@@ -22,6 +24,8 @@ export interface AdminSources {
   readonly status: () => ClusterStatus;
   /** Starts a request; its id tells its progress. */
   readonly regenerate: (nodes: readonly NodeName[] | "all") => string;
+  /** Starts a reload; null while another is under way. */
+  readonly reload: (wanted: ReloadRequest) => { readonly id: string; readonly release: string } | null;
   readonly progress: (request: string) => RegenerationProgress | null;
 }
 
@@ -41,6 +45,18 @@ export async function serveAdmin(sources: AdminSources): Promise<FastifyInstance
         return reply.code(404).send(refusal("COPPICE_UNKNOWN_NODE", `there is no node ${names}; this cluster has ${known.join(", ")}`));
       }
       const accepted: RegenerateAccepted = { id: sources.regenerate(wanted), nodes: wanted === "all" ? known : wanted };
+      return reply.code(202).send(accepted);
+    },
+  });
+  server.route<{ Body: ReloadRequest | null }>({
+    ...route(adminRoutes.reload),
+    handler: (request, reply) => {
+      const { body } = request;
+      if (!isReload(body))
+        return reply.code(400).send(refusal("COPPICE_ARGUMENT", "a reload names workingDirectory, script and environment"));
+      const begun = sources.reload(body);
+      if (begun === null) return reply.code(409).send(refusal("COPPICE_RELOAD_RUNNING", "a reload is under way; wait until it has ended"));
+      const accepted: ReloadAccepted = { ...begun, nodes: sources.status().nodes.map(({ name }) => name) };
       return reply.code(202).send(accepted);
     },
   });
@@ -68,6 +84,16 @@ export async function serveAdmin(sources: AdminSources): Promise<FastifyInstance
 
 function route<M extends string, P extends string>(declared: { readonly method: M; readonly path: P }): { method: M; url: P } {
   return { method: declared.method, url: declared.path };
+}
+
+function isReload(value: ReloadRequest | null): value is ReloadRequest {
+  return (
+    typeof value?.script === "string" &&
+    typeof value.workingDirectory === "string" &&
+    typeof value.asTyped?.script === "string" &&
+    typeof value.asTyped.workingDirectory === "string" &&
+    Object.values(value.environment ?? { none: null }).every((one) => typeof one === "string")
+  );
 }
 
 function isNames(value: unknown): value is readonly NodeName[] {

@@ -3,9 +3,11 @@
  * admin API to the engine. Facts go in, effects come out; there is no rule of its own here.
  */
 import type { FastifyInstance } from "fastify";
+import type { ReloadRequest } from "../model/admin.ts";
 import type { FromInit, ToInit, Welcome } from "../model/birth.ts";
 import type { EventDraft } from "../model/events.ts";
-import { nodeOf } from "../model/node.ts";
+import { type InstanceId, nodeOf } from "../model/node.ts";
+import { worseThanOthers } from "../monitor/rollout.ts";
 import type { MonitorState } from "../monitor/state.ts";
 import type { Effect } from "../monitor/types.ts";
 import { progress } from "../monitor/view.ts";
@@ -36,7 +38,7 @@ export class Daemon {
     const { settings, paths } = spec;
     this.#welcome = welcome;
     this.#events = new EventLog(paths.eventsFile);
-    this.#regenerator = processRegenerator(spec.release, tellInit);
+    this.#regenerator = processRegenerator(tellInit);
     this.#engine = new Engine(new Journal<MonitorState>(paths.journalFile), (effect, nowMs) => this.#perform(effect, nowMs));
     this.#watch = new AgingWatch({
       horizonMs: settings.horizonMs,
@@ -50,6 +52,7 @@ export class Daemon {
       onSample: (instance, sample) => this.#watch.probeSample(instance, sample),
       onTraffic: (upstreams) => {
         for (const upstream of upstreams) this.#watch.traffic(upstream.id, upstream);
+        this.#watchRelease();
       },
       onNotice: (peer, level, code, text) => this.#notice(peer, level, code, text),
     });
@@ -77,15 +80,51 @@ export class Daemon {
           monitorStartedAtMs: this.#startedAtMs,
         }),
       regenerate: (nodes) => {
-        this.#requests += 1;
-        const request = `request-${this.#startedAtMs.toString(36)}-${this.#requests}`;
+        const request = this.#nextRequest();
         this.#engine.accept({ kind: "regenerate", request, nodes });
         return request;
       },
+      reload: (wanted) => this.#reload(wanted),
       progress: (request) => progress(this.#engine.state, request),
     });
     setInterval(() => this.#watch.tick(Date.now()), spec.settings.sampleIntervalMs);
     if (this.#engine.recovered) tellInit({ kind: "roster" });
+  }
+
+  #nextRequest(): string {
+    this.#requests += 1;
+    return `request-${this.#startedAtMs.toString(36)}-${this.#requests}`;
+  }
+
+  /** Null while another reload is under way. */
+  #reload({ environment, script, workingDirectory, asTyped }: ReloadRequest): { id: string; release: string } | null {
+    const { state } = this.#engine;
+    const running = state.releases.find(({ id }) => id === state.release);
+    if (state.rollout !== null || running === undefined) return null;
+    const release = { ...running, script, workingDirectory, asTyped, id: String(state.nextRelease) };
+    const request = this.#nextRequest();
+    this.#engine.accept({
+      kind: "reload",
+      request,
+      release: { ...release, environment: { ...running.environment, ...environment } },
+    });
+    return { id: request, release: release.id };
+  }
+
+  /** Does the watched release answer worse than the one before it? */
+  #watchRelease(): void {
+    const { rollout, instances } = this.#engine.state;
+    if (rollout?.phase !== "going") return;
+    const isNew = (id: InstanceId) => instances.some((one) => one.id === id && one.release === rollout.release);
+    const upstreams = [...this.#peers.forwarders.values()].flatMap((forwarder) => forwarder.upstreams);
+    const others = upstreams.filter(({ id }) => !isNew(id));
+    for (const instance of new Set(upstreams.map(({ id }) => id).filter(isNew))) {
+      const reason = worseThanOthers(
+        upstreams.filter(({ id }) => id === instance),
+        others,
+      );
+      if (reason !== null) this.#engine.accept({ kind: "release-worse", instance, reason: `${instance} is worse: ${reason}` });
+    }
   }
 
   heardInit(message: FromInit): void {
@@ -122,7 +161,7 @@ export class Daemon {
   #perform(effect: Effect, nowMs: number): void {
     switch (effect.kind) {
       case "start-instance":
-        this.#regenerator.start(effect.instance, effect.node, effect.nodeIndex, effect.generation);
+        this.#regenerator.start(effect);
         break;
       case "stop-instance":
         this.#regenerator.stop(effect.instance, effect.signal, effect.graceMs);

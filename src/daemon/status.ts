@@ -43,7 +43,14 @@ export function clusterStatus({ welcome, state, peers, watch, monitorStartedAtMs
     },
     listeners: listeners(state),
     nodes,
+    release: runningRelease(state, welcome),
+    reloadingTo: state.rollout?.release ?? null,
     regenerations: regenerationCounts(state),
     halted: halted(state),
   };
+}
+
+function runningRelease({ releases, release }: MonitorState, { spec }: Welcome): ClusterStatus["release"] {
+  const { id, workingDirectory, script, asTyped } = releases.find((one) => one.id === release) ?? spec.release;
+  return { id, workingDirectory, script, asTyped };
 }

@@ -1,7 +1,8 @@
 /**
  * An answer on its way to the client. It is held until whole, up to a bound, so that half an answer of a
  * dying node is never seen and the request may still be sent elsewhere. Streams are not held up: an event
- * stream goes at once, and what has not ended within a few milliseconds of its first byte is let go.
+ * stream goes at once, and an answer of unknown length is let go when it has not ended within a few
+ * milliseconds. One that says its length is waited for: its end will come.
  *
  * express-session sends all but the last byte before the session is stored: holding the whole answer is
  * what makes "answered implies replicated" true for the client.
@@ -26,9 +27,9 @@ export class HeldAnswer {
     this.#from = from;
     this.#to = to;
     this.#bytesMax = bytesMax;
-    const length = Number(from.headers["content-length"] ?? 0);
-    const streams = from.headers["content-type"]?.startsWith("text/event-stream") === true || length > bytesMax;
-    this.#timer = streams ? null : setTimeout(() => this.#letGo(), holdMs);
+    const length = from.headers["content-length"];
+    const streams = this.isEventStream || Number(length ?? 0) > bytesMax;
+    this.#timer = streams || length !== undefined ? null : setTimeout(() => this.#letGo(), holdMs);
     from.on("data", (chunk: Buffer) => this.#take(chunk));
     if (streams) this.#letGo();
   }

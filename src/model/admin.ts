@@ -3,12 +3,13 @@
  * and shapes for the daemon that serves it and the command line that calls it.
  */
 import type { ClusterEvent } from "./events.ts";
-import type { InstanceId, NodeName } from "./node.ts";
+import type { InstanceId, NodeName, Release } from "./node.ts";
 import type { AgingReport } from "./report.ts";
 
 export const adminRoutes = {
   status: { method: "GET", path: "/v1/status" },
   regenerate: { method: "POST", path: "/v1/regenerate" },
+  reload: { method: "POST", path: "/v1/reload" },
   regeneration: { method: "GET", path: "/v1/requests/:id" },
   events: { method: "GET", path: "/v1/events" },
 } as const;
@@ -23,6 +24,8 @@ export interface NodeStatus {
   readonly state: NodeState;
   /** The step of a regeneration under way, `probation` after one, null else. */
   readonly phase: string | null;
+  /** Of the instance that serves. */
+  readonly release: string;
   readonly pid: number | null;
   readonly instance: InstanceId | null;
   readonly inFlight: number;
@@ -49,6 +52,10 @@ export interface ClusterStatus {
   readonly replicator: { readonly pid: number | null; readonly sessions: number | null; readonly conflictsTotal: number | null };
   readonly listeners: readonly { readonly address: string | null; readonly port: number }[];
   readonly nodes: readonly NodeStatus[];
+  /** The running release; while a reload is under way, the one before. */
+  readonly release: Pick<Release, "id" | "workingDirectory" | "script" | "asTyped">;
+  /** The release that a reload is bringing, null else. */
+  readonly reloadingTo: string | null;
   /** Regenerations that ended in this life of the cluster. */
   readonly regenerations: { readonly succeeded: number; readonly failed: number };
   /** Set when automatic regenerations were stopped after `maxConsecutiveFailures`. */
@@ -59,15 +66,31 @@ export interface RegenerateRequest {
   readonly nodes: readonly NodeName[] | "all";
 }
 
+/** Where the new release lies: what the caller found where the links of `asTyped` lead now. */
+export interface ReloadRequest extends Pick<Release, "script" | "workingDirectory" | "asTyped"> {
+  /** Laid over the environment of the cluster. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+export interface ReloadAccepted extends RegenerateAccepted {
+  readonly release: string;
+}
+
 export interface RegenerateAccepted {
   readonly id: string;
   readonly nodes: readonly NodeName[];
 }
 
-/** The state of one operator's request: done when every node of it has ended. */
+/** The state of one operator's request: done when every node of it has ended, and a reload when it says so. */
 export interface RegenerationProgress {
   readonly id: string;
   readonly done: boolean;
+  /** Of a reload; null for a regeneration. */
+  readonly reload: {
+    readonly release: string;
+    readonly outcome: "running" | "succeeded" | "rolled-back" | "failed";
+    readonly reason: string | null;
+  } | null;
   readonly nodes: readonly {
     readonly name: NodeName;
     readonly outcome: "waiting" | "running" | "succeeded" | "failed";

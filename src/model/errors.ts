@@ -12,6 +12,7 @@ export type ErrorCode =
   | "COPPICE_CLUSTER_RUNNING"
   | "COPPICE_CLUSTER_NOT_RUNNING"
   | "COPPICE_UNKNOWN_NODE"
+  | "COPPICE_RELOAD_RUNNING"
   | "COPPICE_STOP_FAILED";
 
 export interface ErrorDetails {

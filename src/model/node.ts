@@ -33,6 +33,8 @@ export interface Release {
   /** Absolute path. */
   readonly workingDirectory: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** Before links were resolved: what the next release is resolved from anew. */
+  readonly asTyped: { readonly script: string; readonly workingDirectory: string };
 }
 
 /** Where the application asked to listen, and so where the forwarder listens. */

@@ -16,6 +16,7 @@ export interface Settings {
   readonly minRegenerationIntervalMs: number;
   readonly maxConsecutiveFailures: number;
   readonly probationMs: number;
+  readonly releaseWatchMs: number;
   readonly horizonMs: number;
   readonly parkTimeoutMs: number;
   readonly parkedMax: number;

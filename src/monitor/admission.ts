@@ -7,7 +7,7 @@ import type { AgingReport } from "../model/report.ts";
 import type { Draft } from "./draft.ts";
 import { lifecycle } from "./lifecycle.ts";
 import { startInstance } from "./nodes.ts";
-import type { Origin, QueueEntry, Regeneration } from "./state.ts";
+import type { Origin, QueueEntry, Regeneration, ReloadOutcome } from "./state.ts";
 
 const requestsMax = 50;
 const toldMax = 200;
@@ -17,26 +17,38 @@ export function requestRegeneration(draft: Draft, request: string, nodes: readon
   if (state.requests.some(({ id }) => id === request)) return;
   const known = state.nodes.map(({ name }) => name);
   const names = nodes === "all" ? known : known.filter((name) => nodes.includes(name));
-  state.requests = [
-    ...state.requests,
-    { id: request, nodes: names.map((name) => ({ name, regeneration: null, outcome: "waiting" as const })) },
-  ].slice(-requestsMax);
+  rememberRequest(draft, request, names, null);
   draft.event("regeneration-requested", `regeneration of ${names.join(", ")} was requested`, { request, nodes: names });
   for (const name of names) {
     const { current } = state;
     if (current?.node === name) {
       current.requests.push(request);
       attach(draft, current);
-    } else enqueue(draft, { node: name, origin: "operator", why: "requested", requests: [request], notBeforeMs: 0, instance: null });
+    } else
+      enqueue(draft, {
+        node: name,
+        origin: "operator",
+        why: "requested",
+        requests: [request],
+        notBeforeMs: 0,
+        instance: null,
+        release: null,
+      });
   }
 }
 
-function enqueue(draft: Draft, entry: QueueEntry): void {
+export function rememberRequest(draft: Draft, id: string, names: readonly NodeName[], reload: ReloadOutcome | null): void {
+  const nodes = names.map((name) => ({ name, regeneration: null, outcome: "waiting" as const }));
+  draft.state.requests = [...draft.state.requests, { id, nodes, reload }].slice(-requestsMax);
+}
+
+export function enqueue(draft: Draft, entry: QueueEntry): void {
   const { state } = draft;
   const queued = state.queue.find(({ node }) => node === entry.node);
   if (queued === undefined) state.queue.push(entry);
   // Who asks waits for nobody's distance; what was planned for the node is done by it.
-  else if (queued.origin === "aging" && entry.origin === "operator") state.queue[state.queue.indexOf(queued)] = entry;
+  else if (queued.origin === "aging" || entry.origin === "deploy")
+    state.queue[state.queue.indexOf(queued)] = { ...entry, requests: [...queued.requests, ...entry.requests] };
   else queued.requests.push(...entry.requests);
 }
 
@@ -58,7 +70,7 @@ export function agingFound(draft: Draft, instance: InstanceId, report: AgingRepo
   const { lastAutomaticAtMs } = state;
   const notBeforeMs = lastAutomaticAtMs === null ? nowMs : Math.max(nowMs, lastAutomaticAtMs + settings.minRegenerationIntervalMs);
   state.lastAutomaticAtMs = notBeforeMs;
-  enqueue(draft, { node: node.name, origin: "aging", why, requests: [], notBeforeMs, instance });
+  enqueue(draft, { node: node.name, origin: "aging", why, requests: [], notBeforeMs, instance, release: null });
   if (notBeforeMs > nowMs) {
     const inMs = notBeforeMs - nowMs;
     draft.event(
@@ -100,7 +112,7 @@ export function admitNext(draft: Draft): void {
   if (state.current !== null || state.gaveUp) return;
   // An automatic one whose instance is gone (it crashed, or somebody was faster) has no reason any more.
   state.queue = state.queue.filter(({ node, instance }) => instance === null || draft.node(node).instance === instance);
-  const entry = state.queue.find(({ notBeforeMs, origin }) => notBeforeMs <= nowMs && (origin === "operator" || state.halted === null));
+  const entry = state.queue.find(({ notBeforeMs, origin }) => notBeforeMs <= nowMs && (origin !== "aging" || state.halted === null));
   if (entry === undefined) return;
   state.queue = state.queue.filter((other) => other !== entry);
   const node = draft.node(entry.node);
@@ -108,7 +120,8 @@ export function admitNext(draft: Draft): void {
   node.failed = false;
   node.restartAtMs = null;
   const old = draft.instance(node.instance);
-  const replacement = startInstance(draft, node, true);
+  const release = entry.release ?? node.release;
+  const replacement = startInstance(draft, node, true, release);
   node.replacement = replacement;
   const regeneration: Regeneration = {
     id: `regeneration-${state.nextRegeneration}`,
@@ -118,6 +131,7 @@ export function admitNext(draft: Draft): void {
     requests: entry.requests,
     old: old?.id ?? null,
     replacement,
+    release,
     phase: "starting",
     phaseSinceMs: nowMs,
     deadlineMs: nowMs + Number(settings[lifecycle.starting.deadline ?? "startTimeoutMs"]),

@@ -7,6 +7,7 @@ import { assert } from "../model/errors.ts";
 import type { Draft } from "./draft.ts";
 import { lifecycle, type Phase } from "./lifecycle.ts";
 import { effectStart, effectStop, makeAvailable, scheduleRestart, stopInstance } from "./nodes.ts";
+import { rolloutRegenerationEnded } from "./rollout.ts";
 import type { InstanceRecord, NodeRecord, Regeneration } from "./state.ts";
 import { tellCordon, tellHandOff, tellWhatWasCut } from "./tell.ts";
 
@@ -160,12 +161,18 @@ function fail(draft: Draft, regeneration: Regeneration, why: string): void {
     { why, phase: regeneration.timeline.at(-2)?.phase ?? null },
     { node: regeneration.node, regeneration: regeneration.id },
   );
+  // A release that cannot start says nothing about regenerating from the running one.
+  if (regeneration.origin === "deploy") return startAnewIfNobody(draft, node, old, why);
   draft.state.consecutiveFailures += 1;
   const { maxConsecutiveFailures } = draft.settings;
   if (draft.state.consecutiveFailures >= maxConsecutiveFailures && draft.state.halted === null) {
     draft.state.halted = `${draft.state.consecutiveFailures} regenerations failed in a row, the last: ${why}`;
     draft.event("fleet-halted", `automatic regenerations are halted: ${draft.state.halted}`, { failures: draft.state.consecutiveFailures });
   }
+  startAnewIfNobody(draft, node, old, why);
+}
+
+function startAnewIfNobody(draft: Draft, node: NodeRecord, old: InstanceRecord | null, why: string): void {
   if (old === null && node.instance === null) scheduleRestart(draft, node, why, 0);
 }
 
@@ -258,6 +265,7 @@ function end(draft: Draft, regeneration: Regeneration, phase: Phase, outcome: "s
   for (const request of state.requests) {
     for (const entry of request.nodes) if (entry.regeneration === regeneration.id) entry.outcome = outcome;
   }
+  rolloutRegenerationEnded(draft, regeneration);
 }
 
 function verifyEnded(draft: Draft): void {

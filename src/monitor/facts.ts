@@ -8,6 +8,7 @@ import { agingFound, requestRegeneration } from "./admission.ts";
 import { oldLost, replacementLost } from "./advance.ts";
 import type { Draft } from "./draft.ts";
 import { buryInstance, type Exit, giveUpIfNobodyEverListened, scheduleRestart, startCluster } from "./nodes.ts";
+import { releaseWorse, requestReload, rolloutInstanceDied } from "./rollout.ts";
 import type { ForwarderRecord } from "./state.ts";
 import type { Input } from "./types.ts";
 
@@ -76,6 +77,10 @@ export function takeFact(draft: Draft, input: Input): void {
       return bindFailed(draft, input);
     case "regenerate":
       return requestRegeneration(draft, input.request, input.nodes);
+    case "reload":
+      return requestReload(draft, input.request, input.release);
+    case "release-worse":
+      return releaseWorse(draft, input.instance, input.reason);
     case "recovered":
       return recovered(draft, input);
   }
@@ -174,6 +179,7 @@ function exited(draft: Draft, instance: string, exit: Exit, startFailure: string
   if (startFailure !== null) record.stopping = { signal: "SIGKILL", graceMs: 0, crash: startFailure };
   const { code, signal, tail } = exit;
   const crash = buryInstance(draft, record, { code, signal, tail });
+  rolloutInstanceDied(draft, record, crash);
   const node = draft.node(record.node);
   if (node.replacement === record.id) return replacementLost(draft, node, crash ?? "it was stopped");
   if (node.instance !== record.id) return;

@@ -4,6 +4,7 @@
  * in `failed`, with the reason.
  */
 import type { ClusterSpec } from "../model/birth.ts";
+import { assert } from "../model/errors.ts";
 import { type InstanceId, instanceId, nodeName } from "../model/node.ts";
 import type { Draft } from "./draft.ts";
 import type { InstanceRecord, NodeRecord } from "./state.ts";
@@ -15,10 +16,13 @@ export function startCluster(draft: Draft, spec: ClusterSpec): void {
   const { state } = draft;
   if (state.spec !== null) return;
   state.spec = spec;
+  state.releases = [spec.release];
+  state.release = spec.release.id;
   for (let index = 1; index <= spec.nodes; index += 1) {
     state.nodes.push({
       name: nodeName(index),
       index,
+      release: spec.release.id,
       generation: 0,
       instance: null,
       replacement: null,
@@ -39,12 +43,13 @@ export function startCluster(draft: Draft, spec: ClusterSpec): void {
 }
 
 /** The next generation of a node: a new record and the effect that starts it. */
-export function startInstance(draft: Draft, node: NodeRecord, slowStart: boolean): InstanceId {
+export function startInstance(draft: Draft, node: NodeRecord, slowStart: boolean, release = node.release): InstanceId {
   node.generation += 1;
   const record: InstanceRecord = {
     id: instanceId(node.name, node.generation),
     node: node.name,
     generation: node.generation,
+    release,
     askedAtMs: draft.nowMs,
     deadlineMs: draft.nowMs + draft.settings.startTimeoutMs,
     pid: null,
@@ -65,7 +70,10 @@ export function startInstance(draft: Draft, node: NodeRecord, slowStart: boolean
 }
 
 export function effectStart(draft: Draft, record: InstanceRecord, node: NodeRecord): void {
-  draft.effect({ kind: "start-instance", instance: record.id, node: node.name, nodeIndex: node.index, generation: record.generation });
+  const { id: instance, generation } = record;
+  const release = draft.state.releases.find(({ id }) => id === record.release);
+  assert(release !== undefined, `release ${record.release} is known`);
+  draft.effect({ kind: "start-instance", instance, node: node.name, nodeIndex: node.index, generation, release });
 }
 
 /** `crash` is the reason for which the exit counts as one; null: the stop is intended. */

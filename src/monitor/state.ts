@@ -3,7 +3,7 @@
  * Records are kept in arrays in a fixed order, so that the same inputs always give the same effects.
  */
 import type { ClusterSpec } from "../model/birth.ts";
-import type { InstanceId, ListenAddress, ListenerId, NodeName } from "../model/node.ts";
+import type { InstanceId, ListenAddress, ListenerId, NodeName, Release } from "../model/node.ts";
 import type { InFlight, RouteTable } from "../model/routes.ts";
 import type { Phase } from "./lifecycle.ts";
 
@@ -11,6 +11,8 @@ export interface InstanceRecord {
   readonly id: InstanceId;
   readonly node: NodeName;
   readonly generation: number;
+  /** Id of the release that it runs. */
+  readonly release: string;
   /** When it was asked to start. */
   readonly askedAtMs: number;
   /** Until when it must listen. */
@@ -35,6 +37,8 @@ export interface InstanceRecord {
 export interface NodeRecord {
   readonly name: NodeName;
   readonly index: number;
+  /** Id of the release that its restarts use. */
+  release: string;
   /** The highest generation that was ever used. */
   generation: number;
   /** Who serves, or is on the way to where nobody served before. */
@@ -52,7 +56,7 @@ export interface NodeRecord {
   failed: boolean;
 }
 
-export type Origin = "operator" | "aging";
+export type Origin = "operator" | "aging" | "deploy";
 
 export interface Confirmation {
   readonly writes: number;
@@ -67,6 +71,8 @@ export interface Regeneration {
   requests: string[];
   old: InstanceId | null;
   readonly replacement: InstanceId;
+  /** Id of the release that the replacement runs. */
+  readonly release: string;
   phase: Phase;
   phaseSinceMs: number;
   /** Until when the phase must be done; null if it waits for ever. */
@@ -93,11 +99,35 @@ export interface QueueEntry {
   notBeforeMs: number;
   /** The instance that was found aging; if it is gone by then, so is the reason. Null for an operator's. */
   readonly instance: InstanceId | null;
+  /** The release that the replacement is to run; null: the node's own. */
+  readonly release: string | null;
+}
+
+export interface ReloadOutcome {
+  readonly release: string;
+  readonly outcome: "running" | "succeeded" | "rolled-back" | "failed";
+  readonly reason: string | null;
 }
 
 export interface OperatorRequest {
   readonly id: string;
   readonly nodes: { readonly name: NodeName; regeneration: string | null; outcome: "waiting" | "running" | "succeeded" | "failed" }[];
+  /** Of a reload; null for a regeneration. */
+  reload: ReloadOutcome | null;
+}
+
+/** A deploy under way (rollout.ts). */
+export interface Rollout {
+  readonly request: string;
+  readonly release: string;
+  readonly previous: string;
+  phase: "going" | "going-back";
+  /** Until when the first node on the new release is watched. */
+  watchUntilMs: number | null;
+  watched: boolean;
+  /** Regenerations that failed on the way back. */
+  failures: number;
+  reason: string | null;
 }
 
 export interface ForwarderRecord {
@@ -118,6 +148,11 @@ export interface MonitorState {
   spec: ClusterSpec | null;
   nowMs: number;
   wakeAtMs: number | null;
+  /** Those that are in use, by id, and the running one. */
+  releases: Release[];
+  release: string;
+  nextRelease: number;
+  rollout: Rollout | null;
   nodes: NodeRecord[];
   instances: InstanceRecord[];
   forwarders: ForwarderRecord[];
@@ -150,6 +185,10 @@ export function initialState(): MonitorState {
     spec: null,
     nowMs: 0,
     wakeAtMs: null,
+    releases: [],
+    release: "",
+    nextRelease: 2,
+    rollout: null,
     nodes: [],
     instances: [],
     forwarders: [],

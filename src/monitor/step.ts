@@ -10,6 +10,7 @@ import { Draft } from "./draft.ts";
 import { takeFact } from "./facts.ts";
 import { lifecycle } from "./lifecycle.ts";
 import { effectStart, effectStop, restartDueNodes, tendStarting } from "./nodes.ts";
+import { advanceRollout } from "./rollout.ts";
 import { publishRoutes } from "./route-table.ts";
 import type { MonitorState } from "./state.ts";
 import type { Input, StepResult } from "./types.ts";
@@ -37,6 +38,7 @@ export function step(before: MonitorState, input: Input): StepResult<MonitorStat
   tendStarting(draft);
   askToRevoke(draft);
   advance(draft);
+  advanceRollout(draft);
   admitNext(draft);
   publishRoutes(draft);
   state.wakeAtMs = nextWake(draft);
@@ -73,6 +75,7 @@ function forgiveJump(draft: Draft): void {
   for (const regeneration of state.current === null ? state.ended : [...state.ended, state.current]) {
     if (regeneration.deadlineMs !== null) regeneration.deadlineMs += shiftMs;
   }
+  if (state.rollout?.watchUntilMs != null) state.rollout.watchUntilMs += shiftMs;
   if (state.lastAutomaticAtMs !== null && shiftMs < 0) state.lastAutomaticAtMs += shiftMs;
   if (shiftMs < 0) for (const entry of state.queue) entry.notBeforeMs += shiftMs;
   if (shiftMs < 0) state.retriedAtMs = Math.min(state.retriedAtMs, nowMs);
@@ -86,6 +89,7 @@ function nextWake(draft: Draft): number | null {
   for (const { restartAtMs } of state.nodes) if (restartAtMs !== null) times.push(restartAtMs);
   if (state.current === null) for (const { notBeforeMs } of state.queue) if (notBeforeMs > state.nowMs) times.push(notBeforeMs);
   for (const { phase, deadlineMs } of state.ended) if (phase === "probation" && deadlineMs !== null) times.push(deadlineMs);
+  if (state.rollout?.watchUntilMs != null) times.push(state.rollout.watchUntilMs);
   const { current } = state;
   if (current !== null) {
     if (current.deadlineMs !== null && lifecycle[current.phase].onDeadline !== "wait") times.push(current.deadlineMs);

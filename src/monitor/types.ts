@@ -5,7 +5,7 @@
  */
 import type { ClusterSpec, RosterEntry } from "../model/birth.ts";
 import type { EventDraft } from "../model/events.ts";
-import type { InstanceId, ListenAddress, ListenerId, NodeName } from "../model/node.ts";
+import type { InstanceId, ListenAddress, ListenerId, NodeName, Release } from "../model/node.ts";
 import type { AgingReport } from "../model/report.ts";
 import type { InFlight, RouteTable } from "../model/routes.ts";
 
@@ -48,6 +48,10 @@ export type Input = { readonly nowMs: number } /** First input of a cluster's li
   | { readonly kind: "listener-failed"; readonly id: ListenerId; readonly at: ListenAddress; readonly code: string }
   /** An operator's request; `request` is an id that the shell chose. */
   | { readonly kind: "regenerate"; readonly request: string; readonly nodes: readonly NodeName[] | "all" }
+  /** An operator's deploy: `release` was resolved by the shell. Ignored while another one is under way. */
+  | { readonly kind: "reload"; readonly request: string; readonly release: Release }
+  /** An instance of a release that is being rolled out answers worse than the others do. */
+  | { readonly kind: "release-worse"; readonly instance: InstanceId; readonly reason: string }
   /** After a restart of the monitor: who lives, by init's word. */
   | { readonly kind: "recovered"; readonly roster: readonly RosterEntry[] }
 );
@@ -60,6 +64,7 @@ export type Effect = { readonly key: string } & (
       readonly node: NodeName;
       readonly nodeIndex: number;
       readonly generation: number;
+      readonly release: Release;
     }
   | { readonly kind: "stop-instance"; readonly instance: InstanceId; readonly signal: "SIGTERM" | "SIGKILL"; readonly graceMs: number }
   | { readonly kind: "open-listener"; readonly id: ListenerId; readonly at: ListenAddress }

@@ -5,7 +5,7 @@ import type { MonitorState, NodeRecord, Regeneration } from "./state.ts";
 
 export type NodeView = Pick<
   NodeStatus,
-  "name" | "generation" | "state" | "phase" | "instance" | "pid" | "startedAtMs" | "restarts" | "reason"
+  "name" | "generation" | "release" | "state" | "phase" | "instance" | "pid" | "startedAtMs" | "restarts" | "reason"
 >;
 
 export function nodeStates(state: MonitorState): NodeView[] {
@@ -14,6 +14,7 @@ export function nodeStates(state: MonitorState): NodeView[] {
     return {
       name: node.name,
       generation: instance?.generation ?? node.generation,
+      release: instance?.release ?? node.release,
       state: stateOf(state, node),
       phase: phaseOf(state, node),
       instance: instance?.id ?? null,
@@ -53,7 +54,10 @@ export function progress(state: MonitorState, request: string): RegenerationProg
       durationMs: record === null ? null : (record.endedAtMs ?? state.nowMs) - record.startedAtMs,
     };
   });
-  return { id: request, done: nodes.every(({ outcome }) => outcome === "succeeded" || outcome === "failed"), nodes };
+  const { reload } = found;
+  const done =
+    reload === null ? nodes.every(({ outcome }) => outcome === "succeeded" || outcome === "failed") : reload.outcome !== "running";
+  return { id: request, done, reload, nodes };
 }
 
 function findRegeneration(state: MonitorState, id: string): Regeneration | null {

@@ -3,12 +3,12 @@
  * in init's words; init's answers come back to the monitor as they are.
  */
 import type { ToInit } from "../model/birth.ts";
-import type { InstanceId, NodeName, Release } from "../model/node.ts";
-import type { Regenerator } from "./regenerator.ts";
+import type { InstanceId } from "../model/node.ts";
+import type { Regenerator, StartInstance } from "./regenerator.ts";
 
-export function processRegenerator(release: Release, tellInit: (message: ToInit) => void): Regenerator {
+export function processRegenerator(tellInit: (message: ToInit) => void): Regenerator {
   return {
-    start(instance: InstanceId, node: NodeName, nodeIndex: number, generation: number): void {
+    start({ instance, node, nodeIndex, generation, release }: StartInstance): void {
       tellInit({ kind: "start", instance, node, nodeIndex, generation, release });
     },
     stop(instance: InstanceId, signal: "SIGTERM" | "SIGKILL", graceMs: number): void {

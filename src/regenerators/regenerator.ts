@@ -2,9 +2,17 @@
  * What every driver does (DESIGN §9): start and stop an instance by name. Both are idempotent and only
  * ask; outcomes come back as the monitor's inputs (`instance-started`, `instance-exited` ...).
  */
-import type { InstanceId, NodeName } from "../model/node.ts";
+import type { InstanceId, NodeName, Release } from "../model/node.ts";
+
+export interface StartInstance {
+  readonly instance: InstanceId;
+  readonly node: NodeName;
+  readonly nodeIndex: number;
+  readonly generation: number;
+  readonly release: Release;
+}
 
 export interface Regenerator {
-  start(instance: InstanceId, node: NodeName, nodeIndex: number, generation: number): void;
+  start(order: StartInstance): void;
   stop(instance: InstanceId, signal: "SIGTERM" | "SIGKILL", graceMs: number): void;
 }

@@ -1,14 +1,22 @@
 /** The specification of a simulated cluster. */
 import { defaultSettings } from "../config/settings.ts";
 import type { ClusterSpec } from "../model/birth.ts";
+import type { Release } from "../model/node.ts";
 import type { Settings } from "../model/settings.ts";
+
+export function simRelease(id: string): Release {
+  const asTyped = { script: "/current/server.js", workingDirectory: "/current" };
+  const workingDirectory = `/releases/${id}`;
+  const script = `${workingDirectory}/server.js`;
+  return { id, nodePath: "/node", nodeArguments: [], script, arguments: [], workingDirectory, environment: {}, asTyped };
+}
 
 export function simSpec(nodes: number, settings: Partial<Settings> = {}): ClusterSpec {
   return {
     name: "sim",
     nodes,
     port: null,
-    release: { id: "1", nodePath: "/node", nodeArguments: [], script: "/server.js", arguments: [], workingDirectory: "/", environment: {} },
+    release: simRelease("1"),
     settings: { ...defaultSettings, ...settings },
     paths: {
       directory: "/c",

@@ -196,7 +196,7 @@ withStage(
 
 /** A server in a process of its own, to be killed in the middle of a request. */
 async function mortal(stage: Stage, id: string): Promise<ChildProcess> {
-  const code = `require("node:http").createServer((q, r) => { q.resume(); if (q.url === "/half") { r.writeHead(200, {"content-length": 300000}); r.write("x".repeat(200000), () => process.stdout.write("got\\n")); } else process.stdout.write("got\\n"); }).listen(${JSON.stringify(stage.socketOf(id))}, () => process.stdout.write("up\\n"));`;
+  const code = `require("node:http").createServer((q, r) => { q.resume(); if (q.url === "/slow") { r.writeHead(200, {"content-length": 10}); r.write("x".repeat(5), () => setTimeout(() => process.stdout.write("got\\n"), 80)); } else if (q.url === "/half") { r.writeHead(200, {"content-length": 300000}); r.write("x".repeat(200000), () => process.stdout.write("got\\n")); } else process.stdout.write("got\\n"); }).listen(${JSON.stringify(stage.socketOf(id))}, () => process.stdout.write("up\\n"));`;
   rmSync(stage.socketOf(id), { force: true });
   const child = spawn(process.execPath, ["-e", code], { stdio: ["ignore", "pipe", "inherit"] });
   child.stdout?.setEncoding("utf8");
@@ -224,6 +224,8 @@ withStage(
       return answer;
     };
     assert.equal((await attempt({ path: "/get" })).body.toString(), "second");
+    const slow = await attempt({ path: "/slow" });
+    assert.equal(slow.body.toString(), "second", "half a short answer was held, however slow");
     const post = await attempt({ method: "POST", path: "/post", body: "x" });
     assert.equal(post.status, 502);
     assert.match(post.body.toString(), /may have been executed/);

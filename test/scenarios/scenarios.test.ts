@@ -8,7 +8,7 @@ import { test } from "node:test";
 import type { Settings } from "../../src/model/settings.ts";
 import { seededRandom } from "../../src/sim/random.ts";
 import { SimCluster } from "../../src/sim/sim-cluster.ts";
-import { simSpec } from "../../src/sim/sim-spec.ts";
+import { simRelease, simSpec } from "../../src/sim/sim-spec.ts";
 
 const directory = new URL(".", import.meta.url);
 
@@ -69,6 +69,14 @@ function perform(cluster: SimCluster, command: string, args: readonly string[]):
       break;
     case "regenerate":
       cluster.tell({ kind: "regenerate", request: `request-${cluster.nowMs}`, nodes: first === "all" ? "all" : args });
+      cluster.run(cluster.nowMs + 1);
+      break;
+    case "reload":
+      cluster.tell({ kind: "reload", request: `request-${cluster.nowMs}`, release: simRelease(first) });
+      cluster.run(cluster.nowMs + 1);
+      break;
+    case "worse":
+      cluster.tell({ kind: "release-worse", instance: first, reason: `${first} is worse` });
       cluster.run(cluster.nowMs + 1);
       break;
     case "aging":

@@ -5,7 +5,7 @@ import { step } from "../../src/monitor/step.ts";
 import { nodeStates } from "../../src/monitor/view.ts";
 import { seededRandom } from "../../src/sim/random.ts";
 import { SimCluster } from "../../src/sim/sim-cluster.ts";
-import { simSpec } from "../../src/sim/sim-spec.ts";
+import { simRelease, simSpec } from "../../src/sim/sim-spec.ts";
 
 export interface SimulateOptions {
   /** Serving instances are killed too: then safety is only asked for those that live. */
@@ -69,7 +69,7 @@ function misbehave(cluster: SimCluster, { random, draw, loss, nodes, kills }: Mi
   faults.duplicateRatio = random() * 0.3;
   const node = `web-${1 + draw(nodes)}`;
   const serving = cluster.serving();
-  switch (draw(kills ? 10 : 9)) {
+  switch (draw(kills ? 11 : 10)) {
     case 0:
       return cluster.tell({ kind: "regenerate", request: `request-${cluster.nowMs}`, nodes: random() < 0.3 ? "all" : [node] });
     case 1: {
@@ -101,7 +101,9 @@ function misbehave(cluster: SimCluster, { random, draw, loss, nodes, kills }: Mi
       if (replacement !== undefined && !serving.includes(replacement)) cluster.kill(replacement);
       return;
     }
-    case 9: {
+    case 9:
+      return cluster.tell({ kind: "reload", request: `request-${cluster.nowMs}`, release: simRelease(String(cluster.state.nextRelease)) });
+    case 10: {
       const victim = serving[draw(serving.length)];
       if (victim !== undefined) cluster.kill(victim);
       return;
@@ -130,6 +132,19 @@ function comeToRest(cluster: SimCluster, seed: number, nodes: number): void {
     nodeStates(cluster.state).map(({ state }) => state),
     Array.from({ length: nodes }, () => "ready"),
     `seed ${seed}`,
+  );
+  // Where going back failed for good, the next regeneration brings the running release.
+  cluster.tell({ kind: "regenerate", request: "rest-all", nodes: "all" });
+  cluster.run(cluster.nowMs + 60_000);
+  const { release, rollout } = cluster.state;
+  assert.equal(rollout, null, `seed ${seed}: a reload never ends`);
+  assert.ok(
+    cluster.state.nodes.every((node) => node.release === release),
+    `seed ${seed}: not all are to be on release ${release}`,
+  );
+  assert.ok(
+    cluster.state.instances.every((one) => one.release === release),
+    `seed ${seed}: not all on release ${release}`,
   );
   assert.equal(cluster.serving().length, nodes, `seed ${seed}: who serves at rest`);
   const alive = [...cluster.instances.values()].filter((one) => one.alive).length;
