@@ -12,6 +12,11 @@ export function coppiceHome(): string {
   return given === undefined || given === "" ? join(homedir(), ".coppice") : resolve(given);
 }
 
+/** The log of a cluster in the background: beside its directory, so that it outlives it. */
+export function logFileOf(name: string): string {
+  return join(coppiceHome(), `${name}.log`);
+}
+
 /**
  * The running cluster that is meant.
  * @throws CoppiceError COPPICE_CLUSTER_NOT_RUNNING that says which do run.

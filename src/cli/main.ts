@@ -6,12 +6,28 @@ import { Command, CommanderError } from "commander";
 import { CoppiceError } from "../model/errors.ts";
 import { registerAnalyze } from "./analyze.ts";
 import { registerEvents } from "./events.ts";
+import { registerLogs } from "./logs.ts";
 import { packageVersion } from "./package-version.ts";
 import { registerRegenerate } from "./regenerate.ts";
 import { registerReload } from "./reload.ts";
 import { registerRun } from "./run.ts";
+import { registerRestart, registerStart } from "./start.ts";
 import { registerStatus } from "./status.ts";
 import { registerStop } from "./stop.ts";
+
+/** In the order of the help. */
+const commands: readonly Register[] = [
+  registerRun,
+  registerStart,
+  registerStop,
+  registerRestart,
+  registerStatus,
+  registerLogs,
+  registerEvents,
+  registerReload,
+  registerRegenerate,
+  registerAnalyze,
+];
 
 /** Runs one command line (without node and script); resolves to the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -24,8 +40,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const setExitCode = (code: number) => {
     exitCode = code;
   };
-  for (const register of [registerRun, registerStatus, registerRegenerate, registerReload, registerEvents, registerStop, registerAnalyze])
-    register(program, setExitCode);
+  for (const register of commands) register(program, setExitCode);
   try {
     await program.parseAsync(args, { from: "user" });
     return exitCode;

@@ -2,10 +2,11 @@
 import { accessSync, constants, realpathSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { basename, delimiter, dirname, join, resolve } from "node:path";
-import { InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { parseSettings } from "../config/settings.ts";
 import { clusterPaths } from "../init/home.ts";
 import { Init } from "../init/init.ts";
+import { LogFile } from "../init/log-file.ts";
 import type { ClusterSpec } from "../model/birth.ts";
 import { CoppiceError } from "../model/errors.ts";
 import { badName, clusterNamePattern, coppiceHome } from "./home.ts";
@@ -14,43 +15,57 @@ import { resolveRelease, typedDirectory } from "./release.ts";
 
 const nodesMax = 256;
 
-interface RunOptions {
+export interface RunOptions {
   readonly nodes?: number;
   readonly port?: number;
   readonly name?: string;
   readonly node?: string;
+  readonly logFile?: string;
   readonly set: Readonly<Record<string, string>>;
 }
 
 export const registerRun: Register = (program, setExitCode) => {
-  program
-    .command("run")
+  withRunOptions(program.command("run"))
     .summary("run a Node server as a cluster that regenerates itself")
     .description(
       "Runs an unmodified Node server as a cluster. The server listens on its own port, as ever; Coppice takes\n" +
         "the port, spreads the requests over the nodes and regenerates a node before its age shows.\n" +
         "Stays in the foreground; Ctrl-C or SIGTERM ends everything in order.",
     )
+    .addOption(new Option("--log-file <path>", "print to this file, which rotates").hideHelp())
+    .addHelpText("after", "\nExample:\n  coppice run server.js -n 3\n  coppice run --set drainTimeoutMs=60000 server.js -- --verbose\n")
+    .action(async (script: string, args: string[], options: RunOptions) => {
+      const log = options.logFile === undefined ? undefined : new LogFile(options.logFile);
+      const specification = specificationOf(script, args, options);
+      const background = { args: process.argv.slice(2), directory: process.cwd() };
+      const init = log === undefined ? new Init(specification) : new Init(specification, { log, background });
+      const code = await init.done;
+      setExitCode(code);
+      if (log !== undefined) await new Promise<void>((resolve) => log.end(resolve));
+      process.exit(code); // what is left open is signal handlers and pipes of processes that are gone
+    });
+};
+
+/** What `run` and `start` have in common. */
+export function withRunOptions(command: Command): Command {
+  return command
     .argument("<script>", "the server's script")
     .argument("[args...]", "arguments for the script; those that begin with a dash go after --")
     .option("-n, --nodes <number>", "how many nodes", wholeNumber(1, nodesMax))
     .option("-p, --port <port>", "listen here instead of where the server asks to; the server sees it as PORT too", wholeNumber(1, 65_535))
     .option("--name <name>", "the cluster's name (default: the name of the working directory)")
     .option("--node <path>", "the Node executable that runs the server (default: the one that runs Coppice)")
-    .option("--set <key=value>", "a setting, see docs/configuration.md (repeatable)", collectSetting, {})
-    .addHelpText("after", "\nExample:\n  coppice run server.js -n 3\n  coppice run --set drainTimeoutMs=60000 server.js -- --verbose\n")
-    .action(async (script: string, args: string[], options: RunOptions) => {
-      const init = new Init(specificationOf(script, args, options));
-      const code = await init.done;
-      setExitCode(code);
-      process.exit(code); // what is left open is signal handlers and pipes of processes that are gone
-    });
-};
+    .option("--set <key=value>", "a setting, see docs/configuration.md (repeatable)", collectSetting, {});
+}
+
+function clusterNameOf({ name = nameFrom(basename(typedDirectory())) }: Pick<RunOptions, "name">): string {
+  if (!clusterNamePattern.test(name)) throw badName(name);
+  return name;
+}
 
 /** @throws CoppiceError COPPICE_ARGUMENT or COPPICE_SETTING that says what was expected. */
 export function specificationOf(script: string, args: readonly string[], options: RunOptions): ClusterSpec {
-  const name = options.name ?? nameFrom(basename(process.cwd()));
-  if (!clusterNamePattern.test(name)) throw badName(name);
+  const name = clusterNameOf(options);
   return {
     name,
     nodes: options.nodes ?? Math.max(2, availableParallelism()),

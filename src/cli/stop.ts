@@ -1,6 +1,7 @@
 /** `coppice stop`: asks init itself, so it works without the monitor too, and waits for the end. */
 import { setTimeout as pause } from "node:timers/promises";
 import { livingInit } from "../init/home.ts";
+import type { ClusterPaths } from "../model/birth.ts";
 import { CoppiceError } from "../model/errors.ts";
 import { findCluster } from "./home.ts";
 import type { Register } from "./main.ts";
@@ -16,21 +17,26 @@ export const registerStop: Register = (program) => {
     .option("--json", "the result as JSON")
     .action(async (options: { name?: string; json?: true }) => {
       const { name, paths } = findCluster(options.name);
-      const init = livingInit(paths);
-      if (init !== null) process.kill(init.pid, "SIGTERM");
-      const startedMs = Date.now();
-      while (livingInit(paths) !== null) {
-        if (init !== null && Date.now() - startedMs > init.stopTimeoutMs + graceMs) {
-          throw new CoppiceError(
-            "COPPICE_STOP_FAILED",
-            `cluster "${name}" (pid ${init.pid}) has not ended after ${init.stopTimeoutMs + graceMs} ms`,
-          );
-        }
-        await pause(pollMs);
-      }
-      const stopMs = Date.now() - startedMs;
+      const stopMs = await stopCluster(name, paths);
       process.stdout.write(
         options.json === true ? `${JSON.stringify({ name, stopMs })}\n` : `${name} stopped in ${(stopMs / 1_000).toFixed(1)} s\n`,
       );
     });
 };
+
+/** Resolves when it has ended, to how long that took. */
+export async function stopCluster(name: string, paths: ClusterPaths): Promise<number> {
+  const init = livingInit(paths);
+  if (init !== null) process.kill(init.pid, "SIGTERM");
+  const startedMs = Date.now();
+  while (livingInit(paths) !== null) {
+    if (init !== null && Date.now() - startedMs > init.stopTimeoutMs + graceMs) {
+      throw new CoppiceError(
+        "COPPICE_STOP_FAILED",
+        `cluster "${name}" (pid ${init.pid}) has not ended after ${init.stopTimeoutMs + graceMs} ms`,
+      );
+    }
+    await pause(pollMs);
+  }
+  return Date.now() - startedMs;
+}

@@ -21,6 +21,8 @@ export interface InitFile {
   readonly name: string;
   readonly bootId: string;
   readonly stopTimeoutMs: number;
+  /** Set where `coppice start` began it: the command line that does so again. */
+  readonly background: { readonly args: readonly string[]; readonly directory: string } | null;
 }
 
 export function clusterPaths(home: string, name: string): ClusterPaths {

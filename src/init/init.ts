@@ -5,11 +5,12 @@
  * everything: each child sees its end of the channel close.
  */
 import { randomBytes } from "node:crypto";
+import type { Writable } from "node:stream";
 import { markFor, tokenFor } from "../link/token.ts";
 import type { ClusterSpec, FromInit, InstanceBirth, ToInit, Welcome } from "../model/birth.ts";
 import { controlProtocol } from "../model/control.ts";
 import type { InstanceId } from "../model/node.ts";
-import { takeHome } from "./home.ts";
+import { type InitFile, takeHome } from "./home.ts";
 import { Instance, type StartOrder } from "./instance.ts";
 import { bindSocket, type ListeningSocket } from "./listening-sockets.ts";
 import { OwnProcess } from "./own-process.ts";
@@ -31,14 +32,20 @@ export class Init {
   readonly #monitor: OwnProcess;
   readonly #forwarder: OwnProcess;
   readonly #replicator: OwnProcess;
+  readonly #out: Writable;
+  readonly #err: Writable;
   #onInstanceGone: (() => void) | null = null;
   #shutDownAtMs: number | null = null;
   #exit: (code: number) => void = () => {};
   readonly done: Promise<number>;
 
-  constructor(spec: ClusterSpec) {
+  /** `log`: where everything goes that nodes and Coppice print; absent: to this process's own outputs. */
+  constructor(spec: ClusterSpec, { log, background = null }: { log?: Writable; background?: InitFile["background"] } = {}) {
     this.#spec = spec;
-    this.#giveBackHome = takeHome(spec.paths, { name: spec.name, bootId: this.#bootId, stopTimeoutMs: spec.settings.stopTimeoutMs });
+    this.#out = log ?? process.stdout;
+    this.#err = log ?? process.stderr;
+    const { stopTimeoutMs } = spec.settings;
+    this.#giveBackHome = takeHome(spec.paths, { name: spec.name, bootId: this.#bootId, stopTimeoutMs, background });
     this.done = new Promise((resolve) => {
       this.#exit = resolve;
     });
@@ -77,7 +84,7 @@ export class Init {
       spec: this.#spec,
     };
     // The constructor's callbacks may run before the field is set: init's own state is complete by then.
-    return new OwnProcess({ welcome, log: process.stderr, onMessage, onStarted: () => setImmediate(onStarted) });
+    return new OwnProcess({ welcome, log: this.#err, onMessage, onStarted: () => setImmediate(onStarted) });
   }
 
   #tell(message: FromInit): void {
@@ -119,8 +126,8 @@ export class Init {
     const instance = new Instance({
       order,
       birth: this.#birthOf(order),
-      stdout: process.stdout,
-      stderr: process.stderr,
+      stdout: this.#out,
+      stderr: this.#err,
       onStarted: (pid) => this.#tell({ kind: "started", instance: order.instance, pid }),
       onFailed: (reason) => {
         this.#instances.delete(order.instance);
@@ -193,7 +200,7 @@ export class Init {
     if (this.#shutDownAtMs !== null) return;
     this.#shutDownAtMs = Date.now();
     const { stopTimeoutMs } = this.#spec.settings;
-    process.stderr.write(
+    this.#err.write(
       `coppice | stopping (${reason}): requests in process finish first; everything ends within ${stopTimeoutMs / 1_000} s\n`,
     );
     this.#tell({ kind: "shutting-down", reason });
@@ -220,7 +227,7 @@ export class Init {
 
   /** A second Ctrl-C: nobody is waited for, but nothing is left behind either. */
   #endAtOnce(): void {
-    process.stderr.write("coppice | ending at once\n");
+    this.#err.write("coppice | ending at once\n");
     for (const instance of this.#instances.values()) instance.stop("SIGKILL", 0);
     for (const own of [this.#forwarder, this.#replicator, this.#monitor]) own.kill();
     this.#giveBackHome();

@@ -13,6 +13,7 @@ export type ErrorCode =
   | "COPPICE_CLUSTER_NOT_RUNNING"
   | "COPPICE_UNKNOWN_NODE"
   | "COPPICE_RELOAD_RUNNING"
+  | "COPPICE_START_FAILED"
   | "COPPICE_STOP_FAILED";
 
 export interface ErrorDetails {

@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { clusterPaths, livingInit, runningClusters, takeHome } from "../../src/init/home.ts";
 import { startTicksOf } from "../../src/init/process-identity.ts";
 
-const owner = { name: "shop", bootId: "b", stopTimeoutMs: 1 };
+const owner = { name: "shop", bootId: "b", stopTimeoutMs: 1, background: null };
 
 test("home: is private, owned while its init lives, and gone without trace after an orderly end", () => {
   const base = mkdtempSync(join(tmpdir(), "coppice-home-"));

@@ -1,0 +1,124 @@
+/**
+ * `coppice start` and `restart`: `run` in the background, its log in a file that rotates. The command waits
+ * until every node serves, so that its exit code means something.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { clusterPaths, livingInit } from "../init/home.ts";
+import { adminRoutes, type ClusterStatus } from "../model/admin.ts";
+import { CoppiceError } from "../model/errors.ts";
+import { callAdmin } from "./admin-client.ts";
+import { coppiceHome, findCluster, logFileOf } from "./home.ts";
+import type { Register } from "./main.ts";
+import { type RunOptions, specificationOf, withRunOptions } from "./run.ts";
+import { stopCluster } from "./stop.ts";
+
+const launcher = fileURLToPath(new URL("../../bin/coppice.js", import.meta.url));
+const pollMs = 100;
+const wordsOnFailure = 15;
+
+/** The command line of a cluster in the background; its environment is the caller's. */
+interface How {
+  readonly args: readonly string[];
+  readonly directory: string;
+}
+
+export const registerStart: Register = (program) => {
+  withRunOptions(program.command("start"))
+    .summary("the same in the background; waits until every node serves")
+    .description(
+      "Runs a server as a cluster in the background, with its log in a file that rotates (coppice logs), and waits until it serves.",
+    )
+    .option("--json", "the result as JSON")
+    .action(async (script: string, args: string[], options: RunOptions & { json?: true }) => {
+      const node = process.env["COPPICE_APP_NODE"];
+      const { name } = specificationOf(script, args, options); // what is wrong with it is said here, not in a log
+      if (node !== undefined) process.env["COPPICE_APP_NODE"] = node; // for the process that runs it
+      // What was typed, as it was typed: `run` reads it again. --name first: a later one wins.
+      const typed = process.argv.slice(3).filter((arg) => arg !== "--json");
+      const how = { args: ["run", "--log-file", logFileOf(name), "--name", name, ...typed], directory: process.cwd() };
+      await startInBackground(name, how, options.json === true);
+    });
+};
+
+export const registerRestart: Register = (program) => {
+  program
+    .command("restart")
+    .summary("stop a cluster in the background and start it again, with this Coppice")
+    .description(
+      "Stops a cluster that was begun with start, and starts it again as it was, with this environment. Clients wait or are\n" +
+        "refused meanwhile, and sessions end: to bring a new release without either, use reload.",
+    )
+    .option("--name <name>", "the cluster's name; not needed if only one runs")
+    .option("--json", "the result as JSON")
+    .action(async (options: { name?: string; json?: true }) => {
+      const { name, paths } = findCluster(options.name);
+      const how = livingInit(paths)?.background ?? null;
+      if (how === null) throw new CoppiceError("COPPICE_ARGUMENT", `"${name}" runs in the foreground: stop it there, and run it again`);
+      await stopCluster(name, paths);
+      await startInBackground(name, how, options.json === true);
+    });
+};
+
+async function startInBackground(name: string, how: How, json: boolean): Promise<void> {
+  const paths = clusterPaths(coppiceHome(), name);
+  const running = livingInit(paths);
+  if (running !== null)
+    throw new CoppiceError(
+      "COPPICE_CLUSTER_RUNNING",
+      `a cluster named "${name}" is running already (pid ${running.pid}); coppice status shows it, reload brings a new release, restart starts it anew`,
+    );
+  mkdirSync(dirname(paths.directory), { recursive: true, mode: 0o700 });
+  const log = logFileOf(name);
+  const logBytes = statSync(log, { throwIfNoEntry: false })?.size ?? 0;
+  const output = openSync(log, "a", 0o600);
+  chmodSync(log, 0o600);
+  const child = spawn(process.execPath, [launcher, ...how.args], { cwd: how.directory, detached: true, stdio: ["ignore", output, output] });
+  closeSync(output);
+  const status = await untilServing(child, () => callAdmin<ClusterStatus>(paths, adminRoutes.status), paths);
+  if (status === null) {
+    const words = readFileSync(log, "utf8").slice(logBytes).trimEnd().split("\n").slice(-wordsOnFailure);
+    throw new CoppiceError(
+      "COPPICE_START_FAILED",
+      `"${name}" did not start. The end of its log (${log}):\n${words.map((line) => `    ${line}`).join("\n")}`,
+    );
+  }
+  child.unref();
+  const failed = status.nodes.filter(({ state }) => state === "failed");
+  if (json)
+    process.stdout.write(
+      `${JSON.stringify({ name, pid: child.pid, listeners: status.listeners, nodes: status.nodes.map((node) => node.name), log })}\n`,
+    );
+  else {
+    const where = status.listeners.map(({ address, port }) => `${address ?? "*"}:${port}`).join(", ");
+    process.stdout.write(
+      `${name}: ${status.nodes.length - failed.length} of ${status.nodes.length} nodes serve on ${where} (pid ${child.pid})\n`,
+    );
+    process.stdout.write(`log: coppice logs --name ${name} --follow   end: coppice stop --name ${name}\n`);
+  }
+  for (const node of failed) process.stderr.write(`coppice: ${node.name} has failed: ${node.reason}\n`);
+}
+
+/** Null if it ended before it served. */
+async function untilServing(
+  child: ChildProcess,
+  ask: () => Promise<ClusterStatus>,
+  paths: Parameters<typeof livingInit>[0],
+): Promise<ClusterStatus | null> {
+  let failed = false;
+  child.on("error", () => {
+    failed = true;
+  });
+  while (!failed && child.exitCode === null && child.signalCode === null) {
+    if (livingInit(paths) !== null) {
+      const status = await ask().catch(() => null); // it ends just now: the next turn sees it
+      if (status !== null && status.listeners.length > 0 && status.nodes.every(({ state }) => state === "ready" || state === "failed"))
+        return status;
+    }
+    await pause(pollMs);
+  }
+  return null;
+}

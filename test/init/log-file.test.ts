@@ -1,0 +1,41 @@
+/** The log file of a cluster in the background. */
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { LogFile, logFilesKept, rotatedName } from "../../src/init/log-file.ts";
+
+function end(log: LogFile): Promise<void> {
+  return new Promise((resolve) => log.end(resolve));
+}
+
+test("log file: rotates by size, keeps so many, loses no line of those it keeps", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-log-"));
+  const path = join(directory, "x.log");
+  const log = new LogFile(path, 1_000);
+  for (let line = 0; line < 300; line += 1) log.write(`line ${String(line).padStart(14, "0")}\n`);
+  await end(log);
+  assert.equal(readdirSync(directory).length, logFilesKept);
+  const ages = Array.from({ length: logFilesKept }, (_, age) => readFileSync(rotatedName(path, age), "utf8"));
+  assert.ok(ages.every((content) => content.length <= 1_000));
+  const kept = ages.reverse().join("").trimEnd().split("\n");
+  const expected = Array.from({ length: 300 }, (_, line) => `line ${String(line).padStart(14, "0")}`);
+  assert.deepEqual(kept, expected.slice(-kept.length));
+  rmSync(directory, { recursive: true });
+});
+
+test("log file: goes on where an earlier one ended; a place that cannot be written loses lines and nothing else", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-log-"));
+  const path = join(directory, "x.log");
+  for (const word of ["first", "second"]) {
+    const log = new LogFile(path);
+    log.write(`${word}\n`);
+    await end(log);
+  }
+  assert.equal(readFileSync(path, "utf8"), "first\nsecond\n");
+  const lost = new LogFile(join(directory, "missing", "x.log"));
+  lost.write("nobody reads this\n");
+  await end(lost);
+  rmSync(directory, { recursive: true });
+});
