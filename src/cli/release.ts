@@ -2,12 +2,12 @@
  * What of the user's application is started: the working directory and the script as typed, and where their
  * links lead at this moment. Running processes and crash restarts stay there; `reload` resolves them anew.
  */
-import { realpathSync, statSync } from "node:fs";
-import { basename, isAbsolute, join, resolve } from "node:path";
+import { accessSync, constants, existsSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { basename, delimiter, isAbsolute, join, resolve } from "node:path";
 import { CoppiceError } from "../model/errors.ts";
 import type { Release } from "../model/node.ts";
 
-export type ReleasePlace = Pick<Release, "script" | "workingDirectory" | "asTyped">;
+export type ReleasePlace = Pick<Release, "kind" | "script" | "arguments" | "workingDirectory" | "asTyped">;
 
 /** The shell's own name of the working directory, links kept (`$PWD`), where it is that directory. */
 export function typedDirectory(): string {
@@ -17,24 +17,86 @@ export function typedDirectory(): string {
   return realpathOrNull(named) === actual ? named : actual;
 }
 
-/** @throws CoppiceError COPPICE_ARGUMENT if there is no such directory or script. */
+/**
+ * A script, a directory with a package.json, or a command. Read again for each release.
+ * @throws CoppiceError COPPICE_ARGUMENT if it is none of these.
+ */
 export function resolveRelease(asTyped: Release["asTyped"]): ReleasePlace {
   const workingDirectory = realpathOrNull(asTyped.workingDirectory);
   if (workingDirectory === null)
     throw new CoppiceError("COPPICE_ARGUMENT", `the working directory ${asTyped.workingDirectory} does not exist any more`);
-  return { workingDirectory, script: findScript(resolve(asTyped.workingDirectory, asTyped.script)), asTyped };
+  const path = resolve(asTyped.workingDirectory, asTyped.script);
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return resolvePackage(asTyped, realpathSync(path));
+  const script = findScript(path);
+  const place = { arguments: asTyped.arguments, workingDirectory, asTyped };
+  if (script !== null) return { ...place, kind: isNodeScript(script) ? "script" : "command", script };
+  const command = asTyped.script.includes("/") ? null : findExecutable(asTyped.script, [join(workingDirectory, "node_modules", ".bin")]);
+  if (command !== null) return { ...place, kind: "command", script: command };
+  const what = asTyped.script.includes("/") ? "does not exist" : "does not exist, and is no command of node_modules/.bin or the PATH";
+  throw new CoppiceError("COPPICE_ARGUMENT", `${path} ${what}`, { facts: { script: path } });
 }
 
-function findScript(path: string): string {
+/** What `npm start` would do, with the package manager whose lock file is there; without such a script, its `main`. */
+function resolvePackage(asTyped: Release["asTyped"], directory: string): ReleasePlace {
+  const place = { workingDirectory: directory, asTyped };
+  const { scripts, main = "index.js" } = readPackage(join(directory, "package.json"));
+  if (scripts?.["start"] !== undefined) {
+    const manager = ["pnpm", "yarn"].find((name) => existsSync(join(directory, name === "pnpm" ? "pnpm-lock.yaml" : "yarn.lock"))) ?? "npm";
+    const script = findExecutable(manager) ?? findExecutable("npm");
+    if (script === null) throw new CoppiceError("COPPICE_ARGUMENT", `${directory} is started by ${manager}, which is not on the PATH`);
+    const separator = asTyped.arguments.length > 0 && script.endsWith("npm") ? ["--"] : [];
+    return { ...place, kind: "command", script, arguments: ["run", "start", ...separator, ...asTyped.arguments] };
+  }
+  const script = findScript(join(directory, main));
+  if (script === null)
+    throw new CoppiceError("COPPICE_ARGUMENT", `${directory}/package.json has no start script, and its main, ${main}, does not exist`);
+  return { ...place, kind: "script", script, arguments: asTyped.arguments };
+}
+
+interface PackageFile {
+  readonly main?: string;
+  readonly scripts?: Readonly<Record<string, string>>;
+}
+
+function readPackage(path: string): PackageFile {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as PackageFile; // the user's; what is used of it is looked at
+  } catch (cause) {
+    const why = existsSync(path)
+      ? "is not JSON"
+      : "does not exist; name the script that starts the server, or a directory with a package.json";
+    throw new CoppiceError("COPPICE_ARGUMENT", `${path} ${why}`, { cause });
+  }
+}
+
+function findScript(path: string): string | null {
   for (const candidate of [path, `${path}.js`, `${path}.mjs`, `${path}.cjs`]) {
     if (statSync(candidate, { throwIfNoEntry: false })?.isFile() === true) {
       // The last name may be a link of its own (node_modules/.bin): Node resolves that one itself.
       return join(realpathSync(resolve(candidate, "..")), basename(candidate));
     }
   }
-  const isDirectory = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-  const what = isDirectory ? "is a directory; name the script that starts the server" : "does not exist";
-  throw new CoppiceError("COPPICE_ARGUMENT", `${path} ${what}`, { facts: { script: path } });
+  return null;
+}
+
+/** What Node runs itself; a file of another name is a command if it may be executed. */
+function isNodeScript(path: string): boolean {
+  return /\.[cm]?[jt]s$/.test(path) || !isExecutable(path);
+}
+
+/** The absolute path of a command, looked for in `first` and then in the PATH. */
+export function findExecutable(name: string, first: readonly string[] = []): string | null {
+  const directories = [...first, ...(process.env["PATH"] ?? "").split(delimiter)];
+  return directories.map((directory) => join(directory, name)).find(isExecutable) ?? null;
+}
+
+export function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
 }
 
 function realpathOrNull(path: string): string | null {

@@ -1,7 +1,7 @@
 /** `coppice run`: what was typed becomes the cluster's specification; then this process is init. */
-import { accessSync, constants, realpathSync, statSync } from "node:fs";
+import { realpathSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { basename, delimiter, dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { parseSettings } from "../config/settings.ts";
 import { clusterPaths } from "../init/home.ts";
@@ -11,7 +11,7 @@ import type { ClusterSpec } from "../model/birth.ts";
 import { CoppiceError } from "../model/errors.ts";
 import { badName, clusterNamePattern, coppiceHome } from "./home.ts";
 import type { Register } from "./main.ts";
-import { resolveRelease, typedDirectory } from "./release.ts";
+import { findExecutable, isExecutable, resolveRelease, typedDirectory } from "./release.ts";
 
 const nodesMax = 256;
 
@@ -33,7 +33,10 @@ export const registerRun: Register = (program, setExitCode) => {
         "Stays in the foreground; Ctrl-C or SIGTERM ends everything in order.",
     )
     .addOption(new Option("--log-file <path>", "print to this file, which rotates").hideHelp())
-    .addHelpText("after", "\nExample:\n  coppice run server.js -n 3\n  coppice run --set drainTimeoutMs=60000 server.js -- --verbose\n")
+    .addHelpText(
+      "after",
+      "\nExample:\n  coppice run server.js -n 3\n  coppice run --set drainTimeoutMs=60000 -- server.js --verbose\n  coppice run npm start\n  coppice run -n 3 -- next start -p 3000\n",
+    )
     .action(async (script: string, args: string[], options: RunOptions) => {
       const log = options.logFile === undefined ? undefined : new LogFile(options.logFile);
       const specification = specificationOf(script, args, options);
@@ -49,8 +52,8 @@ export const registerRun: Register = (program, setExitCode) => {
 /** What `run` and `start` have in common. */
 export function withRunOptions(command: Command): Command {
   return command
-    .argument("<script>", "the server's script")
-    .argument("[args...]", "arguments for the script; those that begin with a dash go after --")
+    .argument("<target>", "the server's script, a directory with a package.json, or a command (npm, next ...)")
+    .argument("[args...]", "its arguments; where some begin with a dash, put -- before the target")
     .option("-n, --nodes <number>", "how many nodes", wholeNumber(1, nodesMax))
     .option("-p, --port <port>", "listen here instead of where the server asks to; the server sees it as PORT too", wholeNumber(1, 65_535))
     .option("--name <name>", "the cluster's name (default: the name of the working directory)")
@@ -74,8 +77,7 @@ export function specificationOf(script: string, args: readonly string[], options
       id: "1",
       nodePath: findNode(options.node),
       nodeArguments: [],
-      ...resolveRelease({ script, workingDirectory: typedDirectory() }),
-      arguments: args,
+      ...resolveRelease({ script, arguments: args, workingDirectory: typedDirectory() }),
       environment: options.port === undefined ? {} : { PORT: String(options.port) },
     },
     settings: parseSettings(options.set),
@@ -88,17 +90,8 @@ function findNode(given: string | undefined): string {
   const callers = process.env["COPPICE_APP_NODE"];
   delete process.env["COPPICE_APP_NODE"]; // the server is to see the environment as it was
   if (given === undefined) return callers ?? process.execPath;
-  const candidates = given.includes("/")
-    ? [resolve(given)]
-    : (process.env["PATH"] ?? "").split(delimiter).map((directory) => join(directory, given));
-  for (const candidate of candidates) {
-    try {
-      accessSync(candidate, constants.X_OK);
-      if (statSync(candidate).isFile()) return join(realpathSync(dirname(candidate)), basename(candidate));
-    } catch {
-      // the next one
-    }
-  }
+  const path = given.includes("/") ? resolve(given) : findExecutable(given);
+  if (path !== null && isExecutable(path)) return join(realpathSync(dirname(path)), basename(path));
   throw new CoppiceError("COPPICE_ARGUMENT", `--node ${given}: there is no such executable`);
 }
 

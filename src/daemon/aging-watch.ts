@@ -35,8 +35,10 @@ export class AgingWatch {
     this.#options = options;
   }
 
-  begin(instance: InstanceId, pid: number): void {
-    if (this.#watched.get(instance)?.pid === pid) return;
+  /** `isServer`: the process itself said that it serves; else it is the first of its tree, as init started it. */
+  begin(instance: InstanceId, pid: number, isServer = false): void {
+    const known = this.#watched.get(instance);
+    if (known !== undefined && (known.pid === pid || !isServer)) return;
     const model = new AgingModel({ horizonMs: this.#options.horizonMs });
     this.#watched.set(instance, { pid, model, outside: null, cpu: null, probeAtMs: null, traffic: null, latest: null, report: null });
   }

@@ -19,6 +19,7 @@ import { Engine } from "./engine.ts";
 import { EventLog } from "./event-log.ts";
 import { Journal } from "./journal.ts";
 import { Peers } from "./peers.ts";
+import { PortWatch } from "./port-watch.ts";
 import { clusterStatus } from "./status.ts";
 
 export class Daemon {
@@ -26,6 +27,7 @@ export class Daemon {
   readonly #startedAtMs = Date.now();
   readonly #events: EventLog;
   readonly #watch: AgingWatch;
+  readonly #ports: PortWatch;
   readonly #peers: Peers;
   readonly #engine: Engine;
   readonly #regenerator: Regenerator;
@@ -45,10 +47,15 @@ export class Daemon {
       sampleIntervalMs: settings.sampleIntervalMs,
       onAging: (instance, report) => this.#engine.accept({ kind: "aging", instance, report }),
     });
+    this.#ports = new PortWatch((instance, socketPath) => this.#listensUnprobed(instance, socketPath));
     this.#peers = new Peers({
       path: paths.controlSocket,
       clusterKey,
       accept: (fact) => this.#engine.accept(fact),
+      onInstance: (instance, pid) => {
+        this.#ports.end(instance);
+        this.#watch.begin(instance, pid, true);
+      },
       onSample: (instance, sample) => this.#watch.probeSample(instance, sample),
       onTraffic: (upstreams) => {
         for (const upstream of upstreams) this.#watch.traffic(upstream.id, upstream);
@@ -91,17 +98,25 @@ export class Daemon {
     if (this.#engine.recovered) tellInit({ kind: "roster" });
   }
 
+  #listensUnprobed(instance: InstanceId, socketPath: string): void {
+    const { port } = this.#welcome.spec;
+    if (port === null) return;
+    this.#engine.accept({ kind: "instance-listening", instance, at: { address: null, port }, socketPath });
+    const text = "the nodes have no probe (no Node process of theirs listens): they are watched from outside, and keep their own sessions";
+    this.#notice(instance, "info", "no-probe", text);
+  }
+
   #nextRequest(): string {
     this.#requests += 1;
     return `request-${this.#startedAtMs.toString(36)}-${this.#requests}`;
   }
 
   /** Null while another reload is under way. */
-  #reload({ environment, script, workingDirectory, asTyped }: ReloadRequest): { id: string; release: string } | null {
+  #reload({ environment, ...place }: ReloadRequest): { id: string; release: string } | null {
     const { state } = this.#engine;
     const running = state.releases.find(({ id }) => id === state.release);
     if (state.rollout !== null || running === undefined) return null;
-    const release = { ...running, script, workingDirectory, asTyped, id: String(state.nextRelease) };
+    const release = { ...running, ...place, id: String(state.nextRelease) };
     const request = this.#nextRequest();
     this.#engine.accept({
       kind: "reload",
@@ -131,6 +146,7 @@ export class Daemon {
     switch (message.kind) {
       case "started":
         this.#watch.begin(message.instance, message.pid);
+        if (message.port !== null) this.#ports.begin(message.instance, message.port);
         this.#engine.accept({ ...message, kind: "instance-started" });
         break;
       case "start-failed":
@@ -138,10 +154,14 @@ export class Daemon {
         break;
       case "exited":
         this.#watch.end(message.instance);
+        this.#ports.end(message.instance);
         this.#engine.accept({ ...message, kind: "instance-exited" });
         break;
       case "roster":
-        for (const { instance, pid } of message.instances) this.#watch.begin(instance, pid);
+        for (const { instance, pid, port } of message.instances) {
+          this.#watch.begin(instance, pid);
+          if (port !== null) this.#ports.begin(instance, port);
+        }
         this.#engine.accept({ kind: "recovered", roster: message.instances });
         break;
       case "bound":

@@ -28,6 +28,8 @@ export interface PeersOptions {
   readonly path: string;
   readonly clusterKey: string;
   readonly accept: (fact: Fact) => void;
+  /** The process that serves is there. */
+  readonly onInstance: (instance: InstanceId, pid: number) => void;
   readonly onSample: (instance: InstanceId, sample: Sample) => void;
   readonly onTraffic: (upstreams: readonly UpstreamTraffic[]) => void;
   readonly onNotice: (peer: string, level: string, code: string, text: string) => void;
@@ -87,7 +89,10 @@ export class Peers {
     } else if (role === "replicator") {
       this.replicator = { pid, sessions: null, conflictsTotal: null };
       this.#options.accept({ kind: "replicator-link", up: true });
-    } else this.#options.accept({ kind: "instance-link", instance: id, up: true });
+    } else {
+      this.#options.onInstance(id, pid);
+      this.#options.accept({ kind: "instance-link", instance: id, up: true });
+    }
   }
 
   #left(peer: Peer): void {

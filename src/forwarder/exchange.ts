@@ -9,10 +9,11 @@ import { cookieValue } from "../routing/affinity.ts";
 import { type AttemptEnd, isUnsafe, resendVerdict } from "../routing/resend-rule.ts";
 import type { Upstream } from "../routing/upstream-table.ts";
 import type { Dispatcher } from "./dispatcher.ts";
-import { clientHeader, fencedHeader, requestHeaders } from "./headers.ts";
+import { clientHeader, fencedHeader, forwardedHeaders, requestHeaders } from "./headers.ts";
 import { HeldAnswer } from "./held-answer.ts";
 import { diedInProcess, notSavedWhole, parkedTooLong, refuse, tooManyParked } from "./refusals.ts";
 import { SavedBody } from "./saved-body.ts";
+import { upstreamAddress } from "./upstream-address.ts";
 
 /** A request is refused by a fence or finds a socket gone only in races with a table on its way: more is a fault. */
 const attemptsMax = 20;
@@ -116,10 +117,11 @@ export class Exchange {
   #send(upstream: Upstream): void {
     const { socket, rawHeaders, url = "/" } = this.#request;
     const first = upstream.route.probed
-      ? ([clientHeader, `${this.#dispatcher.markOf(upstream.id)} ${socket.remoteAddress ?? "-"} ${socket.remotePort ?? 0}`] as const)
-      : null;
+      ? [clientHeader, `${this.#dispatcher.markOf(upstream.id)} ${socket.remoteAddress ?? "-"} ${socket.remotePort ?? 0}`]
+      : forwardedHeaders(this.#request);
+    const address = upstreamAddress(upstream.route.sockets[this.#listener] ?? "");
     const outgoing = sendRequest({
-      socketPath: upstream.route.sockets[this.#listener],
+      ...("path" in address ? { socketPath: address.path } : address),
       agent: this.#dispatcher.agentOf(upstream.id),
       method: this.#method,
       path: url,

@@ -4,31 +4,47 @@
  * Headers are flat arrays, name and value in turn, as Node's parser gives them.
  */
 
+import type { IncomingMessage } from "node:http";
+
 export const clientHeader = "x-coppice-client";
 export const fencedHeader = "x-coppice-fenced";
 
 const hopByHop: ReadonlySet<string> = new Set(["connection", "keep-alive", "proxy-connection", "te", "upgrade", "proxy-authenticate"]);
 
-/** Headers for the application. `first` is written in front of all. */
-export function requestHeaders(raw: readonly string[], first: readonly [string, string] | null): string[] {
+/** For a node without a probe, which sees the forwarder as its client. What the client itself said of that is not believed. */
+export function forwardedHeaders({ socket, headers }: IncomingMessage): string[] {
+  const host = headers.host === undefined ? [] : ["X-Forwarded-Host", headers.host];
+  return ["X-Forwarded-For", socket.remoteAddress ?? "unknown", "X-Forwarded-Proto", "http", ...host];
+}
+
+function isForwarded(lower: string): boolean {
+  return lower === "forwarded" || lower.replaceAll("_", "-").startsWith("x-forwarded-");
+}
+
+/** Headers for the application. `first` is written in front of all: the private header, or the forwarded ones. */
+export function requestHeaders(raw: readonly string[], first: readonly string[]): string[] {
   const named = connectionTokens(raw);
-  const headers: string[] = first === null ? [] : [...first];
+  const headers = [...first];
+  const forwarded = first[0] !== clientHeader;
   for (let at = 0; at + 1 < raw.length; at += 2) {
     const name = raw[at] ?? "";
     const lower = name.toLowerCase();
     // The forwarder has answered `Expect: 100-continue` itself.
     if (hopByHop.has(lower) || named.has(lower) || lower === "expect" || isPrivate(lower)) continue;
+    if (forwarded && isForwarded(lower)) continue;
     headers.push(name, raw[at + 1] ?? "");
   }
   return headers;
 }
 
 /** For an upgrade the connection's own headers are the point: only the private one is taken out. */
-export function upgradeHeaders(raw: readonly string[], first: readonly [string, string] | null): string[] {
-  const headers: string[] = first === null ? [] : [...first];
+export function upgradeHeaders(raw: readonly string[], first: readonly string[]): string[] {
+  const headers = [...first];
+  const forwarded = first[0] !== clientHeader;
   for (let at = 0; at + 1 < raw.length; at += 2) {
     const name = raw[at] ?? "";
-    if (!isPrivate(name.toLowerCase())) headers.push(name, raw[at + 1] ?? "");
+    const lower = name.toLowerCase();
+    if (!isPrivate(lower) && !(forwarded && isForwarded(lower))) headers.push(name, raw[at + 1] ?? "");
   }
   return headers;
 }

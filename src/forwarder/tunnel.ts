@@ -9,7 +9,8 @@ import type { ListenerId } from "../model/node.ts";
 import { cookieValue } from "../routing/affinity.ts";
 import type { Upstream } from "../routing/upstream-table.ts";
 import type { Dispatcher } from "./dispatcher.ts";
-import { clientHeader, upgradeHeaders } from "./headers.ts";
+import { clientHeader, forwardedHeaders, upgradeHeaders } from "./headers.ts";
+import { upstreamAddress } from "./upstream-address.ts";
 
 /** An unmasked close frame with status 1012. */
 const serviceRestart = Buffer.from([0x88, 0x02, 0x03, 0xf4]);
@@ -48,7 +49,7 @@ export class Tunnel {
     const { table, streams } = this.#dispatcher;
     const path = upstream.route.sockets[listener];
     if (path === undefined) return void this.#client.end(unavailable);
-    const server = connect({ path, allowHalfOpen: true });
+    const server = connect({ ...upstreamAddress(path), allowHalfOpen: true });
     this.#upstream = upstream;
     this.#server = server;
     table.begin(upstream, false);
@@ -77,8 +78,8 @@ export class Tunnel {
   #head(upstream: Upstream): string {
     const { method = "GET", url = "/", httpVersion, rawHeaders, socket } = this.#request;
     const first = upstream.route.probed
-      ? ([clientHeader, `${this.#dispatcher.markOf(upstream.id)} ${socket.remoteAddress ?? "-"} ${socket.remotePort ?? 0}`] as const)
-      : null;
+      ? [clientHeader, `${this.#dispatcher.markOf(upstream.id)} ${socket.remoteAddress ?? "-"} ${socket.remotePort ?? 0}`]
+      : forwardedHeaders(this.#request);
     const headers = upgradeHeaders(rawHeaders, first);
     let head = `${method} ${url} HTTP/${httpVersion}\r\n`;
     for (let at = 0; at + 1 < headers.length; at += 2) head += `${headers[at]}: ${headers[at + 1]}\r\n`;

@@ -12,7 +12,7 @@ import { controlProtocol } from "../model/control.ts";
 import type { InstanceId } from "../model/node.ts";
 import { type InitFile, takeHome } from "./home.ts";
 import { Instance, type StartOrder } from "./instance.ts";
-import { bindSocket, type ListeningSocket } from "./listening-sockets.ts";
+import { anyFreePort, bindSocket, type ListeningSocket } from "./listening-sockets.ts";
 import { OwnProcess } from "./own-process.ts";
 
 /** Shares of stopTimeoutMs: requests finish first, then the nodes, then what is left for the store. */
@@ -105,7 +105,7 @@ export class Init {
       case "roster":
         this.#tell({
           kind: "roster",
-          instances: [...this.#instances.values()].map(({ id, pid, startedAtMs }) => ({ instance: id, pid, startedAtMs })),
+          instances: [...this.#instances.values()].map(({ id, pid, startedAtMs, port }) => ({ instance: id, pid, startedAtMs, port })),
           processes: [this.#monitor, this.#forwarder, this.#replicator].map((own) => ({ id: own.id, pid: own.pid ?? 0 })),
         });
         break;
@@ -118,17 +118,19 @@ export class Init {
   #start(order: StartOrder): void {
     const running = this.#instances.get(order.instance);
     if (this.#shutDownAtMs !== null) return;
-    if (running !== undefined) return this.#tell({ kind: "started", instance: running.id, pid: running.pid });
+    if (running !== undefined) return this.#tell({ kind: "started", instance: running.id, pid: running.pid, port: running.port });
     // Started and ended while the monitor was away: an id is started once.
     if (this.#startedIds.has(order.instance))
       return this.#tell({ kind: "exited", instance: order.instance, code: null, signal: null, tail: [] });
     this.#startedIds.add(order.instance);
+    const port = order.release.kind === "command" && this.#spec.port !== null ? this.#freePort() : null;
     const instance = new Instance({
       order,
-      birth: this.#birthOf(order),
+      birth: this.#birthOf(order, port),
+      directory: this.#spec.paths.directory,
       stdout: this.#out,
       stderr: this.#err,
-      onStarted: (pid) => this.#tell({ kind: "started", instance: order.instance, pid }),
+      onStarted: (pid) => this.#tell({ kind: "started", instance: order.instance, pid, port }),
       onFailed: (reason) => {
         this.#instances.delete(order.instance);
         this.#tell({ kind: "start-failed", instance: order.instance, reason });
@@ -143,7 +145,16 @@ export class Init {
     this.#instances.set(order.instance, instance);
   }
 
-  #birthOf(order: StartOrder): InstanceBirth {
+  /** A command is given a port of its own: one without a probe cannot share. */
+  #freePort(): number {
+    const taken = new Set([...this.#instances.values()].map(({ port }) => port));
+    for (;;) {
+      const port = anyFreePort();
+      if (!taken.has(port)) return port;
+    }
+  }
+
+  #birthOf(order: StartOrder, port: number | null): InstanceBirth {
     const { paths, settings } = this.#spec;
     return {
       protocol: controlProtocol,
@@ -155,6 +166,7 @@ export class Init {
       mark: markFor(this.#clusterKey, order.instance),
       controlSocket: paths.controlSocket,
       storeSocket: paths.storeSocket,
+      givenPort: port === null || this.#spec.port === null ? null : { own: port, public: this.#spec.port },
       listenDirectory: paths.listenDirectory,
       sampleIntervalMs: settings.sampleIntervalMs,
       quietMs: settings.quietMs,

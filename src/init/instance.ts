@@ -4,11 +4,13 @@
  * stop ladder: signal, grace, SIGKILL of the whole group.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { rmSync } from "node:fs";
 import type { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { InstanceBirth, ToInit } from "../model/birth.ts";
 import type { InstanceId } from "../model/node.ts";
 import { LogLines } from "./log-lines.ts";
+import { claimPath, wrappedEnvironment } from "./wrapped.ts";
 
 const probePath = fileURLToPath(new URL("../probe/inside/preload.js", import.meta.url));
 
@@ -26,6 +28,8 @@ export interface InstanceExit {
 export interface InstanceOptions {
   readonly order: StartOrder;
   readonly birth: InstanceBirth;
+  /** The cluster's private directory. */
+  readonly directory: string;
   readonly stdout: Writable;
   readonly stderr: Writable;
   readonly onStarted: (pid: number) => void;
@@ -36,7 +40,9 @@ export interface InstanceOptions {
 export class Instance {
   readonly id: InstanceId;
   readonly startedAtMs: number;
+  readonly port: number | null;
   readonly #child: ChildProcess;
+  readonly #isCommand: boolean;
   #ladder: NodeJS.Timeout | null = null;
   #ended = false;
 
@@ -44,9 +50,12 @@ export class Instance {
     const { order, birth } = options;
     this.id = order.instance;
     this.startedAtMs = Date.now();
-    this.#child = spawn(order.release.nodePath, argumentsOf(order), {
+    this.port = birth.givenPort?.own ?? null;
+    this.#isCommand = order.release.kind === "command";
+    const [program, args] = commandLineOf(order);
+    this.#child = spawn(program, args, {
       cwd: order.release.workingDirectory,
-      env: environmentOf(order),
+      env: environmentOf(options),
       stdio: ["ignore", "pipe", "pipe", "pipe"],
       detached: true, // a group of its own: Ctrl-C in the terminal is for init, and the ladder ends helpers too
     });
@@ -64,6 +73,7 @@ export class Instance {
     this.#child.on("exit", () => {
       this.#ended = true;
       this.#signalGroup("SIGKILL");
+      if (this.#isCommand) rmSync(claimPath(birth), { force: true });
       // A helper in a session of its own may still hold the pipes: they are not waited for long.
       setTimeout(() => {
         this.#child.stdout?.destroy();
@@ -85,7 +95,9 @@ export class Instance {
     if (this.#ended) return;
     if (signal === "SIGKILL") this.#signalGroup("SIGKILL");
     if (this.#ladder !== null) return;
-    this.#child.kill(signal);
+    // A wrapper may keep the signal to itself: all of its tree is told.
+    if (this.#isCommand) this.#signalGroup(signal);
+    else this.#child.kill(signal);
     this.#ladder = setTimeout(() => this.#signalGroup("SIGKILL"), graceMs);
   }
 
@@ -105,17 +117,28 @@ export class Instance {
   }
 }
 
-function argumentsOf(order: StartOrder): string[] {
-  return [...order.release.nodeArguments, "--require", probePath, order.release.script, ...order.release.arguments];
+function commandLineOf({ release }: StartOrder): [string, string[]] {
+  if (release.kind === "command") return [release.script, [...release.arguments]];
+  return [release.nodePath, [...release.nodeArguments, "--require", probePath, release.script, ...release.arguments]];
 }
 
-function environmentOf(order: StartOrder): NodeJS.ProcessEnv {
-  return {
+function environmentOf({ order, birth, directory }: InstanceOptions): NodeJS.ProcessEnv {
+  const { instance, node, nodeIndex, generation, release } = order;
+  const environment = {
     ...process.env,
-    ...order.release.environment,
+    ...release.environment,
+    ...(birth.givenPort === null ? {} : { PORT: String(birth.givenPort.own) }),
     COPPICE_BIRTH_FD: "3",
-    COPPICE_NODE: order.node,
-    COPPICE_NODE_INDEX: String(order.nodeIndex),
-    COPPICE_GENERATION: String(order.generation),
+    COPPICE_NODE: node,
+    COPPICE_NODE_INDEX: String(nodeIndex),
+    COPPICE_GENERATION: String(generation),
   };
+  if (release.kind === "script") return environment;
+  return wrappedEnvironment(environment, {
+    instance,
+    nodePath: release.nodePath,
+    probePath,
+    directory,
+    listenDirectory: birth.listenDirectory,
+  });
 }

@@ -40,3 +40,13 @@ export function bindSocket(id: ListenerId, at: ListenAddress): ListeningSocket |
   }
   return { code };
 }
+
+/** A port of the loopback that nobody listens on at this moment. */
+export function anyFreePort(): number {
+  const handle = createServerHandle("127.0.0.1", 0, 4, null, 0);
+  if (typeof handle === "number") throw new Error(`no free port: ${getSystemErrorName(handle)}`);
+  const name: { port?: number } = {};
+  handle.getsockname(name);
+  handle.close();
+  return name.port ?? 0;
+}

@@ -8,6 +8,7 @@
 import { Server as HttpServer } from "node:http";
 import { type AddressInfo, isIPv6, Server as NetServer } from "node:net";
 import { networkInterfaces } from "node:os";
+import type { InstanceBirth } from "../model/birth.ts";
 import type { ListenAddress } from "../model/node.ts";
 
 export interface MovedListener {
@@ -19,6 +20,7 @@ export interface MovedListener {
 export interface MoveOptions {
   readonly directory: string;
   readonly instance: string;
+  readonly givenPort: InstanceBirth["givenPort"];
   readonly onMoved: (server: HttpServer, listener: MovedListener) => void;
   readonly onClosed: (listener: MovedListener) => void;
   readonly onNotice: (code: string, text: string) => void;
@@ -38,7 +40,8 @@ interface Internals {
   _handle: unknown;
 }
 
-export function moveListeners(options: MoveOptions): void {
+/** `begun` is asked at each listen on a fixed port: null where this process is not the instance. */
+export function moveListeners(begun: (listens: boolean) => MoveOptions | null): void {
   const prototype = NetServer.prototype as unknown as Internals; // Node's own method, see above
   const listen2 = prototype._listen2;
   const taken = new Set<string>();
@@ -46,13 +49,15 @@ export function moveListeners(options: MoveOptions): void {
   prototype._listen2 = function (this: NetServer, address, port, addressType, backlog, fd, flags): void {
     const listenAsAsked = () => listen2.call(this, address, port, addressType, backlog, fd, flags);
     if (port === 0 && !(typeof fd === "number" && fd >= 0) && taken.size === 0 && isPlainHttp(this)) {
-      options.onNotice(
+      begun(false)?.onNotice(
         "random-port",
         "the server listens on a port drawn at random, which is left to it; a server that honours PORT can be given one with --port",
       );
     }
     const handle = (this as unknown as Internals)._handle; // set in a worker of node:cluster
     if (!(port > 0) || (typeof fd === "number" && fd >= 0) || handle) return listenAsAsked();
+    const options = begun(true);
+    if (options === null) return listenAsAsked();
     if (!isPlainHttp(this)) {
       options.onNotice("not-http", `port ${port} is not plain HTTP: it is left to the server itself and is not shared between nodes`);
       return listenAsAsked();
@@ -62,7 +67,7 @@ export function moveListeners(options: MoveOptions): void {
     taken.add(key);
     count += 1;
     const listener: MovedListener = {
-      at: { address, port },
+      at: { address, port: port === options.givenPort?.own ? options.givenPort.public : port },
       socketPath: `${options.directory}/${options.instance}-${count}.sock`,
       listenerKind: "http",
     };
@@ -71,7 +76,7 @@ export function moveListeners(options: MoveOptions): void {
       taken.delete(key);
       options.onClosed(listener);
     });
-    this.address = () => addressAsAsked(address, port);
+    this.address = () => addressAsAsked(address, listener.at.port);
     listen2.call(this, listener.socketPath, -1, -1, backlog, undefined, flags);
   };
 }

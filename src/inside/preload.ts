@@ -7,27 +7,62 @@ import { readSync } from "node:fs";
 import { Socket } from "node:net";
 import { isMainThread } from "node:worker_threads";
 import type { InstanceBirth } from "../model/birth.ts";
+import { type MoveOptions, moveListeners } from "./listeners.ts";
 import { Probe } from "./probe.ts";
+import { Sessions } from "./session/install.ts";
+import { claim, forgetWrapping, passOn } from "./wrapped.ts";
 
 const birthLineBytesMax = 64 * 1024;
 /** After init's death the server may still end by itself, so long. */
 const orphanGraceMs = 5_000;
 
 const descriptor = process.env["COPPICE_BIRTH_FD"];
-if (isMainThread && descriptor !== undefined) begin(Number(descriptor));
+const claimPath = process.env["COPPICE_CLAIM"];
+if (isMainThread && descriptor !== undefined) {
+  if (claimPath === undefined) installAt(Number(descriptor));
+  else waitForListen(Number(descriptor), claimPath);
+}
 
-function begin(fd: number): void {
+/** `node server.js`: this process is the instance. */
+function installAt(fd: number): void {
   delete process.env["COPPICE_BIRTH_FD"];
   forgetPreload();
-  const birth = readBirth(fd);
-  if (birth === null) return;
-  endWithInit(fd);
+  install(() => begin(fd), true);
+}
+
+/** In the tree of a command: the first process that listens is the instance. */
+function waitForListen(fd: number, path: string): void {
+  passOn(fd);
+  install(() => {
+    if (!claim(path)) return null;
+    forgetWrapping(__filename);
+    return begin(fd);
+  }, false);
+}
+
+function install(born: () => InstanceBirth | null, atOnce: boolean): void {
   try {
-    new Probe(birth).install();
+    const sessions = new Sessions();
+    let options: MoveOptions | null | undefined;
+    const begun = (listens: boolean) => {
+      if (options === undefined && listens) {
+        const birth = born();
+        options = birth === null ? null : new Probe(birth, sessions).begin();
+      }
+      return options ?? null;
+    };
+    moveListeners(begun);
+    if (atOnce) begun(true);
   } catch (error) {
     // The application runs on; that it was not moved will show as a port in use, and here is why.
     process.stderr.write(`coppice: the probe could not be installed: ${error instanceof Error ? error.stack : String(error)}\n`);
   }
+}
+
+function begin(fd: number): InstanceBirth | null {
+  const birth = readBirth(fd);
+  if (birth !== null) endWithInit(fd);
+  return birth;
 }
 
 /** Forked helpers must not load the probe, and the application sees its own arguments. */

@@ -9,9 +9,9 @@ import type { InstanceBirth } from "../model/birth.ts";
 import { controlProtocol, type FromInstance, type ToInstance } from "../model/control.ts";
 import { collectEvidence } from "./evidence.ts";
 import { Indicators } from "./indicators.ts";
-import { type MovedListener, moveListeners } from "./listeners.ts";
+import type { MovedListener, MoveOptions } from "./listeners.ts";
 import { Requests } from "./requests.ts";
-import { installSessions } from "./session/install.ts";
+import type { Sessions } from "./session/install.ts";
 
 const noticesMax = 50;
 
@@ -21,11 +21,13 @@ export class Probe {
   readonly #notices: FromInstance[] = [];
   readonly #cookies: FromInstance[] = [];
   readonly #requests: Requests;
+  readonly #sessions: Sessions;
   #link: Link | null = null;
   #indicators: Indicators | null = null;
 
-  constructor(birth: InstanceBirth) {
+  constructor(birth: InstanceBirth, sessions: Sessions) {
     this.#birth = birth;
+    this.#sessions = sessions;
     this.#requests = new Requests({
       mark: birth.mark,
       quietMs: birth.quietMs,
@@ -33,11 +35,19 @@ export class Probe {
     });
   }
 
-  install(): void {
+  /** Connects to the monitor; what the listeners of this process are to be told is returned. */
+  begin(): MoveOptions {
     const { instance, token, controlSocket } = this.#birth;
-    const sessions = installSessions(this.#birth, (message) => this.#say(message));
-    moveListeners({
+    this.#sessions.begin(this.#birth, (message) => this.#say(message));
+    this.#link = new Link({
+      path: controlSocket,
+      hello: { kind: "hello", protocol: controlProtocol, role: "instance", id: instance, token, pid: process.pid },
+      onUp: () => this.#tellLevel(),
+      onFrame: ({ head }) => this.#heard(head as ToInstance), // the monitor, on its private socket
+    });
+    return {
       directory: this.#birth.listenDirectory,
+      givenPort: this.#birth.givenPort,
       instance,
       onMoved: (server, listener) => {
         this.#requests.watch(server);
@@ -50,13 +60,7 @@ export class Probe {
         this.#tell({ kind: "listener-closed", at: listener.at });
       },
       onNotice: (code, text) => this.#say({ kind: "notice", level: "warning", code, text }),
-    });
-    this.#link = new Link({
-      path: controlSocket,
-      hello: { kind: "hello", protocol: controlProtocol, role: "instance", id: instance, token, pid: process.pid },
-      onUp: () => this.#tellLevel(),
-      onFrame: ({ head }) => this.#heard(head as ToInstance, sessions.flush), // the monitor, on its private socket
-    });
+    };
   }
 
   #tell(message: FromInstance): boolean {
@@ -80,7 +84,7 @@ export class Probe {
     this.#requests.tellQuietAgain();
   }
 
-  #heard(message: ToInstance, flush: () => Promise<{ writes: number; checksum: string }>): void {
+  #heard(message: ToInstance): void {
     switch (message.kind) {
       case "fence":
         this.#requests.fence();
@@ -90,7 +94,7 @@ export class Probe {
         this.#requests.unfence();
         break;
       case "hand-off":
-        flush().then(
+        this.#sessions.flush().then(
           ({ writes, checksum }) => this.#tell({ kind: "handed-off", writes, checksum }),
           (error: unknown) => this.#say({ kind: "notice", level: "warning", code: "hand-off-failed", text: String(error) }),
         );

@@ -67,7 +67,7 @@ export interface RegenerateRequest {
 }
 
 /** Where the new release lies: what the caller found where the links of `asTyped` lead now. */
-export interface ReloadRequest extends Pick<Release, "script" | "workingDirectory" | "asTyped"> {
+export interface ReloadRequest extends Pick<Release, "kind" | "script" | "arguments" | "workingDirectory" | "asTyped"> {
   /** Laid over the environment of the cluster. */
   readonly environment: Readonly<Record<string, string>>;
 }

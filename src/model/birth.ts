@@ -18,6 +18,8 @@ export interface InstanceBirth {
   readonly mark: string;
   readonly controlSocket: string;
   readonly storeSocket: string;
+  /** The port that this instance was given in `PORT`, and the one that it stands for; null: the server has its own. */
+  readonly givenPort: { readonly own: number; readonly public: number } | null;
   /** Directory for the moved listeners' sockets; their names start with the instance id. */
   readonly listenDirectory: string;
   readonly sampleIntervalMs: number;
@@ -69,6 +71,8 @@ export interface RosterEntry {
   readonly instance: InstanceId;
   readonly pid: number;
   readonly startedAtMs: number;
+  /** What it was given in `PORT` for itself alone; null for most. */
+  readonly port: number | null;
 }
 
 /** monitor → init */
@@ -93,7 +97,7 @@ export type ToInit =
 /** init → monitor */
 export type FromInit =
   | Welcome
-  | { readonly kind: "started"; readonly instance: InstanceId; readonly pid: number }
+  | { readonly kind: "started"; readonly instance: InstanceId; readonly pid: number; readonly port: number | null }
   | { readonly kind: "start-failed"; readonly instance: InstanceId; readonly reason: string }
   | {
       readonly kind: "exited";

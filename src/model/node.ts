@@ -27,14 +27,16 @@ export interface Release {
   readonly nodePath: string;
   /** Arguments for that Node before the script (the user's own, without the probe). */
   readonly nodeArguments: readonly string[];
-  /** Absolute path of the script. */
+  /** A Node script, or a command (`npm start`) in whose process tree the server is. */
+  readonly kind: "script" | "command";
+  /** Absolute path of the script, or of the command's executable. */
   readonly script: string;
   readonly arguments: readonly string[];
   /** Absolute path. */
   readonly workingDirectory: string;
   readonly environment: Readonly<Record<string, string>>;
   /** Before links were resolved: what the next release is resolved from anew. */
-  readonly asTyped: { readonly script: string; readonly workingDirectory: string };
+  readonly asTyped: { readonly script: string; readonly arguments: readonly string[]; readonly workingDirectory: string };
 }
 
 /** Where the application asked to listen, and so where the forwarder listens. */

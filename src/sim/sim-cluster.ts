@@ -101,7 +101,9 @@ export class SimCluster {
   restartMonitor(): void {
     this.#monitorAlive = true;
     this.state = this.inputs.reduce((state, input) => step(state, input).state, initialState());
-    const roster = [...this.instances.values()].filter(({ alive }) => alive).map(({ id, pid }) => ({ instance: id, pid, startedAtMs: 0 }));
+    const roster = [...this.instances.values()]
+      .filter(({ alive }) => alive)
+      .map(({ id, pid }) => ({ instance: id, pid, startedAtMs: 0, port: null }));
     this.tell({ kind: "recovered", roster });
     for (const forwarder of this.#forwarders) this.#answer({ kind: "forwarder-link", forwarder, up: true });
     for (const { id, alive, listening } of this.instances.values()) {

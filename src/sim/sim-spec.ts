@@ -5,10 +5,10 @@ import type { Release } from "../model/node.ts";
 import type { Settings } from "../model/settings.ts";
 
 export function simRelease(id: string): Release {
-  const asTyped = { script: "/current/server.js", workingDirectory: "/current" };
+  const asTyped = { script: "/current/server.js", arguments: [], workingDirectory: "/current" };
   const workingDirectory = `/releases/${id}`;
   const script = `${workingDirectory}/server.js`;
-  return { id, nodePath: "/node", nodeArguments: [], script, arguments: [], workingDirectory, environment: {}, asTyped };
+  return { id, kind: "script", nodePath: "/node", nodeArguments: [], script, arguments: [], workingDirectory, environment: {}, asTyped };
 }
 
 export function simSpec(nodes: number, settings: Partial<Settings> = {}): ClusterSpec {

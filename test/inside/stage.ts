@@ -43,6 +43,7 @@ export class InsideStage {
       mark,
       controlSocket: join(this.directory, "c"),
       storeSocket: join(this.directory, "s"),
+      givenPort: null,
       listenDirectory: this.directory,
       sampleIntervalMs: 100,
       quietMs: 50,

@@ -52,13 +52,14 @@ export class ReplicatorStage {
       mark: "m",
       controlSocket: join(this.directory, "c"),
       storeSocket: join(this.directory, "s"),
+      givenPort: null,
       listenDirectory: this.directory,
       sampleIntervalMs: 1_000,
       quietMs: 100,
       sessionStoreTimeoutMs: timeoutMs,
       replaceSessionStore: true,
     };
-    return new StoreClient(birth);
+    return new StoreClient(() => birth);
   }
 
   async revoke(instance: string): Promise<Extract<FromReplicator, { kind: "revoked" }>> {

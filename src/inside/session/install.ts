@@ -10,11 +10,6 @@ import { findDefaultStores, type StoreConstructor, type StoreKind } from "./defa
 import { type Base, ReplicatedStore } from "./replicated-store.ts";
 import { StoreClient } from "./store-client.ts";
 
-export interface Sessions {
-  /** Resolves when every write is acknowledged, with this connection's tally. */
-  flush(): Promise<{ writes: number; checksum: string }>;
-}
-
 type Callback = ((error: unknown, result?: unknown) => void) | undefined;
 type StoreObject = Record<string, unknown>;
 interface SessionObject {
@@ -23,20 +18,62 @@ interface SessionObject {
 }
 type SessionedRequest = IncomingMessage & { sessionID?: string };
 
-export function installSessions(birth: InstanceBirth, tell: (message: FromInstance) => boolean): Sessions {
-  const client = new StoreClient(birth);
-  if (birth.replaceSessionStore) {
+type Tell = (message: FromInstance) => boolean;
+
+/**
+ * Made before the application loads; until it begins, and in processes where it never does, the stores are
+ * the application's own.
+ */
+export class Sessions {
+  readonly #client = new StoreClient(() => this.#born());
+  readonly #kinds: StoreKind[] = [];
+  #birth: InstanceBirth | null = null;
+  #tell: Tell = () => false;
+
+  constructor() {
     findDefaultStores((storeClass, kind) => {
-      new StoreReplacement(client, tell).install(storeClass, kind);
-      tell({
-        kind: "notice",
-        level: "info",
-        code: "session-store-replaced",
-        text: `the default in-memory store of ${kind} is replaced by the cluster's own: sessions outlive each process (--set replaceSessionStore=false turns it off)`,
-      });
+      new StoreReplacement(this.#client, { isActive: () => this.#isActive, tell: (message) => this.#tell(message) }).install(
+        storeClass,
+        kind,
+      );
+      this.#kinds.push(kind);
+      if (this.#isActive) this.#announce(kind);
     });
   }
-  return { flush: () => client.flush() };
+
+  begin(birth: InstanceBirth, tell: Tell): void {
+    this.#birth = birth;
+    this.#tell = tell;
+    if (this.#isActive) for (const kind of this.#kinds) this.#announce(kind);
+  }
+
+  /** Resolves when every write is acknowledged, with this connection's tally. */
+  flush(): Promise<{ writes: number; checksum: string }> {
+    return this.#client.flush();
+  }
+
+  get #isActive(): boolean {
+    return this.#birth?.replaceSessionStore === true;
+  }
+
+  #born(): InstanceBirth {
+    if (this.#birth === null) throw new Error("the session store is asked before the instance was born");
+    return this.#birth;
+  }
+
+  #announce(kind: StoreKind): void {
+    this.#tell({
+      kind: "notice",
+      level: "info",
+      code: "session-store-replaced",
+      text: `the default in-memory store of ${kind} is replaced by the cluster's own: sessions outlive each process (--set replaceSessionStore=false turns it off)`,
+    });
+  }
+}
+
+interface ReplacementContext {
+  readonly isActive: () => boolean;
+  readonly tell: Tell;
 }
 
 /** Stores are named by the order of their set-up, which is the same in every instance. */
@@ -44,15 +81,15 @@ let storesNamed = 0;
 
 class StoreReplacement {
   readonly #client: StoreClient;
-  readonly #tell: (message: FromInstance) => boolean;
+  readonly #context: ReplacementContext;
   readonly #stores = new WeakMap<StoreObject, ReplicatedStore>();
   /** What each raw or live session object was made from. */
   readonly #bases = new WeakMap<object, { readonly id: string; readonly base: Base }>();
   readonly #cookiesTold = new Set<string>();
 
-  constructor(client: StoreClient, tell: (message: FromInstance) => boolean) {
+  constructor(client: StoreClient, context: ReplacementContext) {
     this.#client = client;
-    this.#tell = tell;
+    this.#context = context;
   }
 
   install({ prototype }: StoreConstructor, kind: StoreKind): void {
@@ -80,7 +117,13 @@ class StoreReplacement {
         answer(replacement.#of(this).count(), callback);
       },
     };
-    for (const name of Object.getOwnPropertyNames(prototype)) if (name in methods) prototype[name] = methods[name];
+    for (const [name, method] of Object.entries(methods)) {
+      const own = prototype[name];
+      if (typeof own !== "function" || typeof method !== "function" || !Object.hasOwn(prototype, name)) continue;
+      prototype[name] = function (this: StoreObject, ...args: unknown[]): unknown {
+        return Reflect.apply(replacement.#context.isActive() ? method : own, this, args);
+      };
+    }
     if (kind === "express-session") this.#installExpress(prototype);
   }
 
@@ -89,6 +132,7 @@ class StoreReplacement {
     const createSession = prototype["createSession"] as (this: StoreObject, request: SessionedRequest, raw: object) => object; // express-session's Store
     prototype["createSession"] = function (this: StoreObject, request: SessionedRequest, raw: object): object {
       const session = createSession.call(this, request, raw);
+      if (!replacement.#context.isActive()) return session;
       const pinned = replacement.#bases.get(raw);
       if (pinned !== undefined) replacement.#bases.set(session, pinned);
       replacement.#tellCookie(request);
@@ -145,7 +189,7 @@ class StoreReplacement {
       const name = pair.slice(0, at).trim();
       if (at <= 0 || this.#cookiesTold.has(name) || !pair.includes(sessionID, at)) continue;
       this.#cookiesTold.add(name);
-      this.#tell({ kind: "affinity-cookie", name });
+      this.#context.tell({ kind: "affinity-cookie", name });
     }
   }
 }

@@ -29,15 +29,16 @@ interface Pending {
 }
 
 export class StoreClient {
-  readonly #birth: InstanceBirth;
+  readonly #birthOf: () => InstanceBirth;
   readonly #pending = new Map<number, Pending>();
   #link: Link | null = null;
   #next = 1;
   #tally = new Tally();
   #idle: (() => void)[] = [];
 
-  constructor(birth: InstanceBirth) {
-    this.#birth = birth;
+  /** `birthOf` is asked at the first call. */
+  constructor(birthOf: () => InstanceBirth) {
+    this.#birthOf = birthOf;
   }
 
   /** Rejects if the replicator cannot do it, or does not answer within the store's deadline. */
@@ -46,7 +47,7 @@ export class StoreClient {
     this.#next += 1;
     const link = this.#connect();
     return new Promise((resolve, reject) => {
-      const { sessionStoreTimeoutMs } = this.#birth;
+      const { sessionStoreTimeoutMs } = this.#birthOf();
       const timer = setTimeout(() => {
         this.#forget(request.n);
         reject(new Error(`the session store did not answer within ${sessionStoreTimeoutMs} ms`));
@@ -70,7 +71,7 @@ export class StoreClient {
 
   /** Connected at the first use: an application without sessions has no connection. */
   #connect(): Link {
-    const { storeSocket, instance, token } = this.#birth;
+    const { storeSocket, instance, token } = this.#birthOf();
     this.#link ??= new Link({
       path: storeSocket,
       hello: { kind: "hello", protocol: controlProtocol, role: "instance", id: instance, token, pid: process.pid },

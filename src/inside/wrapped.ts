@@ -1,0 +1,65 @@
+/**
+ * In the process tree of a command (`npm start`, `next start`, `tsx`), every Node process loads the probe, and
+ * the first that listens on a port *is* the instance. Until then each hands what the tree was given at birth
+ * on to the processes that it starts: Node closes inherited descriptors, so they must be passed by hand. All
+ * others stay inert.
+ */
+import { ChildProcess } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { delimiter } from "node:path";
+
+const birthVariable = "COPPICE_BIRTH_FD";
+
+interface SpawnOptions {
+  stdio?: unknown;
+  envPairs?: string[];
+}
+type Spawn = (this: ChildProcess, options: SpawnOptions) => unknown;
+
+let passing = true;
+
+/** Patches the one place where all asynchronous ways to start a process meet (Node 18 to 26). */
+export function passOn(fd: number): void {
+  const prototype = ChildProcess.prototype as unknown as { spawn: Spawn }; // not in Node's type declarations
+  const spawn = prototype.spawn;
+  prototype.spawn = function (options) {
+    const at = options.envPairs?.findIndex((pair) => pair.startsWith(`${birthVariable}=`)) ?? -1;
+    if (!passing || at < 0 || options.envPairs === undefined) return spawn.call(this, options);
+    const stdio: unknown[] = Array.isArray(options.stdio) ? [...options.stdio] : Array.from({ length: 3 }, () => options.stdio ?? "pipe");
+    while (stdio.length < 3) stdio.push("pipe");
+    const envPairs = options.envPairs.map((pair, index) => (index === at ? `${birthVariable}=${stdio.length}` : pair));
+    stdio.push(fd);
+    return spawn.call(this, { ...options, stdio, envPairs });
+  };
+}
+
+/** True for one process of the tree: the first that asks. */
+export function claim(path: string): boolean {
+  try {
+    closeSync(openSync(path, "wx", 0o600));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The application's environment as it would be without us; processes that it starts from now on are its own affair. */
+export function forgetWrapping(preload: string): void {
+  passing = false;
+  const { env } = process;
+  const shims = env["COPPICE_SHIMS"];
+  for (const name of [birthVariable, "COPPICE_CLAIM", "COPPICE_SHIMS"]) delete env[name];
+  if (shims !== undefined && env["PATH"] !== undefined)
+    env["PATH"] = env["PATH"]
+      .split(delimiter)
+      .filter((directory) => directory !== shims)
+      .join(delimiter);
+  const options = env["NODE_OPTIONS"]?.replace(requireOption(preload), "").trim();
+  if (options === undefined || options === "") delete env["NODE_OPTIONS"];
+  else env["NODE_OPTIONS"] = options;
+}
+
+/** As init writes it into NODE_OPTIONS: quoted, for paths with spaces. */
+export function requireOption(preload: string): string {
+  return `--require=${JSON.stringify(preload)}`;
+}
