@@ -8,10 +8,12 @@ import type { InstanceId } from "../model/node.ts";
 import type { AgingReport } from "../model/report.ts";
 import type { UpstreamTraffic } from "../model/routes.ts";
 import type { Sample } from "../model/sample.ts";
-import { cpuRatio, type OutsideReading, readProcess } from "./outside-sampler.ts";
+import { cpuRatio, type OutsideReading, readProcess, readTree } from "./outside-sampler.ts";
 
 interface Watched {
   readonly pid: number;
+  /** The process itself said that it serves; else it is the first of its tree. */
+  readonly isServer: boolean;
   readonly model: AgingModel;
   outside: { readonly reading: OutsideReading; readonly atMs: number } | null;
   cpu: number | null;
@@ -40,7 +42,8 @@ export class AgingWatch {
     const known = this.#watched.get(instance);
     if (known !== undefined && (known.pid === pid || !isServer)) return;
     const model = new AgingModel({ horizonMs: this.#options.horizonMs });
-    this.#watched.set(instance, { pid, model, outside: null, cpu: null, probeAtMs: null, traffic: null, latest: null, report: null });
+    const nothing = { outside: null, cpu: null, probeAtMs: null, traffic: null, latest: null, report: null };
+    this.#watched.set(instance, { pid, isServer, model, ...nothing });
   }
 
   end(instance: InstanceId): void {
@@ -49,6 +52,11 @@ export class AgingWatch {
 
   report(instance: InstanceId): AgingReport | null {
     return this.#watched.get(instance)?.report ?? null;
+  }
+
+  /** Of the process that serves, or of the first of its tree. */
+  pid(instance: InstanceId): number | null {
+    return this.#watched.get(instance)?.pid ?? null;
   }
 
   latest(instance: InstanceId): Sample | null {
@@ -63,7 +71,7 @@ export class AgingWatch {
   /** Called each sample interval: reads everybody from outside, and samples those whose probe is silent. */
   tick(nowMs: number): void {
     for (const [instance, watched] of this.#watched) {
-      const reading = readProcess(watched.pid);
+      const reading = watched.isServer ? readProcess(watched.pid) : readTree(watched.pid);
       if (reading === null) continue;
       if (watched.outside !== null) watched.cpu = cpuRatio(watched.outside.reading, reading, nowMs - watched.outside.atMs);
       watched.outside = { reading, atMs: nowMs };

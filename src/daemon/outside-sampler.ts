@@ -14,6 +14,35 @@ export interface OutsideReading {
   readonly cpuTicks: number;
 }
 
+/**
+ * The same of a process and all that descend from it, added up: a server without a probe may be a wrapper
+ * with workers. Limits are of one process, so of the descriptors only the fullest counts.
+ */
+export function readTree(pid: number): OutsideReading | null {
+  const root = readProcess(pid);
+  if (root === null) return null;
+  return childrenOf(pid)
+    .map(readTree)
+    .reduce<OutsideReading>((sum, child) => (child === null ? sum : together(sum, child)), root);
+}
+
+function together(one: OutsideReading, other: OutsideReading): OutsideReading {
+  const indicators: Record<string, number> = { ...one.indicators };
+  for (const [name, value] of Object.entries(other.indicators)) {
+    const before = indicators[name] ?? 0;
+    indicators[name] = name === "openFds" ? Math.max(before, value) : before + value;
+  }
+  return { indicators, limits: { ...other.limits, ...one.limits }, cpuTicks: one.cpuTicks + other.cpuTicks };
+}
+
+function childrenOf(pid: number): number[] {
+  const children = read(`/proc/${pid}/task/${pid}/children`) ?? "";
+  return children
+    .split(" ")
+    .filter((text) => text !== "")
+    .map(Number);
+}
+
 /** Reads pid's resident memory, descriptors, threads and CPU ticks; null if it is gone. */
 export function readProcess(pid: number): OutsideReading | null {
   const stat = read(`/proc/${pid}/stat`);

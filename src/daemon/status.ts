@@ -22,6 +22,7 @@ export function clusterStatus({ welcome, state, peers, watch, monitorStartedAtMs
     const latest = node.instance === null ? null : watch.latest(node.instance);
     return {
       ...node,
+      pid: (node.instance === null ? null : watch.pid(node.instance)) ?? node.pid,
       inFlight: traffic.reduce((sum, { total }) => sum + total, 0),
       requestsTotal: traffic.reduce((sum, { requestsTotal }) => sum + requestsTotal, 0),
       report: node.instance === null ? null : watch.report(node.instance),

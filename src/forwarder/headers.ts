@@ -14,7 +14,9 @@ const hopByHop: ReadonlySet<string> = new Set(["connection", "keep-alive", "prox
 /** For a node without a probe, which sees the forwarder as its client. What the client itself said of that is not believed. */
 export function forwardedHeaders({ socket, headers }: IncomingMessage): string[] {
   const host = headers.host === undefined ? [] : ["X-Forwarded-Host", headers.host];
-  return ["X-Forwarded-For", socket.remoteAddress ?? "unknown", "X-Forwarded-Proto", "http", ...host];
+  // A client of IPv4 is known by its IPv4 address, whatever the listening socket is.
+  const client = socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/i, "") ?? "unknown";
+  return ["X-Forwarded-For", client, "X-Forwarded-Proto", "http", ...host];
 }
 
 function isForwarded(lower: string): boolean {

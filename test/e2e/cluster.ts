@@ -24,6 +24,9 @@ export interface CommandResult {
 
 export interface ClusterOptions {
   readonly script: string;
+  /** Of the command, where `script` is one. */
+  readonly rest?: readonly string[];
+  readonly cwd?: string;
   readonly nodes?: number;
   readonly args?: readonly string[];
   readonly settings?: Readonly<Record<string, string | number>>;
@@ -50,8 +53,10 @@ export class TestCluster {
     this.port = port;
     this.home = options.home ?? mkdtempSync(join(tmpdir(), "coppice-e2e-"));
     const settings = Object.entries(options.settings ?? {}).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
-    const args = [bin, "run", options.script, "-n", String(options.nodes ?? 2), "--name", "t", ...settings, ...(options.args ?? [])];
-    this.process = spawn(process.execPath, args, { env: this.#environment(options.env), stdio: ["ignore", "pipe", "pipe"] });
+    const flags = ["-n", String(options.nodes ?? 2), "--name", "t", ...settings, ...(options.args ?? [])];
+    const args = [bin, "run", ...flags, "--", options.script, ...(options.rest ?? [])];
+    const env = { ...this.#environment(options.env), ...(options.cwd === undefined ? {} : { PWD: options.cwd }) };
+    this.process = spawn(process.execPath, args, { env, cwd: options.cwd, stdio: ["ignore", "pipe", "pipe"] });
     for (const stream of [this.process.stdout, this.process.stderr]) {
       stream?.setEncoding("utf8").on("data", (text: string) => {
         this.output += text;

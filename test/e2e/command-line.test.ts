@@ -14,7 +14,7 @@ const expressApp = fileURLToPath(new URL("./fixtures/express-app.cjs", import.me
 const plainApp = fileURLToPath(new URL("./fixtures/plain-app.mjs", import.meta.url));
 
 test("an unmodified Express app sees what it saw without Coppice", { timeout: 60_000 }, async () => {
-  const cluster = await TestCluster.start({ script: expressApp, args: ["--", "--flag", "a b"] });
+  const cluster = await TestCluster.start({ script: expressApp, rest: ["--flag", "a b"] });
   const answer = await fetch(`http://127.0.0.1:${cluster.port}/seen`, {
     headers: { "x-forwarded-for": "9.9.9.9", "X-Coppice-Client": "forged 1.2.3.4 5" },
   });

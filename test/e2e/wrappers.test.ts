@@ -1,0 +1,155 @@
+/** What people start that is no script: npm start, a directory, a tool of node_modules/.bin, a server that is not Node. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { TestCluster } from "./cluster.ts";
+import { SessionLoad } from "./session-load.ts";
+
+const expressApp = fileURLToPath(new URL("./fixtures/express-app.cjs", import.meta.url));
+
+/** An application's directory: its server, and what package.json says of it. */
+function application(scripts: Readonly<Record<string, string>>): string {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-app-"));
+  writeFileSync(join(directory, "server.cjs"), `require(${JSON.stringify(expressApp)});\n`);
+  writeFileSync(join(directory, "package.json"), JSON.stringify({ name: "app", version: "1.0.0", main: "server.cjs", scripts }));
+  return directory;
+}
+
+async function regenerateUnderLoad(cluster: TestCluster): Promise<void> {
+  const before = await cluster.status();
+  const load = new SessionLoad({ port: cluster.port, clients: 8, thinkMs: 5 });
+  await cluster.until("load runs", () => load.result.requests > 100);
+  const outcome = await cluster.command("regenerate", "--all", "--wait", "--name", "t");
+  assert.equal(outcome.code, 0, outcome.stdout + outcome.stderr);
+  assert.deepEqual((await load.end()).failed, []);
+  const after = await cluster.status();
+  for (const [index, node] of before.nodes.entries()) {
+    assert.notEqual(after.nodes[index]?.pid, node.pid);
+    assert.ok((after.nodes[index]?.pid ?? 0) > 0);
+  }
+}
+
+const seenAt = async (port: number) => (await (await fetch(`http://127.0.0.1:${port}/seen`)).json()) as Record<string, unknown>; // the fixture's JSON
+
+test("npm start: the process that listens is the node, it sees its own environment, and its sessions stay", {
+  timeout: 120_000,
+}, async () => {
+  // A hook that runs Node first, options of the script's own, a shell in between.
+  const directory = application({
+    prestart: "node -e 0",
+    start: "NODE_OPTIONS=--no-deprecation node server.cjs --flag",
+  });
+  const cluster = await TestCluster.start({ script: "npm", rest: ["start"], cwd: directory });
+  const seen = await seenAt(cluster.port);
+  assert.equal(seen["nodeOptions"], "--no-deprecation");
+  assert.deepEqual((seen["argv"] as string[]).slice(1), ["--flag"]);
+  assert.equal(seen["remoteAddress"], "::ffff:127.0.0.1");
+  assert.deepEqual((seen["own"] as string[]).sort(), ["COPPICE_GENERATION", "COPPICE_HOME", "COPPICE_NODE", "COPPICE_NODE_INDEX"]);
+  const { nodes } = await cluster.status();
+  assert.ok(
+    nodes.some(({ pid }) => pid === seen["pid"]),
+    "the node's pid is the server's, not npm's",
+  );
+  await regenerateUnderLoad(cluster);
+  assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+  rmSync(directory, { recursive: true });
+});
+
+test("a directory with a package.json: its start script, or its main", { timeout: 120_000 }, async () => {
+  for (const scripts of [{ start: "node server.cjs" }, {}]) {
+    const directory = application(scripts);
+    const cluster = await TestCluster.start({ script: directory });
+    assert.ok(Number((await seenAt(cluster.port))["pid"]) > 0);
+    assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test("a tool of node_modules/.bin that starts the server as its child", { timeout: 120_000 }, async () => {
+  const directory = application({});
+  const tools = join(directory, "node_modules/.bin");
+  mkdirSync(tools, { recursive: true });
+  // As dev servers and process runners do: a first process that stays, and passes signals or not.
+  const tool = [
+    "#!/usr/bin/env node",
+    'const { spawn } = require("node:child_process");',
+    'const child = spawn(process.execPath, process.argv.slice(2), { stdio: "inherit" });',
+    'child.on("exit", (code) => process.exit(code ?? 0));',
+  ];
+  writeFileSync(join(tools, "serve-it"), tool.join("\n"));
+  chmodSync(join(tools, "serve-it"), 0o755);
+  const cluster = await TestCluster.start({ script: "serve-it", rest: ["server.cjs"], cwd: directory });
+  await regenerateUnderLoad(cluster);
+  assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+  rmSync(directory, { recursive: true });
+});
+
+const pythonServer = `
+import http.server, json, os, signal, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        body = json.dumps({"pid": os.getpid(), "path": self.path, "headers": self.headers.items()}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *args): pass
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+`;
+
+function python(): string | null {
+  try {
+    return execFileSync("python3", ["-c", "import sys; print(sys.executable)"], { encoding: "utf8" }).trim();
+  } catch {
+    return null;
+  }
+}
+
+test("a server that is not Node: any command with PORT is balanced, watched from outside and regenerated", {
+  timeout: 120_000,
+  skip: python() === null ? "no python3 on this machine (scripts/debian-packages.sh installs it)" : false,
+}, async () => {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-app-"));
+  writeFileSync(join(directory, "app.py"), pythonServer);
+  const probe = await TestCluster.startOnly({ script: expressApp });
+  await probe.stop("SIGKILL");
+  const port = probe.port;
+  const cluster = await TestCluster.start({ script: python() ?? "", rest: ["app.py"], cwd: directory, args: ["--port", String(port)] });
+  const get = async (headers: Record<string, string> = {}) => {
+    const answer = await fetch(`http://127.0.0.1:${port}/a?b=1`, { headers });
+    return (await answer.json()) as { pid: number; path: string; headers: [string, string][] }; // the server's above
+  };
+  const seen = await get({ "X-Forwarded-For": "6.6.6.6", Forwarded: "for=6.6.6.6" });
+  assert.equal(seen.path, "/a?b=1");
+  const forwarded = seen.headers.filter(([name]) => /forwarded/i.test(name));
+  assert.deepEqual(Object.fromEntries(forwarded.map(([name, value]) => [name.toLowerCase(), value])), {
+    "x-forwarded-for": "127.0.0.1",
+    "x-forwarded-proto": "http",
+    "x-forwarded-host": `127.0.0.1:${port}`,
+  });
+  await cluster.until("memory is seen from outside", async () =>
+    (await cluster.status()).nodes.every(({ indicators }) => (indicators["rssBytes"] ?? 0) > 1e6),
+  );
+
+  const before = await cluster.status();
+  let ended = false;
+  const failures: string[] = [];
+  const clients = Array.from({ length: 6 }, async () => {
+    while (!ended) await get().catch((error: unknown) => failures.push(String(error)));
+  });
+  const outcome = await cluster.command("regenerate", "--all", "--wait", "--name", "t");
+  ended = true;
+  await Promise.all(clients);
+  assert.equal(outcome.code, 0, outcome.stdout + outcome.stderr);
+  assert.deepEqual(failures, []);
+  const pids = new Set([(await get()).pid, (await get()).pid, (await get()).pid]);
+  for (const { pid } of before.nodes) assert.equal(pids.has(pid ?? 0), false, "the old processes serve no more");
+  assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+  rmSync(directory, { recursive: true });
+});
