@@ -7,8 +7,10 @@ import { parseSettings } from "../config/settings.ts";
 import { clusterPaths } from "../init/home.ts";
 import { Init } from "../init/init.ts";
 import { LogFile } from "../init/log-file.ts";
+import { memoryLimitBytes } from "../init/memory-limit.ts";
 import type { ClusterSpec } from "../model/birth.ts";
 import { CoppiceError } from "../model/errors.ts";
+import { shareOut } from "../model/memory.ts";
 import { badName, clusterNamePattern, coppiceHome } from "./home.ts";
 import type { Register } from "./main.ts";
 import { findExecutable, isExecutable, resolveRelease, typedDirectory } from "./release.ts";
@@ -69,9 +71,13 @@ function clusterNameOf({ name = nameFrom(basename(typedDirectory())) }: Pick<Run
 /** @throws CoppiceError COPPICE_ARGUMENT or COPPICE_SETTING that says what was expected. */
 export function specificationOf(script: string, args: readonly string[], options: RunOptions): ClusterSpec {
   const name = clusterNameOf(options);
+  const settings = parseSettings(options.set);
+  const nodes = options.nodes ?? Math.max(2, availableParallelism());
+  const limitBytes = settings.memoryLimitBytes > 0 ? settings.memoryLimitBytes : memoryLimitBytes();
+  const memory = shareOut(limitBytes, nodes, settings.regenerate);
   return {
     name,
-    nodes: options.nodes ?? Math.max(2, availableParallelism()),
+    nodes,
     port: options.port ?? null,
     release: {
       id: "1",
@@ -80,7 +86,9 @@ export function specificationOf(script: string, args: readonly string[], options
       ...resolveRelease({ script, arguments: args, workingDirectory: typedDirectory() }),
       environment: options.port === undefined ? {} : { PORT: String(options.port) },
     },
-    settings: parseSettings(options.set),
+    settings,
+    memory,
+    regenerate: memory.surge === 0 ? "in-place" : "replace",
     paths: clusterPaths(coppiceHome(), name),
   };
 }

@@ -61,6 +61,28 @@ export const numberSettings: Readonly<Record<NumberKey, NumberSetting>> = {
   restartBackoffMsMax: { default: 30 * second, min: 0, max: day, doc: "Longest pause before a restart." },
   crashLoopRestarts: { default: 10, min: 1, max: 10_000, doc: "So many crashes inside crashLoopWindowMs make a node `failed`." },
   crashLoopWindowMs: { default: 10 * minute, min: second, max: day, doc: "See crashLoopRestarts." },
+  memoryLimitBytes: {
+    default: 0,
+    min: 0,
+    max: 2 ** 50,
+    doc: "What the whole cluster may take; 0: what the container, else the machine, has.",
+  },
+};
+
+interface ChoiceSetting {
+  readonly choices: readonly [string, ...string[]];
+  readonly doc: string;
+}
+
+type ChoiceKey = "mode" | "regenerate";
+
+/** The first choice is the default. */
+export const choiceSettings: Readonly<Record<ChoiceKey, ChoiceSetting>> = {
+  mode: { choices: ["automatic", "observe"], doc: "`observe`: say what would be regenerated, and do nothing by itself." },
+  regenerate: {
+    choices: ["auto", "replace", "in-place"],
+    doc: "`replace`: the new instance starts beside the old one; `in-place`: after it; `auto`: beside it where memory has room.",
+  },
 };
 
 export const defaultSettings: Settings = {
@@ -68,6 +90,7 @@ export const defaultSettings: Settings = {
   replaceSessionStore: true,
   affinityCookies: ["connect.sid", "sessionId", "sid"],
   mode: "automatic",
+  regenerate: "auto",
 };
 
 /**
@@ -87,9 +110,10 @@ function parseSetting(key: string, value: unknown): unknown {
     if (value === false || value === "false") return false;
     throw refusal(key, value, "true or false");
   }
-  if (key === "mode") {
-    if (value === "observe" || value === "automatic") return value;
-    throw refusal(key, value, "observe or automatic");
+  if (Object.hasOwn(choiceSettings, key)) {
+    const { choices } = choiceSettings[key as ChoiceKey]; // its own key, just seen
+    if (choices.some((choice) => choice === value)) return value;
+    throw refusal(key, value, choices.join(" or "));
   }
   if (key === "affinityCookies") {
     const names = typeof value === "string" ? value.split(",").filter((name) => name !== "") : value;
@@ -114,7 +138,7 @@ function refusal(key: string, value: unknown, accepted: string): CoppiceError {
 }
 
 function suggestion(key: string): string {
-  const known = [...Object.keys(numberSettings), "replaceSessionStore", "affinityCookies", "mode"];
+  const known = [...Object.keys(numberSettings), ...Object.keys(choiceSettings), "replaceSessionStore", "affinityCookies"];
   const close = known.find((name) => name.toLowerCase() === key.toLowerCase() || name.toLowerCase().startsWith(key.toLowerCase()));
   return close === undefined ? `; known are: ${known.join(", ")}` : `; did you mean "${close}"?`;
 }

@@ -26,6 +26,8 @@ interface Watched {
 export interface AgingWatchOptions {
   readonly horizonMs: number;
   readonly sampleIntervalMs: number;
+  /** What an instance may have resident; null: not known. */
+  readonly rssLimitBytes: number | null;
   readonly onAging: (instance: InstanceId, report: AgingReport) => void;
 }
 
@@ -89,6 +91,7 @@ export class AgingWatch {
 
   #add(instance: InstanceId, watched: Watched, probe: Sample): void {
     const { outside, cpu, traffic } = watched;
+    const { rssLimitBytes } = this.#options;
     const requestsTotal = probe.requestsTotal ?? traffic?.requestsTotal;
     const sample: Sample = {
       ...probe,
@@ -99,7 +102,7 @@ export class AgingWatch {
         ...(traffic?.latencyP99Ms === undefined ? {} : { latencyP99Ms: traffic.latencyP99Ms }),
         ...probe.indicators,
       },
-      limits: { ...outside?.reading.limits, ...probe.limits },
+      limits: { ...outside?.reading.limits, ...(rssLimitBytes === null ? {} : { rssBytes: rssLimitBytes }), ...probe.limits },
     };
     watched.latest = sample;
     watched.model.add(sample);

@@ -6,6 +6,7 @@ import type { FastifyInstance } from "fastify";
 import type { ReloadRequest } from "../model/admin.ts";
 import type { FromInit, ToInit, Welcome } from "../model/birth.ts";
 import type { EventDraft } from "../model/events.ts";
+import { instanceShare } from "../model/memory.ts";
 import { type InstanceId, nodeOf } from "../model/node.ts";
 import { worseThanOthers } from "../monitor/rollout.ts";
 import type { MonitorState } from "../monitor/state.ts";
@@ -37,7 +38,7 @@ export class Daemon {
 
   constructor(welcome: Welcome) {
     const { spec, clusterKey } = welcome;
-    const { settings, paths } = spec;
+    const { settings, paths, memory } = spec;
     this.#welcome = welcome;
     this.#events = new EventLog(paths.eventsFile);
     this.#regenerator = processRegenerator(tellInit);
@@ -45,6 +46,7 @@ export class Daemon {
     this.#watch = new AgingWatch({
       horizonMs: settings.horizonMs,
       sampleIntervalMs: settings.sampleIntervalMs,
+      rssLimitBytes: memory === null ? null : instanceShare(memory, spec.nodes),
       onAging: (instance, report) => this.#engine.accept({ kind: "aging", instance, report }),
     });
     this.#ports = new PortWatch((instance, socketPath) => this.#listensUnprobed(instance, socketPath));

@@ -2,8 +2,7 @@
  * Indicators from outside: what /proc says of a process. Works for any program, and for one whose event
  * loop is stuck. Each reading that cannot be had is left out.
  */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { totalmem } from "node:os";
+import { readdirSync, readFileSync } from "node:fs";
 
 const pageBytes = 4096;
 const ticksPerSecond = 100;
@@ -52,7 +51,7 @@ export function readProcess(pid: number): OutsideReading | null {
     threads: Number(fields[17]),
     rssBytes: Number(fields[21]) * pageBytes,
   };
-  const limits: Record<string, number> = { rssBytes: memoryLimitBytes() };
+  const limits: Record<string, number> = {};
   try {
     indicators["openFds"] = readdirSync(`/proc/${pid}/fd`).length;
     const openFilesMax = /^Max open files\s+(\d+)/m.exec(read(`/proc/${pid}/limits`) ?? "")?.[1];
@@ -66,19 +65,6 @@ export function readProcess(pid: number): OutsideReading | null {
 /** Share of one core between two readings, 0..n. */
 export function cpuRatio(before: OutsideReading, after: OutsideReading, elapsedMs: number): number {
   return elapsedMs <= 0 ? 0 : ((after.cpuTicks - before.cpuTicks) / ticksPerSecond / elapsedMs) * 1_000;
-}
-
-let memoryLimit: number | null = null;
-
-/** What the container, else the machine, gives to all: the resident memory of any process ends there. */
-export function memoryLimitBytes(): number {
-  if (memoryLimit !== null) return memoryLimit;
-  const limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
-    .filter((path) => existsSync(path))
-    .map((path) => Number(read(path)))
-    .filter((bytes) => Number.isFinite(bytes) && bytes > 0);
-  memoryLimit = Math.min(totalmem(), ...limits);
-  return memoryLimit;
 }
 
 function read(path: string): string | null {

@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import type { InstanceBirth, ToInit } from "../model/birth.ts";
 import type { InstanceId } from "../model/node.ts";
 import { LogLines } from "./log-lines.ts";
-import { claimPath, wrappedEnvironment } from "./wrapped.ts";
+import { claimPath, heapOption, wrappedEnvironment } from "./wrapped.ts";
 
 const probePath = fileURLToPath(new URL("../probe/inside/preload.js", import.meta.url));
 
@@ -117,9 +117,12 @@ export class Instance {
   }
 }
 
-function commandLineOf({ release }: StartOrder): [string, string[]] {
+function commandLineOf(order: StartOrder): [string, string[]] {
+  const { release, heapLimitBytes } = order;
   if (release.kind === "command") return [release.script, [...release.arguments]];
-  return [release.nodePath, [...release.nodeArguments, "--require", probePath, release.script, ...release.arguments]];
+  // The probe takes its own two arguments out again, and the heap's after them.
+  const heap = heapLimitBytes === null || hasHeapLimit(order) ? [] : [heapOption(heapLimitBytes)];
+  return [release.nodePath, [...release.nodeArguments, "--require", probePath, ...heap, release.script, ...release.arguments]];
 }
 
 function environmentOf({ order, birth, directory }: InstanceOptions): NodeJS.ProcessEnv {
@@ -140,5 +143,12 @@ function environmentOf({ order, birth, directory }: InstanceOptions): NodeJS.Pro
     probePath,
     directory,
     listenDirectory: birth.listenDirectory,
+    heapLimitBytes: hasHeapLimit(order) ? null : order.heapLimitBytes,
   });
+}
+
+/** The user's own limit stands. */
+function hasHeapLimit({ release }: StartOrder): boolean {
+  const options = release.environment["NODE_OPTIONS"] ?? process.env["NODE_OPTIONS"] ?? "";
+  return /--max[-_](?:old[-_]space|heap)[-_]size/.test([options, ...release.nodeArguments].join(" "));
 }

@@ -13,16 +13,20 @@ export interface Wrapping {
   /** The cluster's private directory, and the one of the instances' sockets in it. */
   readonly directory: string;
   readonly listenDirectory: string;
+  /** Null: Node's own. */
+  readonly heapLimitBytes: number | null;
 }
 
 export function wrappedEnvironment(base: NodeJS.ProcessEnv, wrapping: Wrapping): NodeJS.ProcessEnv {
-  const option = `--require=${JSON.stringify(wrapping.probePath)}`;
-  const shims = writeShims(wrapping, option);
+  const heap = wrapping.heapLimitBytes === null ? "" : `${heapOption(wrapping.heapLimitBytes)} `;
+  const options = `${heap}--require=${JSON.stringify(wrapping.probePath)}`;
+  const shims = writeShims(wrapping);
   return {
     ...base,
-    NODE_OPTIONS: base["NODE_OPTIONS"] === undefined ? option : `${base["NODE_OPTIONS"]} ${option}`,
+    NODE_OPTIONS: base["NODE_OPTIONS"] === undefined ? options : `${base["NODE_OPTIONS"]} ${options}`,
     PATH: `${shims}${delimiter}${base["PATH"] ?? "/usr/bin:/bin"}`,
     COPPICE_SHIMS: shims,
+    COPPICE_OPTIONS: options,
     COPPICE_CLAIM: claimPath(wrapping),
   };
 }
@@ -32,7 +36,12 @@ export function claimPath({ listenDirectory, instance }: Pick<Wrapping, "listenD
   return join(listenDirectory, `${instance}.claim`);
 }
 
-function writeShims({ directory, nodePath }: Wrapping, option: string): string {
+/** For Node's old space, which is nearly all of its heap. */
+export function heapOption(heapLimitBytes: number): string {
+  return `--max-old-space-size=${Math.max(16, Math.floor(heapLimitBytes / 1024 / 1024))}`;
+}
+
+function writeShims({ directory, nodePath }: Wrapping): string {
   const shims = join(directory, "bin");
   const path = join(shims, "node");
   if (existsSync(path)) return shims;
@@ -40,13 +49,12 @@ function writeShims({ directory, nodePath }: Wrapping, option: string): string {
   const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
   const lines = [
     "#!/bin/sh",
-    `option=${quoted(option)}`,
     // Where the tree has its instance, what it starts is its own affair.
     'if [ -n "$COPPICE_BIRTH_FD" ]; then',
     '  case "$NODE_OPTIONS" in',
-    '    *"$option"*) ;;',
+    '    *"$COPPICE_OPTIONS"*) ;;',
     // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's, not ours
-    '    *) NODE_OPTIONS="${NODE_OPTIONS:+$NODE_OPTIONS }$option"; export NODE_OPTIONS ;;',
+    '    *) NODE_OPTIONS="${NODE_OPTIONS:+$NODE_OPTIONS }$COPPICE_OPTIONS"; export NODE_OPTIONS ;;',
     "  esac",
     "fi",
     `exec ${quoted(nodePath)} "$@"`,

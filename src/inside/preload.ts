@@ -35,7 +35,7 @@ function waitForListen(fd: number, path: string): void {
   passOn(fd);
   install(() => {
     if (!claim(path)) return null;
-    forgetWrapping(__filename);
+    forgetWrapping();
     return begin(fd);
   }, false);
 }
@@ -70,7 +70,9 @@ function forgetPreload(): void {
   const at = process.execArgv.findIndex(
     (argument, index) => (argument === "--require" || argument === "-r") && process.execArgv[index + 1] === __filename,
   );
-  if (at >= 0) process.execArgv.splice(at, 2);
+  if (at < 0) return;
+  const heap = process.execArgv[at + 2]?.startsWith("--max-old-space-size=") === true ? 1 : 0;
+  process.execArgv.splice(at, 2 + heap);
 }
 
 function readBirth(fd: number): InstanceBirth | null {

@@ -44,22 +44,18 @@ export function claim(path: string): boolean {
 }
 
 /** The application's environment as it would be without us; processes that it starts from now on are its own affair. */
-export function forgetWrapping(preload: string): void {
+export function forgetWrapping(): void {
   passing = false;
   const { env } = process;
   const shims = env["COPPICE_SHIMS"];
-  for (const name of [birthVariable, "COPPICE_CLAIM", "COPPICE_SHIMS"]) delete env[name];
+  const added = env["COPPICE_OPTIONS"] ?? "";
+  for (const name of [birthVariable, "COPPICE_CLAIM", "COPPICE_SHIMS", "COPPICE_OPTIONS"]) delete env[name];
   if (shims !== undefined && env["PATH"] !== undefined)
     env["PATH"] = env["PATH"]
       .split(delimiter)
       .filter((directory) => directory !== shims)
       .join(delimiter);
-  const options = env["NODE_OPTIONS"]?.replace(requireOption(preload), "").trim();
+  const options = env["NODE_OPTIONS"]?.replace(added, "").trim();
   if (options === undefined || options === "") delete env["NODE_OPTIONS"];
   else env["NODE_OPTIONS"] = options;
-}
-
-/** As init writes it into NODE_OPTIONS: quoted, for paths with spaces. */
-export function requireOption(preload: string): string {
-  return `--require=${JSON.stringify(preload)}`;
 }

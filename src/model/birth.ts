@@ -2,6 +2,8 @@
  * What a process is given at its birth. Instances read theirs from an inherited descriptor, Coppice's
  * own processes from init's channel: capabilities never travel in environment or arguments.
  */
+
+import type { MemoryBudget } from "./memory.ts";
 import type { InstanceId, ListenAddress, ListenerId, NodeName, Release } from "./node.ts";
 import type { Settings } from "./settings.ts";
 
@@ -50,6 +52,10 @@ export interface ClusterSpec {
   readonly port: number | null;
   readonly release: Release;
   readonly settings: Settings;
+  /** What the instances may share; null: not known, and nothing is limited. */
+  readonly memory: MemoryBudget | null;
+  /** How a node is regenerated, unless it must be `in-place`: a new instance beside the old one, or after it. */
+  readonly regenerate: "replace" | "in-place";
   readonly paths: ClusterPaths;
 }
 
@@ -80,6 +86,8 @@ export type ToInit =
   /** Starts the instance unless it is or was started: an id is started once. */
   | {
       readonly kind: "start";
+      /** For Node's heap; null: its own default. */
+      readonly heapLimitBytes: number | null;
       readonly instance: InstanceId;
       readonly node: NodeName;
       readonly nodeIndex: number;

@@ -48,6 +48,8 @@ export type EventKind =
   | "reloaded"
   | "reload-failed"
   | "regeneration-failed"
+  | "scale-requested"
+  | "retired"
   | "fleet-halted"
   | "forwarder-joined"
   | "forwarder-left"

@@ -31,5 +31,8 @@ export interface Settings {
   readonly restartBackoffMsMax: number;
   readonly crashLoopRestarts: number;
   readonly crashLoopWindowMs: number;
+  /** 0: as the container, else the machine. */
+  readonly memoryLimitBytes: number;
   readonly mode: "observe" | "automatic";
+  readonly regenerate: "auto" | "replace" | "in-place";
 }

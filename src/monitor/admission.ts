@@ -1,56 +1,16 @@
 /**
  * Who is regenerated, and when: the operator's requests as they come, one after the other; automatic
- * ones by the policy (DESIGN §6). A node is never queued twice: who asks again joins.
+ * ones by the policy (DESIGN §6).
  */
 import type { InstanceId, NodeName } from "../model/node.ts";
 import type { AgingReport } from "../model/report.ts";
+import { begin } from "./advance.ts";
 import type { Draft } from "./draft.ts";
-import { lifecycle } from "./lifecycle.ts";
-import { startInstance } from "./nodes.ts";
-import type { Origin, QueueEntry, Regeneration, ReloadOutcome } from "./state.ts";
+import type { Mode } from "./lifecycle.ts";
+import { attach, enqueue } from "./requests.ts";
+import type { QueueEntry, Regeneration } from "./state.ts";
 
-const requestsMax = 50;
 const toldMax = 200;
-
-export function requestRegeneration(draft: Draft, request: string, nodes: readonly NodeName[] | "all"): void {
-  const { state } = draft;
-  if (state.requests.some(({ id }) => id === request)) return;
-  const known = state.nodes.map(({ name }) => name);
-  const names = nodes === "all" ? known : known.filter((name) => nodes.includes(name));
-  rememberRequest(draft, request, names, null);
-  draft.event("regeneration-requested", `regeneration of ${names.join(", ")} was requested`, { request, nodes: names });
-  for (const name of names) {
-    const { current } = state;
-    if (current?.node === name) {
-      current.requests.push(request);
-      attach(draft, current);
-    } else
-      enqueue(draft, {
-        node: name,
-        origin: "operator",
-        why: "requested",
-        requests: [request],
-        notBeforeMs: 0,
-        instance: null,
-        release: null,
-      });
-  }
-}
-
-export function rememberRequest(draft: Draft, id: string, names: readonly NodeName[], reload: ReloadOutcome | null): void {
-  const nodes = names.map((name) => ({ name, regeneration: null, outcome: "waiting" as const }));
-  draft.state.requests = [...draft.state.requests, { id, nodes, reload }].slice(-requestsMax);
-}
-
-export function enqueue(draft: Draft, entry: QueueEntry): void {
-  const { state } = draft;
-  const queued = state.queue.find(({ node }) => node === entry.node);
-  if (queued === undefined) state.queue.push(entry);
-  // Who asks waits for nobody's distance; what was planned for the node is done by it.
-  else if (queued.origin === "aging" || entry.origin === "deploy")
-    state.queue[state.queue.indexOf(queued)] = { ...entry, requests: [...queued.requests, ...entry.requests] };
-  else queued.requests.push(...entry.requests);
-}
 
 /** A report says `aging`: regenerate, or say once why not yet. */
 export function agingFound(draft: Draft, instance: InstanceId, report: AgingReport): void {
@@ -70,7 +30,7 @@ export function agingFound(draft: Draft, instance: InstanceId, report: AgingRepo
   const { lastAutomaticAtMs } = state;
   const notBeforeMs = lastAutomaticAtMs === null ? nowMs : Math.max(nowMs, lastAutomaticAtMs + settings.minRegenerationIntervalMs);
   state.lastAutomaticAtMs = notBeforeMs;
-  enqueue(draft, { node: node.name, origin: "aging", why, requests: [], notBeforeMs, instance, release: null });
+  enqueue(draft, { node: node.name, origin: "aging", why, mode: null, requests: [], notBeforeMs, instance, release: null });
   if (notBeforeMs > nowMs) {
     const inMs = notBeforeMs - nowMs;
     draft.event(
@@ -108,11 +68,16 @@ function tellOnce(
 
 /** Starts the next of the queue if none is under way. */
 export function admitNext(draft: Draft): void {
-  const { state, nowMs, settings } = draft;
+  const { state, nowMs } = draft;
   if (state.current !== null || state.gaveUp) return;
   // An automatic one whose instance is gone (it crashed, or somebody was faster) has no reason any more.
   state.queue = state.queue.filter(({ node, instance }) => instance === null || draft.node(node).instance === instance);
-  const entry = state.queue.find(({ notBeforeMs, origin }) => notBeforeMs <= nowMs && (origin !== "aging" || state.halted === null));
+  const entry = state.queue.find(
+    ({ notBeforeMs, origin, ...other }) =>
+      notBeforeMs <= nowMs &&
+      (origin !== "aging" || state.halted === null) &&
+      (modeOf(draft, other) !== "in-place" || canSpare(draft, other.node)),
+  );
   if (entry === undefined) return;
   state.queue = state.queue.filter((other) => other !== entry);
   const node = draft.node(entry.node);
@@ -121,8 +86,7 @@ export function admitNext(draft: Draft): void {
   node.restartAtMs = null;
   const old = draft.instance(node.instance);
   const release = entry.release ?? node.release;
-  const replacement = startInstance(draft, node, true, release);
-  node.replacement = replacement;
+  const mode = modeOf(draft, entry);
   const regeneration: Regeneration = {
     id: `regeneration-${state.nextRegeneration}`,
     node: node.name,
@@ -130,11 +94,12 @@ export function admitNext(draft: Draft): void {
     why: entry.why,
     requests: entry.requests,
     old: old?.id ?? null,
-    replacement,
+    mode,
+    replacement: null,
     release,
     phase: "starting",
     phaseSinceMs: nowMs,
-    deadlineMs: nowMs + Number(settings[lifecycle.starting.deadline ?? "startTimeoutMs"]),
+    deadlineMs: null,
     startedAtMs: nowMs,
     endedAtMs: null,
     outcome: "running",
@@ -144,34 +109,29 @@ export function admitNext(draft: Draft): void {
     handedOff: null,
     revoked: null,
     evidenceTaken: false,
-    timeline: [{ phase: "starting", atMs: nowMs }],
+    timeline: [],
   };
   state.nextRegeneration += 1;
   state.current = regeneration;
   attach(draft, regeneration);
   draft.event(
     "regeneration-admitted",
-    `${node.name} is being regenerated: ${entry.why}`,
-    { origin: entry.origin, why: entry.why },
+    mode === "retire"
+      ? `${node.name} is being retired: ${entry.why}`
+      : `${node.name} is being regenerated${mode === "in-place" ? " in place" : ""}: ${entry.why}`,
+    { origin: entry.origin, why: entry.why, mode },
     { node: node.name, regeneration: regeneration.id },
   );
-  draft.event(
-    "replacement-started",
-    `${replacement} is started to replace ${old?.id ?? "nobody"}`,
-    { origin: entry.origin },
-    { node: node.name, instance: replacement, regeneration: regeneration.id },
+  begin(draft, regeneration);
+}
+
+function modeOf(draft: Draft, { node, mode }: Pick<QueueEntry, "node" | "mode">): Mode {
+  return mode ?? (draft.node(node).exclusive === null ? draft.spec.regenerate : "in-place");
+}
+
+/** In place, a node does not serve for a while: not while another is down that will come back. */
+function canSpare(draft: Draft, name: NodeName): boolean {
+  return draft.state.nodes.every(
+    (node) => node.name === name || node.failed || draft.instance(node.instance)?.availability === "available",
   );
 }
-
-function attach(draft: Draft, regeneration: Regeneration): void {
-  for (const request of draft.state.requests) {
-    if (!regeneration.requests.includes(request.id)) continue;
-    for (const entry of request.nodes) {
-      if (entry.name !== regeneration.node || entry.regeneration !== null) continue;
-      entry.regeneration = regeneration.id;
-      entry.outcome = "running";
-    }
-  }
-}
-
-export type { Origin };

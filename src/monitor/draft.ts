@@ -2,6 +2,7 @@
  * One step's working copy: the state is copied, changed freely by the parts of the step, and comes out
  * as the next state with the effects that were collected on the way.
  */
+import type { ClusterSpec } from "../model/birth.ts";
 import { assert } from "../model/errors.ts";
 import type { EventDraft } from "../model/events.ts";
 import type { InstanceId, NodeName } from "../model/node.ts";
@@ -24,9 +25,13 @@ export class Draft {
     this.nowMs = nowMs;
   }
 
-  get settings(): Settings {
+  get spec(): ClusterSpec {
     assert(this.state.spec !== null, "the cluster was started");
-    return this.state.spec.settings;
+    return this.state.spec;
+  }
+
+  get settings(): Settings {
+    return this.spec.settings;
   }
 
   /** Adds an effect, once a step. */

@@ -4,11 +4,13 @@
  */
 import { assert } from "../model/errors.ts";
 import { listenerId, nodeOf } from "../model/node.ts";
-import { agingFound, requestRegeneration } from "./admission.ts";
-import { oldLost, replacementLost } from "./advance.ts";
+import { agingFound } from "./admission.ts";
 import type { Draft } from "./draft.ts";
+import { oldLost, regrowthLost, replacementLost } from "./lost.ts";
 import { buryInstance, type Exit, giveUpIfNobodyEverListened, scheduleRestart, startCluster } from "./nodes.ts";
+import { requestRegeneration } from "./requests.ts";
 import { releaseWorse, requestReload, rolloutInstanceDied } from "./rollout.ts";
+import { requestScale } from "./scale.ts";
 import type { ForwarderRecord } from "./state.ts";
 import type { Input } from "./types.ts";
 
@@ -57,12 +59,8 @@ export function takeFact(draft: Draft, input: Input): void {
       return agingFound(draft, input.instance, input.report);
     case "forwarder-link":
       return forwarderLinked(draft, input);
-    case "routes-applied": {
-      const forwarder = forwarderOf(draft, input.forwarder);
-      forwarder.appliedRevision = Math.max(forwarder.appliedRevision, input.revision);
-      forwarder.inFlight = { ...input.inFlight };
-      return;
-    }
+    case "routes-applied":
+      return routesApplied(draft, input);
     case "upstream-drained": {
       const forwarder = forwarderOf(draft, input.forwarder);
       const cordoned = draft.instance(input.instance)?.availability === "cordoned";
@@ -77,6 +75,8 @@ export function takeFact(draft: Draft, input: Input): void {
       return bindFailed(draft, input);
     case "regenerate":
       return requestRegeneration(draft, input.request, input.nodes);
+    case "scale":
+      return requestScale(draft, input.request, input.nodes);
     case "reload":
       return requestReload(draft, input.request, input.release);
     case "release-worse":
@@ -84,6 +84,12 @@ export function takeFact(draft: Draft, input: Input): void {
     case "recovered":
       return recovered(draft, input);
   }
+}
+
+function routesApplied(draft: Draft, { forwarder: id, revision, inFlight }: Of<"routes-applied">): void {
+  const forwarder = forwarderOf(draft, id);
+  forwarder.appliedRevision = Math.max(forwarder.appliedRevision, revision);
+  forwarder.inFlight = { ...inFlight };
 }
 
 function started(draft: Draft, { instance, pid }: Of<"instance-started">): void {
@@ -184,6 +190,7 @@ function exited(draft: Draft, instance: string, exit: Exit, startFailure: string
   if (node.replacement === record.id) return replacementLost(draft, node, crash ?? "it was stopped");
   if (node.instance !== record.id) return;
   if (draft.state.current?.old === record.id) return oldLost(draft, node, crash);
+  if (draft.state.current?.replacement === record.id) return regrowthLost(draft, node, crash ?? "it was stopped", servedMs);
   scheduleRestart(draft, node, crash ?? "it was stopped", servedMs);
   giveUpIfNobodyEverListened(draft, crash ?? "it was stopped", tail);
 }

@@ -1,10 +1,14 @@
 /**
- * The lifecycle of a regeneration as one table: each phase's deadline and what its end leads to. Live
- * running and recovery both walk it (advance.ts). `restore` means: the old instance goes back into
- * service, the replacement is stopped; so a failure never ends with fewer healthy nodes than doing
- * nothing. A phase of mode `in-place` will be a row here too.
+ * The lifecycle of a regeneration as one table a mode: each phase's deadline and what its end leads to.
+ * Live running and recovery both walk it (advance.ts). `restore` means: the old instance goes back into
+ * service, the replacement is stopped; so a failure never ends with fewer healthy nodes than doing nothing.
+ *
+ * `replace` starts the new one beside the old one. `in-place` has no room for both: the old one ends first.
+ * `retire` ends it, and nothing comes after it.
  */
 import type { Settings } from "../model/settings.ts";
+
+export type Mode = "replace" | "in-place" | "retire";
 
 export type Phase =
   | "starting"
@@ -14,6 +18,8 @@ export type Phase =
   | "handing-off"
   | "evidence"
   | "stopping"
+  | "regrowing"
+  | "retired"
   | "probation"
   | "verified"
   | "failed";
@@ -28,7 +34,9 @@ export interface PhaseRule {
   readonly reversible: boolean;
 }
 
-export const lifecycle: Readonly<Record<Phase, PhaseRule>> = {
+const ended: PhaseRule = { deadline: null, onDeadline: "wait", next: "failed", reversible: false };
+
+const replace: Readonly<Record<Phase, PhaseRule>> = {
   starting: { deadline: "startTimeoutMs", onDeadline: "restore", next: "warming", reversible: true },
   warming: { deadline: null, onDeadline: "wait", next: "cordoning", reversible: true },
   cordoning: { deadline: "fenceTimeoutMs", onDeadline: "restore", next: "draining", reversible: true },
@@ -36,7 +44,16 @@ export const lifecycle: Readonly<Record<Phase, PhaseRule>> = {
   "handing-off": { deadline: "handOffTimeoutMs", onDeadline: "restore", next: "evidence", reversible: true },
   evidence: { deadline: "evidenceTimeoutMs", onDeadline: "go-on", next: "stopping", reversible: true },
   stopping: { deadline: "killTimeoutMs", onDeadline: "wait", next: "probation", reversible: false },
+  // The instance's own deadline ends one that does not listen (nodes.ts).
+  regrowing: { deadline: null, onDeadline: "wait", next: "probation", reversible: false },
   probation: { deadline: "probationMs", onDeadline: "go-on", next: "verified", reversible: false },
-  verified: { deadline: null, onDeadline: "wait", next: "verified", reversible: false },
-  failed: { deadline: null, onDeadline: "wait", next: "failed", reversible: false },
+  retired: ended,
+  verified: ended,
+  failed: ended,
+};
+
+export const lifecycle: Readonly<Record<Mode, Readonly<Record<Phase, PhaseRule>>>> = {
+  replace,
+  "in-place": { ...replace, stopping: { ...replace.stopping, next: "regrowing" } },
+  retire: { ...replace, stopping: { ...replace.stopping, next: "retired" } },
 };

@@ -5,6 +5,7 @@
  */
 import type { ClusterSpec } from "../model/birth.ts";
 import { assert } from "../model/errors.ts";
+import { heapLimit } from "../model/memory.ts";
 import { type InstanceId, instanceId, nodeName } from "../model/node.ts";
 import type { Draft } from "./draft.ts";
 import type { InstanceRecord, NodeRecord } from "./state.ts";
@@ -18,28 +19,36 @@ export function startCluster(draft: Draft, spec: ClusterSpec): void {
   state.spec = spec;
   state.releases = [spec.release];
   state.release = spec.release.id;
-  for (let index = 1; index <= spec.nodes; index += 1) {
-    state.nodes.push({
-      name: nodeName(index),
-      index,
-      release: spec.release.id,
-      generation: 0,
-      instance: null,
-      replacement: null,
-      restartAtMs: null,
-      crashes: [],
-      attempts: 0,
-      restarts: 0,
-      reason: null,
-      failed: false,
-    });
-  }
+  state.wanted = spec.nodes;
+  for (let index = 1; index <= spec.nodes; index += 1) addNode(draft, index);
   draft.event("cluster-started", `${spec.name}: starting ${spec.nodes} node${spec.nodes === 1 ? "" : "s"} of ${spec.release.script}`, {
     name: spec.name,
     nodes: spec.nodes,
     script: spec.release.script,
   });
   for (const node of state.nodes) node.instance = startInstance(draft, node, false);
+}
+
+/** A node that nobody serves yet. */
+export function addNode({ state }: Draft, index: number): NodeRecord {
+  const name = nodeName(index);
+  const node: NodeRecord = {
+    name,
+    index,
+    release: state.release,
+    generation: state.retired[name] ?? 0,
+    instance: null,
+    replacement: null,
+    restartAtMs: null,
+    crashes: [],
+    attempts: 0,
+    restarts: 0,
+    reason: null,
+    failed: false,
+    exclusive: null,
+  };
+  state.nodes.push(node);
+  return node;
 }
 
 /** The next generation of a node: a new record and the effect that starts it. */
@@ -73,7 +82,9 @@ export function effectStart(draft: Draft, record: InstanceRecord, node: NodeReco
   const { id: instance, generation } = record;
   const release = draft.state.releases.find(({ id }) => id === record.release);
   assert(release !== undefined, `release ${record.release} is known`);
-  draft.effect({ kind: "start-instance", instance, node: node.name, nodeIndex: node.index, generation, release });
+  const { memory } = draft.spec;
+  const heapLimitBytes = memory === null ? null : heapLimit(memory, draft.state.nodes.length);
+  draft.effect({ kind: "start-instance", instance, node: node.name, nodeIndex: node.index, generation, release, heapLimitBytes });
 }
 
 /** `crash` is the reason for which the exit counts as one; null: the stop is intended. */

@@ -6,8 +6,8 @@
  */
 import type { InstanceId, NodeName, Release } from "../model/node.ts";
 import type { UpstreamTraffic } from "../model/routes.ts";
-import { enqueue, rememberRequest } from "./admission.ts";
 import type { Draft } from "./draft.ts";
+import { enqueue, rememberRequest } from "./requests.ts";
 import type { InstanceRecord, Regeneration } from "./state.ts";
 
 /** Going back fails for good after so many failures: somebody has to look. */
@@ -49,15 +49,28 @@ export function advanceRollout(draft: Draft): void {
     rollout.watchUntilMs = null;
   }
   const target = rollout.phase === "going" ? rollout.release : rollout.previous;
-  const next = rollout.phase === "going" ? state.nodes.find(({ release }) => release !== target)?.name : stillOn(draft, rollout.release);
+  const next =
+    rollout.phase === "going"
+      ? state.nodes.find(({ release, index }) => release !== target && index <= state.wanted)?.name
+      : stillOn(draft, rollout.release);
   if (next === undefined) return finish(draft, rollout.phase === "going" ? "succeeded" : "rolled-back");
   const why = rollout.phase === "going" ? `reload to release ${target}` : `back to release ${target}`;
-  enqueue(draft, { node: next, origin: "deploy", why, requests: [rollout.request], notBeforeMs: 0, instance: null, release: target });
+  enqueue(draft, {
+    node: next,
+    origin: "deploy",
+    why,
+    mode: null,
+    requests: [rollout.request],
+    notBeforeMs: 0,
+    instance: null,
+    release: target,
+  });
 }
 
 /** Whose instance is of the release that is being left. A node without one starts the right one by itself. */
 function stillOn(draft: Draft, release: string): NodeName | undefined {
-  return draft.state.instances.find((record) => record.release === release && record.stopping === null)?.node;
+  const stays = ({ node }: InstanceRecord) => draft.node(node).index <= draft.state.wanted;
+  return draft.state.instances.find((record) => record.release === release && record.stopping === null && stays(record))?.node;
 }
 
 export function rolloutRegenerationEnded(draft: Draft, regeneration: Regeneration): void {

@@ -5,7 +5,7 @@
 import type { ClusterSpec } from "../model/birth.ts";
 import type { InstanceId, ListenAddress, ListenerId, NodeName, Release } from "../model/node.ts";
 import type { InFlight, RouteTable } from "../model/routes.ts";
-import type { Phase } from "./lifecycle.ts";
+import type { Mode, Phase } from "./lifecycle.ts";
 
 export interface InstanceRecord {
   readonly id: InstanceId;
@@ -54,6 +54,8 @@ export interface NodeRecord {
   /** Why it is down; null while it is well. */
   reason: string | null;
   failed: boolean;
+  /** Why it cannot have two instances at once (a port, file or lock of its own); null if it can. */
+  exclusive: string | null;
 }
 
 export type Origin = "operator" | "aging" | "deploy";
@@ -70,7 +72,9 @@ export interface Regeneration {
   readonly why: string;
   requests: string[];
   old: InstanceId | null;
-  readonly replacement: InstanceId;
+  mode: Mode;
+  /** Null in mode `in-place` until the old one has gone, and when a node retires. */
+  replacement: InstanceId | null;
   /** Id of the release that the replacement runs. */
   readonly release: string;
   phase: Phase;
@@ -94,6 +98,8 @@ export interface QueueEntry {
   readonly node: NodeName;
   readonly origin: Origin;
   readonly why: string;
+  /** Null: as the cluster and the node have it. */
+  readonly mode: "retire" | null;
   requests: string[];
   /** Automatic ones keep their distance; 0: at once. */
   notBeforeMs: number;
@@ -154,6 +160,10 @@ export interface MonitorState {
   nextRelease: number;
   rollout: Rollout | null;
   nodes: NodeRecord[];
+  /** How many nodes there are to be. */
+  wanted: number;
+  /** Highest generations of nodes that retired: a name that comes again goes on from there. */
+  retired: Record<NodeName, number>;
   instances: InstanceRecord[];
   forwarders: ForwarderRecord[];
   replicatorLinked: boolean;
@@ -190,6 +200,8 @@ export function initialState(): MonitorState {
     nextRelease: 2,
     rollout: null,
     nodes: [],
+    wanted: 0,
+    retired: {},
     instances: [],
     forwarders: [],
     replicatorLinked: false,

@@ -12,6 +12,7 @@ import { lifecycle } from "./lifecycle.ts";
 import { effectStart, effectStop, restartDueNodes, tendStarting } from "./nodes.ts";
 import { advanceRollout } from "./rollout.ts";
 import { publishRoutes } from "./route-table.ts";
+import { growToWanted } from "./scale.ts";
 import type { MonitorState } from "./state.ts";
 import type { Input, StepResult } from "./types.ts";
 
@@ -38,6 +39,7 @@ export function step(before: MonitorState, input: Input): StepResult<MonitorStat
   tendStarting(draft);
   askToRevoke(draft);
   advance(draft);
+  growToWanted(draft);
   advanceRollout(draft);
   admitNext(draft);
   publishRoutes(draft);
@@ -92,7 +94,7 @@ function nextWake(draft: Draft): number | null {
   if (state.rollout?.watchUntilMs != null) times.push(state.rollout.watchUntilMs);
   const { current } = state;
   if (current !== null) {
-    if (current.deadlineMs !== null && lifecycle[current.phase].onDeadline !== "wait") times.push(current.deadlineMs);
+    if (current.deadlineMs !== null && lifecycle[current.mode][current.phase].onDeadline !== "wait") times.push(current.deadlineMs);
     const listeningAtMs = draft.instance(current.replacement)?.listeningAtMs ?? null;
     if (current.phase === "warming" && listeningAtMs !== null) times.push(listeningAtMs + settings.minReadyMs);
   }

@@ -8,9 +8,8 @@ import type { Regeneration } from "./state.ts";
 
 export function tellCordon(draft: Draft, regeneration: Regeneration): void {
   const { old } = regeneration;
-  const counts = draft.state.forwarders.map(
-    ({ inFlight }): InFlight => (old === null ? undefined : inFlight[old]) ?? { total: 0, unsafe: 0 },
-  );
+  if (old === null) return;
+  const counts = draft.state.forwarders.map(({ inFlight }): InFlight => inFlight[old] ?? { total: 0, unsafe: 0 });
   const inFlight = counts.reduce((sum, { total, unsafe }) => ({ total: sum.total + total, unsafe: sum.unsafe + unsafe }), {
     total: 0,
     unsafe: 0,
@@ -21,7 +20,7 @@ export function tellCordon(draft: Draft, regeneration: Regeneration): void {
     "cordoned",
     `${old} is cordoned with ${inFlight.total} requests in process`,
     { inFlight, fenced, revision: regeneration.cordonRevision },
-    { node: regeneration.node, ...(old === null ? {} : { instance: old }), regeneration: regeneration.id },
+    { node: regeneration.node, instance: old, regeneration: regeneration.id },
   );
 }
 

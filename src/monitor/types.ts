@@ -48,6 +48,8 @@ export type Input = { readonly nowMs: number } /** First input of a cluster's li
   | { readonly kind: "listener-failed"; readonly id: ListenerId; readonly at: ListenAddress; readonly code: string }
   /** An operator's request; `request` is an id that the shell chose. */
   | { readonly kind: "regenerate"; readonly request: string; readonly nodes: readonly NodeName[] | "all" }
+  /** The operator wants so many nodes: new ones are started, or the last ones retire. */
+  | { readonly kind: "scale"; readonly request: string; readonly nodes: number }
   /** An operator's deploy: `release` was resolved by the shell. Ignored while another one is under way. */
   | { readonly kind: "reload"; readonly request: string; readonly release: Release }
   /** An instance of a release that is being rolled out answers worse than the others do. */
@@ -65,6 +67,8 @@ export type Effect = { readonly key: string } & (
       readonly nodeIndex: number;
       readonly generation: number;
       readonly release: Release;
+      /** For Node's heap, where memory is shared out; null: the instance's own default. */
+      readonly heapLimitBytes: number | null;
     }
   | { readonly kind: "stop-instance"; readonly instance: InstanceId; readonly signal: "SIGTERM" | "SIGKILL"; readonly graceMs: number }
   | { readonly kind: "open-listener"; readonly id: ListenerId; readonly at: ListenAddress }

@@ -10,6 +10,7 @@ export interface StartInstance {
   readonly nodeIndex: number;
   readonly generation: number;
   readonly release: Release;
+  readonly heapLimitBytes: number | null;
 }
 
 export interface Regenerator {

@@ -18,6 +18,8 @@ export function simSpec(nodes: number, settings: Partial<Settings> = {}): Cluste
     port: null,
     release: simRelease("1"),
     settings: { ...defaultSettings, ...settings },
+    memory: null,
+    regenerate: settings.regenerate === "in-place" ? "in-place" : "replace",
     paths: {
       directory: "/c",
       controlSocket: "/c/c",

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { defaultSettings, numberSettings } from "../../src/config/settings.ts";
+import { choiceSettings, defaultSettings, numberSettings } from "../../src/config/settings.ts";
 
 const file = (path: string) => new URL(`../../${path}`, import.meta.url);
 
@@ -21,7 +21,7 @@ test("docs/configuration.md is what the declarations say", () => {
     ...rows,
     `| \`replaceSessionStore\` | ${defaultSettings.replaceSessionStore} | true, false | The default in-memory session store is replaced by the cluster's own. |`,
     `| \`affinityCookies\` | ${defaultSettings.affinityCookies.join(",")} | names, by commas | Cookies that affinity goes by; the application's own is learned. |`,
-    `| \`mode\` | ${defaultSettings.mode} | automatic, observe | \`observe\`: say what would be regenerated, and do nothing by itself. |`,
+    ...Object.entries(choiceSettings).map(([key, { choices, doc }]) => `| \`${key}\` | ${choices[0]} | ${choices.join(", ")} | ${doc} |`),
     "",
     "Environment: `COPPICE_HOME` is the directory for run-time files (default `~/.coppice`). Each server process is given `COPPICE_NODE`",
     "(`web-2`), `COPPICE_NODE_INDEX` (`2`) and `COPPICE_GENERATION`.",

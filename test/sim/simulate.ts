@@ -98,7 +98,7 @@ function misbehave(cluster: SimCluster, { random, draw, loss, nodes, kills }: Mi
     case 8: {
       // A replacement is no node yet: its death is always allowed.
       const replacement = cluster.state.current?.replacement;
-      if (replacement !== undefined && !serving.includes(replacement)) cluster.kill(replacement);
+      if (replacement != null && !serving.includes(replacement)) cluster.kill(replacement);
       return;
     }
     case 9:

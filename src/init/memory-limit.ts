@@ -1,0 +1,36 @@
+/**
+ * How much memory all processes here may take together: the least limit of the control groups that this
+ * process is in (version 2 or 1), else what the machine has.
+ */
+import { readFileSync } from "node:fs";
+import { totalmem } from "node:os";
+import { dirname, join } from "node:path";
+
+/** Bytes. `root`: where /proc and /sys are, for tests. */
+export function memoryLimitBytes(root = "/"): number {
+  const groups = (read(join(root, "proc/self/cgroup")) ?? "").split("\n").map((line) => line.split(":"));
+  const limits = groups.flatMap(([, controllers, path = "/"]) => {
+    if (controllers === "") return limitsUpwards(join(root, "sys/fs/cgroup"), path, "memory.max");
+    if (controllers?.split(",").includes("memory")) return limitsUpwards(join(root, "sys/fs/cgroup/memory"), path, "memory.limit_in_bytes");
+    return [];
+  });
+  return Math.min(totalmem(), ...limits);
+}
+
+/** Of the group and of those that it lies in. Inside a container the own path may not be visible: its root is. */
+function limitsUpwards(mount: string, path: string, file: string): number[] {
+  const limits: number[] = [];
+  for (let group = path; ; group = dirname(group)) {
+    const bytes = Number(read(join(mount, group, file))?.trim() ?? Number.NaN); // "max" is no number
+    if (Number.isFinite(bytes) && bytes > 0) limits.push(bytes);
+    if (group === "/" || group === ".") return limits;
+  }
+}
+
+function read(path: string): string | null {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return null;
+  }
+}

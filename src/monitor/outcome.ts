@@ -1,0 +1,128 @@
+/**
+ * How a regeneration ends: succeeded, retired or failed, and on probation after it. The failure arrow, from
+ * anywhere before the old instance was told to stop, puts it back into service.
+ */
+import type { Draft } from "./draft.ts";
+import type { Phase } from "./lifecycle.ts";
+import { scheduleRestart, stopInstance } from "./nodes.ts";
+import { rolloutRegenerationEnded } from "./rollout.ts";
+import type { InstanceRecord, NodeRecord, Regeneration } from "./state.ts";
+
+const endedMax = 100;
+
+/** The failure arrow: the old instance goes back into service, the replacement is stopped. */
+export function fail(draft: Draft, regeneration: Regeneration, why: string): void {
+  const old = draft.instance(regeneration.old);
+  const node = draft.node(regeneration.node);
+  const replacement = draft.instance(regeneration.replacement);
+  if (replacement !== null) stopInstance(draft, replacement, "SIGTERM", null);
+  node.replacement = null;
+  restore(draft, old);
+  end(draft, regeneration, "failed", "failed", why);
+  if (regeneration.mode === "retire") draft.state.wanted = Math.max(draft.state.wanted, node.index);
+  const stays = old === null ? "" : `; ${old.id} stays in service`;
+  draft.event(
+    "regeneration-failed",
+    `${regeneration.node}: regeneration failed: ${why}${stays}`,
+    { why, phase: regeneration.timeline.at(-2)?.phase ?? null },
+    { node: regeneration.node, regeneration: regeneration.id },
+  );
+  // A release that cannot start says nothing about regenerating from the running one.
+  if (regeneration.origin === "deploy") return startAnewIfNobody(draft, node, old, why);
+  draft.state.consecutiveFailures += 1;
+  const { maxConsecutiveFailures } = draft.settings;
+  if (draft.state.consecutiveFailures >= maxConsecutiveFailures && draft.state.halted === null) {
+    draft.state.halted = `${draft.state.consecutiveFailures} regenerations failed in a row, the last: ${why}`;
+    draft.event("fleet-halted", `automatic regenerations are halted: ${draft.state.halted}`, { failures: draft.state.consecutiveFailures });
+  }
+  startAnewIfNobody(draft, node, old, why);
+}
+
+function startAnewIfNobody(draft: Draft, node: NodeRecord, old: InstanceRecord | null, why: string): void {
+  if (old === null && node.instance === null) scheduleRestart(draft, node, why, 0);
+}
+
+function restore(draft: Draft, old: InstanceRecord | null): void {
+  if (old === null || old.stopping !== null) return;
+  if (old.availability === "cordoned") draft.effect({ kind: "unfence", instance: old.id });
+  old.availability = "available";
+  old.fenced = false;
+  old.quiet = false;
+  for (const forwarder of draft.state.forwarders) forwarder.drained = forwarder.drained.filter((id) => id !== old.id);
+}
+
+export function succeed(draft: Draft, regeneration: Regeneration, remark: string | null): void {
+  const node = draft.node(regeneration.node);
+  node.instance = regeneration.replacement;
+  node.replacement = null;
+  node.reason = null;
+  node.failed = false;
+  node.restartAtMs = null;
+  node.crashes = [];
+  end(draft, regeneration, "probation", "succeeded", remark);
+  regeneration.deadlineMs = draft.nowMs + draft.settings.probationMs;
+  draft.state.consecutiveFailures = 0;
+  if (regeneration.origin === "operator" && draft.state.halted !== null) draft.state.halted = null;
+  const durationMs = draft.nowMs - regeneration.startedAtMs;
+  draft.event(
+    "regenerated",
+    `${node.name} is regenerated as ${regeneration.replacement} in ${(durationMs / 1_000).toFixed(1)} s (${regeneration.why})`,
+    {
+      durationMs,
+      origin: regeneration.origin,
+      why: regeneration.why,
+      remark,
+      timeline: regeneration.timeline,
+      inFlightAtCordon: regeneration.inFlightAtCordon,
+    },
+    { node: node.name, instance: regeneration.replacement ?? "", regeneration: regeneration.id },
+  );
+}
+
+export function end(draft: Draft, regeneration: Regeneration, phase: Phase, outcome: "succeeded" | "failed", remark: string | null): void {
+  const { state, nowMs } = draft;
+  if (regeneration.phase !== phase) regeneration.timeline.push({ phase, atMs: nowMs });
+  regeneration.phase = phase;
+  regeneration.outcome = outcome;
+  regeneration.endedAtMs = nowMs;
+  regeneration.deadlineMs = null;
+  regeneration.remark = remark;
+  state[outcome] += 1;
+  state.current = null;
+  state.ended = [...state.ended, regeneration].slice(-endedMax);
+  for (const request of state.requests) {
+    for (const entry of request.nodes) if (entry.regeneration === regeneration.id) entry.outcome = outcome;
+  }
+  rolloutRegenerationEnded(draft, regeneration);
+}
+
+export function verifyEnded(draft: Draft): void {
+  for (const regeneration of draft.state.ended) {
+    if (regeneration.phase !== "probation" || regeneration.deadlineMs === null || draft.nowMs < regeneration.deadlineMs) continue;
+    regeneration.deadlineMs = null;
+    const lives = draft.state.nodes.some(({ instance }) => instance !== null && instance === regeneration.replacement);
+    regeneration.phase = lives ? "verified" : "failed";
+    if (lives)
+      draft.event(
+        "verified",
+        `${regeneration.replacement} has passed its probation`,
+        {},
+        { node: regeneration.node, instance: regeneration.replacement ?? "", regeneration: regeneration.id },
+      );
+  }
+}
+
+/** The node's last instance has gone, and nothing is to come after it. */
+export function retire(draft: Draft, regeneration: Regeneration): void {
+  const { state, nowMs } = draft;
+  const node = draft.node(regeneration.node);
+  end(draft, regeneration, "retired", "succeeded", regeneration.remark);
+  state.retired[node.name] = node.generation;
+  state.nodes = state.nodes.filter((other) => other !== node);
+  draft.event(
+    "retired",
+    `${node.name} has retired (${regeneration.why})`,
+    { durationMs: nowMs - regeneration.startedAtMs, why: regeneration.why },
+    { node: node.name, regeneration: regeneration.id },
+  );
+}

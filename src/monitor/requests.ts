@@ -1,0 +1,62 @@
+/**
+ * What operators asked for, and the queue of nodes to be regenerated. A node is never queued twice: who asks
+ * again joins.
+ */
+import type { NodeName } from "../model/node.ts";
+import type { Draft } from "./draft.ts";
+import type { QueueEntry, Regeneration, ReloadOutcome } from "./state.ts";
+
+const requestsMax = 50;
+
+export function requestRegeneration(draft: Draft, request: string, nodes: readonly NodeName[] | "all"): void {
+  const { state } = draft;
+  if (state.requests.some(({ id }) => id === request)) return;
+  const known = state.nodes.map(({ name }) => name);
+  const names = nodes === "all" ? known : known.filter((name) => nodes.includes(name));
+  rememberRequest(draft, request, names, null);
+  draft.event("regeneration-requested", `regeneration of ${names.join(", ")} was requested`, { request, nodes: names });
+  for (const name of names) {
+    const { current } = state;
+    if (current?.node === name) {
+      current.requests.push(request);
+      attach(draft, current);
+    } else
+      enqueue(draft, {
+        node: name,
+        origin: "operator",
+        why: "requested",
+        mode: null,
+        requests: [request],
+        notBeforeMs: 0,
+        instance: null,
+        release: null,
+      });
+  }
+}
+
+export function rememberRequest(draft: Draft, id: string, names: readonly NodeName[], reload: ReloadOutcome | null): void {
+  const nodes = names.map((name) => ({ name, regeneration: null, outcome: "waiting" as const }));
+  draft.state.requests = [...draft.state.requests, { id, nodes, reload }].slice(-requestsMax);
+}
+
+export function enqueue(draft: Draft, entry: QueueEntry): void {
+  const { state } = draft;
+  const queued = state.queue.find(({ node }) => node === entry.node);
+  if (queued === undefined) state.queue.push(entry);
+  // Who asks waits for nobody's distance; what was planned for the node is done by it.
+  else if (queued.mode !== "retire" && (queued.origin === "aging" || entry.origin === "deploy" || entry.mode === "retire"))
+    state.queue[state.queue.indexOf(queued)] = { ...entry, requests: [...queued.requests, ...entry.requests] };
+  else queued.requests.push(...entry.requests);
+}
+
+/** Who asked for the regeneration sees it. */
+export function attach(draft: Draft, regeneration: Regeneration): void {
+  for (const request of draft.state.requests) {
+    if (!regeneration.requests.includes(request.id)) continue;
+    for (const entry of request.nodes) {
+      if (entry.name !== regeneration.node || entry.regeneration !== null) continue;
+      entry.regeneration = regeneration.id;
+      entry.outcome = "running";
+    }
+  }
+}
