@@ -22,7 +22,7 @@ test("settings: each mistake names key, value and what is accepted", () => {
     [{ drainTimeoutMs: -1 }, /-1/],
     [{ parkedMax: 1.5 }, /1\.5/],
     [{ sampleIntervalMs: 1 }, /from 50/],
-    [{ mode: "always" }, /observe or automatic/],
+    [{ mode: "always" }, /automatic or observe/],
     [{ replaceSessionStore: "yes" }, /true or false/],
     [{ affinityCookies: ["a b"] }, /names of cookies/],
     [{ draintimeoutms: 5 }, /did you mean "drainTimeoutMs"/],
