@@ -16,9 +16,13 @@ import type { Register } from "./main.ts";
 import { findExecutable, isExecutable, resolveRelease, typedDirectory } from "./release.ts";
 
 const nodesMax = 256;
+const forwardersMax = 64;
+/** `--forwarders auto`: one forwards what the nodes of so many cores answer, and leaves them the rest. */
+const coresPerForwarder = 4;
 
 export interface RunOptions {
   readonly nodes?: number;
+  readonly forwarders?: number;
   readonly port?: number;
   readonly name?: string;
   readonly node?: string;
@@ -58,6 +62,7 @@ export function withRunOptions(command: Command): Command {
     .argument("[args...]", "its arguments; where some begin with a dash, put -- before the target")
     .option("-n, --nodes <number>", "how many nodes", wholeNumber(1, nodesMax))
     .option("-p, --port <port>", "listen here instead of where the server asks to; the server sees it as PORT too", wholeNumber(1, 65_535))
+    .option("--forwarders <number>", "how many processes forward requests; auto: one for each four cores (default: 1)", forwarderCount)
     .option("--name <name>", "the cluster's name (default: the name of the working directory)")
     .option("--node <path>", "the Node executable that runs the server (default: the one that runs Coppice)")
     .option("--set <key=value>", "a setting, see docs/configuration.md (repeatable)", collectSetting, {});
@@ -74,10 +79,12 @@ export function specificationOf(script: string, args: readonly string[], options
   const settings = parseSettings(options.set);
   const nodes = options.nodes ?? Math.max(2, availableParallelism());
   const limitBytes = settings.memoryLimitBytes > 0 ? settings.memoryLimitBytes : memoryLimitBytes();
-  const memory = shareOut(limitBytes, nodes, settings.regenerate);
+  const forwarders = options.forwarders ?? 1;
+  const memory = shareOut(limitBytes, { nodes, forwarders, regenerate: settings.regenerate });
   return {
     name,
     nodes,
+    forwarders,
     port: options.port ?? null,
     release: {
       id: "1",
@@ -118,6 +125,10 @@ function wholeNumber(min: number, max: number): (text: string) => number {
     if (/^\d+$/.test(text) && number >= min && number <= max) return number;
     throw new InvalidArgumentError(`Expected a whole number from ${min} to ${max}.`);
   };
+}
+
+function forwarderCount(text: string): number {
+  return text === "auto" ? Math.max(1, Math.floor(availableParallelism() / coresPerForwarder)) : wholeNumber(1, forwardersMax)(text);
 }
 
 function collectSetting(text: string, before: Readonly<Record<string, string>>): Readonly<Record<string, string>> {

@@ -28,6 +28,7 @@ function describe(status: ClusterStatus, nowMs: number): string {
     "",
     `regenerations: ${status.regenerations.succeeded} succeeded, ${status.regenerations.failed} failed; sessions: ${status.replicator.sessions ?? "?"}`,
   ];
+  if (status.forwarders.length !== 1) lines.push(`forwarders: ${status.forwarders.map(describeForwarder).join(", ") || "none"}`);
   if (status.halted !== null) lines.push(`automatic regenerations are halted: ${status.halted}`);
   for (const node of status.nodes) {
     if (node.reason !== null) lines.push(`${node.name}: ${node.reason}`);
@@ -35,6 +36,10 @@ function describe(status: ClusterStatus, nowMs: number): string {
       lines.push(`${node.name}: ${node.report.reasons.join("; ")}`);
   }
   return `${lines.join("\n")}\n`;
+}
+
+function describeForwarder({ id, pid, connections, parked }: ClusterStatus["forwarders"][number]): string {
+  return `${id} (pid ${pid}, ${connections} connections${parked > 0 ? `, ${parked} requests parked` : ""})`;
 }
 
 function rowOf(node: NodeStatus, nowMs: number): string[] {

@@ -46,9 +46,14 @@ export const numberSettings: Readonly<Record<NumberKey, NumberSetting>> = {
     doc: "A trend that exhausts an instance inside this time makes it aging.",
   },
   parkTimeoutMs: { default: 30 * second, min: 0, max: 10 * minute, doc: "How long a request is held while no node can take it." },
-  parkedMax: { default: 1_000, min: 0, max: 1_000_000, doc: "How many requests are held at once." },
+  parkedMax: { default: 1_000, min: 0, max: 1_000_000, doc: "How many requests are held at once; shared out over the forwarders." },
   saveBodyBytesMax: { default: mebibyte, min: 0, max: 1024 * mebibyte, doc: "The largest request body that is saved for sending again." },
-  saveBytesMax: { default: 256 * mebibyte, min: 0, max: 16_384 * mebibyte, doc: "Bytes of saved bodies of all requests together." },
+  saveBytesMax: {
+    default: 256 * mebibyte,
+    min: 0,
+    max: 16_384 * mebibyte,
+    doc: "Bytes of saved bodies of all requests together; shared out over the forwarders.",
+  },
   heldAnswerBytesMax: { default: 64 * 1024, min: 0, max: 64 * mebibyte, doc: "Answers up to this size are held until whole." },
   stopTimeoutMs: { default: 8 * second, min: 100, max: day, doc: "How long stopping the cluster may take to finish what is in process." },
   sessionStoreTimeoutMs: {

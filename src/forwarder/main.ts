@@ -5,8 +5,9 @@
 
 import { Link } from "../link/link.ts";
 import { tokenFor } from "../link/token.ts";
-import type { ToForwarderFromInit, Welcome } from "../model/birth.ts";
+import type { ClusterSpec, ToForwarderFromInit, Welcome } from "../model/birth.ts";
 import { controlProtocol, type FromForwarder, type ToForwarder } from "../model/control.ts";
+import type { Settings } from "../model/settings.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { PublicServers } from "./public-servers.ts";
 
@@ -19,7 +20,7 @@ class Forwarder {
 
   constructor({ id, clusterKey, spec }: Welcome) {
     this.#dispatcher = new Dispatcher({
-      settings: spec.settings,
+      settings: shareOf(spec),
       clusterKey,
       onDrained: (instance) => {
         this.#tell({ kind: "drained", instance, revision: this.#dispatcher.table.revision });
@@ -91,6 +92,12 @@ class Forwarder {
   #tell(message: FromForwarder): void {
     this.#link.send(message);
   }
+}
+
+/** What is bounded for the cluster is bounded here by this process's part of it: nobody knows what the others hold. */
+function shareOf({ settings, forwarders }: ClusterSpec): Settings {
+  const { parkedMax, saveBytesMax } = settings;
+  return { ...settings, parkedMax: Math.ceil(parkedMax / forwarders), saveBytesMax: Math.floor(saveBytesMax / forwarders) };
 }
 
 let forwarder: Forwarder | null = null;

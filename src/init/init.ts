@@ -30,7 +30,7 @@ export class Init {
   readonly #startedIds = new Set<InstanceId>();
   readonly #sockets = new Map<string, ListeningSocket>();
   readonly #monitor: OwnProcess;
-  readonly #forwarder: OwnProcess;
+  readonly #forwarders: readonly OwnProcess[];
   readonly #replicator: OwnProcess;
   readonly #out: Writable;
   readonly #err: Writable;
@@ -59,11 +59,13 @@ export class Init {
       () => {},
       () => {},
     );
-    this.#forwarder = this.#own(
-      "forwarder",
-      "forwarder-1",
-      () => {},
-      () => this.#giveSockets(),
+    this.#forwarders = Array.from({ length: spec.forwarders }, (_, index) =>
+      this.#own(
+        "forwarder",
+        `forwarder-${index + 1}`,
+        () => {},
+        () => this.#giveSockets(index),
+      ),
     );
     this.#monitor = this.#own(
       "monitor",
@@ -106,7 +108,7 @@ export class Init {
         this.#tell({
           kind: "roster",
           instances: [...this.#instances.values()].map(({ id, pid, startedAtMs, port }) => ({ instance: id, pid, startedAtMs, port })),
-          processes: [this.#monitor, this.#forwarder, this.#replicator].map((own) => ({ id: own.id, pid: own.pid ?? 0 })),
+          processes: [this.#monitor, ...this.#forwarders, this.#replicator].map((own) => ({ id: own.id, pid: own.pid ?? 0 })),
         });
         break;
       case "shut-down":
@@ -187,16 +189,13 @@ export class Init {
       return;
     }
     this.#sockets.set(id, bound);
-    this.#giveSocket(bound);
+    for (const forwarder of this.#forwarders) giveSocket(forwarder, bound);
     this.#tell({ kind: "bound", id, at });
   }
 
-  #giveSockets(): void {
-    for (const socket of this.#sockets.values()) this.#giveSocket(socket);
-  }
-
-  #giveSocket({ id, at, handle }: ListeningSocket): void {
-    this.#forwarder.send({ kind: "listener", id, at }, handle);
+  #giveSockets(index: number): void {
+    const forwarder = this.#forwarders[index];
+    for (const socket of this.#sockets.values()) if (forwarder !== undefined) giveSocket(forwarder, socket);
   }
 
   #signalled(signal: string): void {
@@ -217,7 +216,8 @@ export class Init {
     );
     this.#tell({ kind: "shutting-down", reason });
     const finishMs = Math.floor(stopTimeoutMs * forwarderShareRatio);
-    await this.#forwarder.finish({ kind: "finish", deadlineMs: Math.floor(finishMs * 0.9) }, finishMs);
+    const finish = { kind: "finish", deadlineMs: Math.floor(finishMs * 0.9) };
+    await Promise.all(this.#forwarders.map((forwarder) => forwarder.finish(finish, finishMs)));
     for (const { handle } of this.#sockets.values()) handle.close();
     await this.#stopInstances(Math.floor(stopTimeoutMs * nodeShareRatio));
     const restMs = Math.floor((stopTimeoutMs * (1 - forwarderShareRatio - nodeShareRatio)) / 2);
@@ -241,8 +241,13 @@ export class Init {
   #endAtOnce(): void {
     this.#err.write("coppice | ending at once\n");
     for (const instance of this.#instances.values()) instance.stop("SIGKILL", 0);
-    for (const own of [this.#forwarder, this.#replicator, this.#monitor]) own.kill();
+    for (const own of [...this.#forwarders, this.#replicator, this.#monitor]) own.kill();
     this.#giveBackHome();
     this.#exit(130);
   }
+}
+
+/** All forwarders accept on the same socket: while one is away, the others take what connects. */
+function giveSocket(forwarder: OwnProcess, { id, at, handle }: ListeningSocket): void {
+  forwarder.send({ kind: "listener", id, at }, handle);
 }

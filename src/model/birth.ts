@@ -48,6 +48,8 @@ export interface ClusterPaths {
 export interface ClusterSpec {
   readonly name: string;
   readonly nodes: number;
+  /** How many forwarder processes there are: `forwarder-1` to `forwarder-<k>`, all on the one listening socket. */
+  readonly forwarders: number;
   /** Overrides the port that the application's first listener asks for. */
   readonly port: number | null;
   readonly release: Release;

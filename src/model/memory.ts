@@ -15,8 +15,10 @@ export interface MemoryBudget {
 
 const mebibyte = 1024 * 1024;
 
-/** Init, monitor, forwarder and replicator together: measured, see docs/footprint in the README. */
-export const ownBytes = 160 * mebibyte;
+/** Init, monitor, one forwarder and replicator together: measured, see docs/footprint in the README. */
+const ownBytesMin = 160 * mebibyte;
+/** Each further forwarder: its process and what its connections hold. */
+const forwarderBytes = 64 * mebibyte;
 const reserveRatio = 0.05;
 /** Of an instance's share the heap may take so much; the rest is code, stacks, buffers. */
 const heapRatio = 0.75;
@@ -33,8 +35,14 @@ export function heapLimit(budget: MemoryBudget, nodes: number): number {
   return Math.min(heapBytesMax, Math.floor(instanceShare(budget, nodes) * heapRatio));
 }
 
+type Regenerate = "auto" | "replace" | "in-place";
+
 /** With room for a replacement beside the nodes; without, where that leaves each too little or it is not wanted. */
-export function shareOut(limitBytes: number, nodes: number, wanted: "auto" | "replace" | "in-place"): MemoryBudget {
+export function shareOut(
+  limitBytes: number,
+  { nodes, forwarders, regenerate: wanted }: { readonly nodes: number; readonly forwarders: number; readonly regenerate: Regenerate },
+): MemoryBudget {
+  const ownBytes = ownBytesMin + (forwarders - 1) * forwarderBytes;
   const budget = { limitBytes, ownBytes, reserveBytes: Math.floor(limitBytes * reserveRatio), surge: wanted === "in-place" ? 0 : 1 };
   return wanted === "auto" && instanceShare(budget, nodes) < shareBytesMin ? { ...budget, surge: 0 } : budget;
 }

@@ -7,7 +7,7 @@ import type { Draft } from "./draft.ts";
 import { lifecycle, type Phase } from "./lifecycle.ts";
 import { effectStart, effectStop, makeAvailable, startInstance, stopInstance } from "./nodes.ts";
 import { fail, retire, succeed, verifyEnded } from "./outcome.ts";
-import type { InstanceRecord, Regeneration } from "./state.ts";
+import type { ForwarderRecord, InstanceRecord, MonitorState, Regeneration } from "./state.ts";
 import { tellCordon, tellHandOff, tellWhatWasCut } from "./tell.ts";
 
 /** The first phase: where there is an old one and no room beside it, it goes first. */
@@ -64,12 +64,10 @@ function isComplete(draft: Draft, regeneration: Regeneration): boolean {
     case "cordoning": {
       // The forwarders alone complete it; the fence is for those that do not answer (see lateness).
       const revision = regeneration.cordonRevision;
-      return (
-        state.forwarders.length > 0 && revision !== null && state.forwarders.every(({ appliedRevision }) => appliedRevision >= revision)
-      );
+      return revision !== null && everyForwarder(state, ({ appliedRevision }) => appliedRevision >= revision);
     }
     case "draining":
-      return old === null || (state.forwarders.every(({ drained }) => drained.includes(old.id)) && (old.quiet || !old.linked));
+      return old === null || (everyForwarder(state, ({ drained }) => drained.includes(old.id)) && (old.quiet || !old.linked));
     case "handing-off":
       return old === null || regeneration.revoked !== null;
     case "evidence":
@@ -81,6 +79,11 @@ function isComplete(draft: Draft, regeneration: Regeneration): boolean {
     default:
       return false;
   }
+}
+
+/** One that is not linked is asked for too: it may serve on by the table that it had last. */
+function everyForwarder({ spec, forwarders }: MonitorState, holds: (forwarder: ForwarderRecord) => boolean): boolean {
+  return forwarders.length >= (spec?.forwarders ?? 1) && forwarders.every(holds);
 }
 
 /** All that the old one serves, the new one must. */

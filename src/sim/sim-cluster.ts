@@ -54,6 +54,7 @@ export class SimCluster {
   readonly gaveUp: string[] = [];
   readonly #random: () => number;
   readonly #forwarders: readonly string[];
+  readonly #awayForwarders = new Set<string>();
   #queue: { atMs: number; readonly order: number; readonly act: () => void }[] = [];
   #order = 0;
   #nextPid = 100;
@@ -62,14 +63,9 @@ export class SimCluster {
   state: MonitorState = initialState();
   nowMs = 0;
 
-  constructor(options: {
-    spec: ClusterSpec;
-    random: () => number;
-    forwarders?: readonly string[];
-    onEvent?: (atMs: number, event: EventDraft) => void;
-  }) {
+  constructor(options: { spec: ClusterSpec; random: () => number; onEvent?: (atMs: number, event: EventDraft) => void }) {
     this.#random = options.random;
-    this.#forwarders = options.forwarders ?? ["forwarder-1"];
+    this.#forwarders = Array.from({ length: options.spec.forwarders }, (_, index) => `forwarder-${index + 1}`);
     this.onEvent = options.onEvent ?? (() => {});
     this.#schedule(0, { kind: "cluster-started", spec: options.spec });
     for (const forwarder of this.#forwarders) this.#schedule(1, { kind: "forwarder-link", forwarder, up: true });
@@ -93,6 +89,15 @@ export class SimCluster {
     this.#exit(id, null, "SIGKILL");
   }
 
+  /** Its link goes, with or without its process; and comes again, and it is told the table. */
+  linkForwarder(forwarder: string, up: boolean): void {
+    if (this.#awayForwarders.has(forwarder) !== up) return;
+    if (up) this.#awayForwarders.delete(forwarder);
+    else this.#awayForwarders.add(forwarder);
+    this.tell({ kind: "forwarder-link", forwarder, up });
+    if (up && this.#table !== null) this.#tellRoutes(forwarder, this.#table, null);
+  }
+
   killMonitor(): void {
     this.#monitorAlive = false;
   }
@@ -105,7 +110,9 @@ export class SimCluster {
       .filter(({ alive }) => alive)
       .map(({ id, pid }) => ({ instance: id, pid, startedAtMs: 0, port: null }));
     this.tell({ kind: "recovered", roster });
-    for (const forwarder of this.#forwarders) this.#answer({ kind: "forwarder-link", forwarder, up: true });
+    for (const forwarder of this.#forwarders) {
+      if (!this.#awayForwarders.has(forwarder)) this.#answer({ kind: "forwarder-link", forwarder, up: true });
+    }
     for (const { id, alive, listening } of this.instances.values()) {
       if (!alive) continue;
       this.tell({ kind: "instance-link", instance: id, up: true });
@@ -210,14 +217,16 @@ export class SimCluster {
   #route(table: RouteTable): void {
     const before = this.#table;
     this.#table = table;
-    for (const forwarder of this.#forwarders) {
-      if (this.faults.silentForwarders.includes(forwarder)) continue;
-      this.#answer({ kind: "routes-applied", forwarder, revision: table.revision, inFlight: {} });
-      for (const { id, availability } of table.upstreams) {
-        const was = before?.upstreams.find((one) => one.id === id)?.availability;
-        if (availability === "cordoned" && (was !== "cordoned" || before?.revision === table.revision))
-          this.#answer({ kind: "upstream-drained", forwarder, instance: id }, 60);
-      }
+    for (const forwarder of this.#forwarders) this.#tellRoutes(forwarder, table, before);
+  }
+
+  #tellRoutes(forwarder: string, table: RouteTable, before: RouteTable | null): void {
+    if (this.faults.silentForwarders.includes(forwarder) || this.#awayForwarders.has(forwarder)) return;
+    this.#answer({ kind: "routes-applied", forwarder, revision: table.revision, inFlight: {} });
+    for (const { id, availability } of table.upstreams) {
+      const was = before?.upstreams.find((one) => one.id === id)?.availability;
+      if (availability === "cordoned" && (was !== "cordoned" || before?.revision === table.revision))
+        this.#answer({ kind: "upstream-drained", forwarder, instance: id }, 60);
     }
   }
 

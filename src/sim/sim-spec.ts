@@ -11,10 +11,11 @@ export function simRelease(id: string): Release {
   return { id, kind: "script", nodePath: "/node", nodeArguments: [], script, arguments: [], workingDirectory, environment: {}, asTyped };
 }
 
-export function simSpec(nodes: number, settings: Partial<Settings> = {}): ClusterSpec {
+export function simSpec(nodes: number, settings: Partial<Settings> = {}, forwarders = 1): ClusterSpec {
   return {
     name: "sim",
     nodes,
+    forwarders,
     port: null,
     release: simRelease("1"),
     settings: { ...defaultSettings, ...settings },

@@ -50,9 +50,8 @@ function begin(args: readonly string[], lines: string[]): SimCluster {
       .map(([key, value]) => [key, value === "observe" ? value : Number(value)]),
   );
   const cluster = new SimCluster({
-    spec: simSpec(Number(nodes), settings as Partial<Settings>), // keys as the scenario names them
+    spec: simSpec(Number(nodes), settings as Partial<Settings>, forwarders), // keys as the scenario names them
     random: seededRandom(1),
-    forwarders: Array.from({ length: forwarders }, (_, index) => `forwarder-${index + 1}`),
     onEvent: (atMs, { text: said }) => lines.push(`  ${(atMs / 1_000).toFixed(3)} ${said}`),
   });
   const kind = pairs.find(([key]) => key === "new")?.[1];
@@ -109,6 +108,10 @@ function perform(cluster: SimCluster, command: string, args: readonly string[]):
       break;
     case "new-instances":
       cluster.faults.newInstances = first as "listen"; // or exit, or hang: as the scenario says
+      break;
+    case "forwarder":
+      cluster.linkForwarder(first, second === "joins");
+      cluster.run(cluster.nowMs + 1);
       break;
     case "silent":
       cluster.faults.silentForwarders = [...args];

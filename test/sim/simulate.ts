@@ -25,16 +25,19 @@ export function simulate(seed: number, { kills, sabotage = false, say = () => {}
   const loss = random() * 0.3;
   say(`seed ${seed}: ${nodes} nodes, ${forwarders} forwarders, loss ${loss.toFixed(2)}`);
   const cluster = new SimCluster({
-    spec: simSpec(nodes, {
-      startTimeoutMs: 4_000,
-      drainTimeoutMs: 2_000,
-      handOffTimeoutMs: 2_000,
-      fenceTimeoutMs: 1_000,
-      minRegenerationIntervalMs: 3_000,
-      probationMs: 3_000,
-    }),
+    spec: simSpec(
+      nodes,
+      {
+        startTimeoutMs: 4_000,
+        drainTimeoutMs: 2_000,
+        handOffTimeoutMs: 2_000,
+        fenceTimeoutMs: 1_000,
+        minRegenerationIntervalMs: 3_000,
+        probationMs: 3_000,
+      },
+      forwarders,
+    ),
     random,
-    forwarders: Array.from({ length: forwarders }, (_, index) => `forwarder-${index + 1}`),
     onEvent: (atMs, { text }) => say(`${(atMs / 1_000).toFixed(3)} ${text}`),
   });
   cluster.run(2_000);
@@ -69,7 +72,7 @@ function misbehave(cluster: SimCluster, { random, draw, loss, nodes, kills }: Mi
   faults.duplicateRatio = random() * 0.3;
   const node = `web-${1 + draw(nodes)}`;
   const serving = cluster.serving();
-  switch (draw(kills ? 11 : 10)) {
+  switch (draw(kills ? 12 : 11)) {
     case 0:
       return cluster.tell({ kind: "regenerate", request: `request-${cluster.nowMs}`, nodes: random() < 0.3 ? "all" : [node] });
     case 1: {
@@ -103,7 +106,9 @@ function misbehave(cluster: SimCluster, { random, draw, loss, nodes, kills }: Mi
     }
     case 9:
       return cluster.tell({ kind: "reload", request: `request-${cluster.nowMs}`, release: simRelease(String(cluster.state.nextRelease)) });
-    case 10: {
+    case 10:
+      return cluster.linkForwarder("forwarder-1", random() < 0.5);
+    case 11: {
       const victim = serving[draw(serving.length)];
       if (victim !== undefined) cluster.kill(victim);
       return;
@@ -121,6 +126,7 @@ function comeToRest(cluster: SimCluster, seed: number, nodes: number): void {
     lossRatio: 0,
     duplicateRatio: 0,
   });
+  cluster.linkForwarder("forwarder-1", true);
   cluster.restartMonitor();
   cluster.run(cluster.nowMs + 300_000);
   for (const { name, state } of nodeStates(cluster.state)) {
