@@ -24,9 +24,9 @@ export async function followRequest(paths: ClusterPaths, id: string, say: (line:
   }
 }
 
-function describe({ name, outcome, phase, reason, durationMs }: RegenerationProgress["nodes"][number]): string | null {
+function describe({ name, outcome, kind, phase, reason, durationMs }: RegenerationProgress["nodes"][number]): string | null {
   if (outcome === "waiting") return null;
   if (outcome === "running") return `${name}: ${phase ?? "running"}`;
   const took = durationMs === null ? "" : ` in ${duration(durationMs)}`;
-  return outcome === "succeeded" ? `${name}: regenerated${took}` : `${name}: failed${took}: ${reason ?? "no reason given"}`;
+  return outcome === "succeeded" ? `${name}: ${kind}${took}` : `${name}: failed${took}: ${reason ?? "no reason given"}`;
 }

@@ -11,6 +11,7 @@ import { packageVersion } from "./package-version.ts";
 import { registerRegenerate } from "./regenerate.ts";
 import { registerReload } from "./reload.ts";
 import { registerRun } from "./run.ts";
+import { registerScale } from "./scale.ts";
 import { registerRestart, registerStart } from "./start.ts";
 import { registerStatus } from "./status.ts";
 import { registerStop } from "./stop.ts";
@@ -25,6 +26,7 @@ const commands: readonly Register[] = [
   registerLogs,
   registerEvents,
   registerReload,
+  registerScale,
   registerRegenerate,
   registerAnalyze,
 ];

@@ -8,6 +8,7 @@ import { clusterPaths } from "../init/home.ts";
 import { Init } from "../init/init.ts";
 import { LogFile } from "../init/log-file.ts";
 import { memoryLimitBytes } from "../init/memory-limit.ts";
+import { nodesMax } from "../model/admin.ts";
 import type { ClusterSpec } from "../model/birth.ts";
 import { CoppiceError } from "../model/errors.ts";
 import { shareOut } from "../model/memory.ts";
@@ -15,7 +16,6 @@ import { badName, clusterNamePattern, coppiceHome } from "./home.ts";
 import type { Register } from "./main.ts";
 import { findExecutable, isExecutable, resolveRelease, typedDirectory } from "./release.ts";
 
-const nodesMax = 256;
 const forwardersMax = 64;
 /** `--forwarders auto`: one forwards what the nodes of so many cores answer, and leaves them the rest. */
 const coresPerForwarder = 4;

@@ -9,11 +9,13 @@ import {
   type AdminError,
   adminRoutes,
   type ClusterStatus,
+  nodesMax,
   type RegenerateAccepted,
   type RegenerateRequest,
   type RegenerationProgress,
   type ReloadAccepted,
   type ReloadRequest,
+  type ScaleRequest,
 } from "../model/admin.ts";
 import type { NodeName } from "../model/node.ts";
 import type { EventLog } from "./event-log.ts";
@@ -26,6 +28,8 @@ export interface AdminSources {
   readonly regenerate: (nodes: readonly NodeName[] | "all") => string;
   /** Starts a reload; null while another is under way. */
   readonly reload: (wanted: ReloadRequest) => { readonly id: string; readonly release: string } | null;
+  /** Starts a request for so many nodes. */
+  readonly scale: (nodes: number) => string;
   readonly progress: (request: string) => RegenerationProgress | null;
 }
 
@@ -57,6 +61,17 @@ export async function serveAdmin(sources: AdminSources): Promise<FastifyInstance
       const begun = sources.reload(body);
       if (begun === null) return reply.code(409).send(refusal("COPPICE_RELOAD_RUNNING", "a reload is under way; wait until it has ended"));
       const accepted: ReloadAccepted = { ...begun, nodes: sources.status().nodes.map(({ name }) => name) };
+      return reply.code(202).send(accepted);
+    },
+  });
+  server.route<{ Body: Partial<ScaleRequest> | null }>({
+    ...route(adminRoutes.scale),
+    handler: (request, reply) => {
+      const nodes = request.body?.nodes;
+      if (nodes === undefined || !Number.isInteger(nodes) || nodes < 1 || nodes > nodesMax)
+        return reply.code(400).send(refusal("COPPICE_ARGUMENT", `nodes must be a whole number from 1 to ${nodesMax}`));
+      const id = sources.scale(nodes);
+      const accepted: RegenerateAccepted = { id, nodes: sources.progress(id)?.nodes.map(({ name }) => name) ?? [] };
       return reply.code(202).send(accepted);
     },
   });

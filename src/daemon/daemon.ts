@@ -94,6 +94,11 @@ export class Daemon {
         return request;
       },
       reload: (wanted) => this.#reload(wanted),
+      scale: (nodes) => {
+        const request = this.#nextRequest();
+        this.#engine.accept({ kind: "scale", request, nodes });
+        return request;
+      },
       progress: (request) => progress(this.#engine.state, request),
     });
     setInterval(() => this.#watch.tick(Date.now()), spec.settings.sampleIntervalMs);

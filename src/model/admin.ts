@@ -10,6 +10,7 @@ export const adminRoutes = {
   status: { method: "GET", path: "/v1/status" },
   regenerate: { method: "POST", path: "/v1/regenerate" },
   reload: { method: "POST", path: "/v1/reload" },
+  scale: { method: "POST", path: "/v1/scale" },
   regeneration: { method: "GET", path: "/v1/requests/:id" },
   events: { method: "GET", path: "/v1/events" },
 } as const;
@@ -66,6 +67,14 @@ export interface RegenerateRequest {
   readonly nodes: readonly NodeName[] | "all";
 }
 
+export interface ScaleRequest {
+  /** How many there are to be; 1 to `nodesMax`. */
+  readonly nodes: number;
+}
+
+/** Of one cluster: all of it lives on one host. */
+export const nodesMax = 256;
+
 /** Where the new release lies: what the caller found where the links of `asTyped` lead now. */
 export interface ReloadRequest extends Pick<Release, "kind" | "script" | "arguments" | "workingDirectory" | "asTyped"> {
   /** Laid over the environment of the cluster. */
@@ -94,6 +103,8 @@ export interface RegenerationProgress {
   readonly nodes: readonly {
     readonly name: NodeName;
     readonly outcome: "waiting" | "running" | "succeeded" | "failed";
+    /** What it came to, or comes to. */
+    readonly kind: "regenerated" | "started" | "retired";
     readonly phase: string | null;
     readonly reason: string | null;
     readonly durationMs: number | null;

@@ -8,7 +8,7 @@ import { begin } from "./advance.ts";
 import type { Draft } from "./draft.ts";
 import type { Mode } from "./lifecycle.ts";
 import { attach, enqueue } from "./requests.ts";
-import type { QueueEntry, Regeneration } from "./state.ts";
+import type { NodeRecord, QueueEntry, Regeneration } from "./state.ts";
 
 const toldMax = 200;
 
@@ -30,7 +30,7 @@ export function agingFound(draft: Draft, instance: InstanceId, report: AgingRepo
   const { lastAutomaticAtMs } = state;
   const notBeforeMs = lastAutomaticAtMs === null ? nowMs : Math.max(nowMs, lastAutomaticAtMs + settings.minRegenerationIntervalMs);
   state.lastAutomaticAtMs = notBeforeMs;
-  enqueue(draft, { node: node.name, origin: "aging", why, mode: null, requests: [], notBeforeMs, instance, release: null });
+  enqueue(draft, { node: node.name, origin: "aging", why, requests: [], notBeforeMs, instance });
   if (notBeforeMs > nowMs) {
     const inMs = notBeforeMs - nowMs;
     draft.event(
@@ -74,9 +74,7 @@ export function admitNext(draft: Draft): void {
   state.queue = state.queue.filter(({ node, instance }) => instance === null || draft.node(node).instance === instance);
   const entry = state.queue.find(
     ({ notBeforeMs, origin, ...other }) =>
-      notBeforeMs <= nowMs &&
-      (origin !== "aging" || state.halted === null) &&
-      (modeOf(draft, other) !== "in-place" || canSpare(draft, other.node)),
+      notBeforeMs <= nowMs && (origin !== "aging" || state.halted === null) && canSpare(draft, other.node, modeOf(draft, other)),
   );
   if (entry === undefined) return;
   state.queue = state.queue.filter((other) => other !== entry);
@@ -129,9 +127,10 @@ function modeOf(draft: Draft, { node, mode }: Pick<QueueEntry, "node" | "mode">)
   return mode ?? (draft.node(node).exclusive === null ? draft.spec.regenerate : "in-place");
 }
 
-/** In place, a node does not serve for a while: not while another is down that will come back. */
-function canSpare(draft: Draft, name: NodeName): boolean {
-  return draft.state.nodes.every(
-    (node) => node.name === name || node.failed || draft.instance(node.instance)?.availability === "available",
-  );
+/** A node that will not serve, for a while or for good, is not taken while another is down that will come back. */
+function canSpare(draft: Draft, name: NodeName, mode: Mode): boolean {
+  const serves = ({ instance }: NodeRecord) => draft.instance(instance)?.availability === "available";
+  if (mode === "replace" || !serves(draft.node(name))) return true;
+  const others = draft.state.nodes.filter((node) => node.name !== name);
+  return others.every((node) => node.failed || serves(node)) && (mode !== "retire" || others.some(serves));
 }

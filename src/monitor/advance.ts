@@ -12,7 +12,7 @@ import { tellCordon, tellHandOff, tellWhatWasCut } from "./tell.ts";
 
 /** The first phase: where there is an old one and no room beside it, it goes first. */
 export function begin(draft: Draft, regeneration: Regeneration): void {
-  if (regeneration.mode === "retire") return enter(draft, regeneration, regeneration.old === null ? "retired" : "cordoning");
+  if (regeneration.mode === "retire") return enter(draft, regeneration, regeneration.old === null ? "stopping" : "cordoning");
   if (regeneration.mode === "in-place") return enter(draft, regeneration, regeneration.old === null ? "regrowing" : "cordoning");
   const node = draft.node(regeneration.node);
   node.replacement = grow(draft, regeneration);
@@ -73,7 +73,8 @@ function isComplete(draft: Draft, regeneration: Regeneration): boolean {
     case "evidence":
       return old === null || !old.linked || regeneration.evidenceTaken;
     case "stopping":
-      return old === null;
+      // A node goes with the last of its instances, a replacement that failed before among them.
+      return old === null && (regeneration.mode !== "retire" || state.instances.every(({ node }) => node !== regeneration.node));
     case "regrowing":
       return replacement?.availability === "available";
     default:
@@ -114,7 +115,7 @@ export function enter(draft: Draft, regeneration: Regeneration, phase: Phase): v
   if (left === "cordoning") tellCordon(draft, regeneration);
   if (left === "draining" && regeneration.remark === null) draft.event("drained", `${old} is drained (${tookMs} ms)`, { tookMs }, about);
   if (left === "handing-off" && old !== null) tellHandOff(draft, regeneration);
-  if (left === "stopping") draft.event("stopped", `${old} has stopped (${tookMs} ms)`, { tookMs }, about);
+  if (left === "stopping" && old !== null) draft.event("stopped", `${old} has stopped (${tookMs} ms)`, { tookMs }, about);
   if (phase === "cordoning") cordon(draft, regeneration);
   if (phase === "stopping") {
     const record = draft.instance(regeneration.old);

@@ -7,7 +7,7 @@ import { enter } from "./advance.ts";
 import type { Draft } from "./draft.ts";
 import { lifecycle } from "./lifecycle.ts";
 import { makeAvailable, scheduleRestart } from "./nodes.ts";
-import { end, fail, succeed } from "./outcome.ts";
+import { countFailure, end, fail, succeed } from "./outcome.ts";
 import type { NodeRecord, Regeneration } from "./state.ts";
 
 /** What an application says that finds its port, file or lock taken: by its own older instance, most likely. */
@@ -57,6 +57,7 @@ function nobodyLeft(draft: Draft, node: NodeRecord, current: Regeneration, why: 
     { why },
     { node: node.name, regeneration: current.id },
   );
+  countFailure(draft, current, why);
   scheduleRestart(draft, node, why, servedMs);
 }
 

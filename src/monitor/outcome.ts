@@ -5,6 +5,7 @@
 import type { Draft } from "./draft.ts";
 import type { Phase } from "./lifecycle.ts";
 import { scheduleRestart, stopInstance } from "./nodes.ts";
+import { dropEntries, enqueue } from "./requests.ts";
 import { rolloutRegenerationEnded } from "./rollout.ts";
 import type { InstanceRecord, NodeRecord, Regeneration } from "./state.ts";
 
@@ -19,7 +20,7 @@ export function fail(draft: Draft, regeneration: Regeneration, why: string): voi
   node.replacement = null;
   restore(draft, old);
   end(draft, regeneration, "failed", "failed", why);
-  if (regeneration.mode === "retire") draft.state.wanted = Math.max(draft.state.wanted, node.index);
+  if (regeneration.mode === "retire") staysAfterAll(draft, node, old);
   const stays = old === null ? "" : `; ${old.id} stays in service`;
   draft.event(
     "regeneration-failed",
@@ -27,19 +28,28 @@ export function fail(draft: Draft, regeneration: Regeneration, why: string): voi
     { why, phase: regeneration.timeline.at(-2)?.phase ?? null },
     { node: regeneration.node, regeneration: regeneration.id },
   );
-  // A release that cannot start says nothing about regenerating from the running one.
-  if (regeneration.origin === "deploy") return startAnewIfNobody(draft, node, old, why);
-  draft.state.consecutiveFailures += 1;
-  const { maxConsecutiveFailures } = draft.settings;
-  if (draft.state.consecutiveFailures >= maxConsecutiveFailures && draft.state.halted === null) {
-    draft.state.halted = `${draft.state.consecutiveFailures} regenerations failed in a row, the last: ${why}`;
-    draft.event("fleet-halted", `automatic regenerations are halted: ${draft.state.halted}`, { failures: draft.state.consecutiveFailures });
-  }
-  startAnewIfNobody(draft, node, old, why);
+  countFailure(draft, regeneration, why);
+  if (old === null && node.instance === null) scheduleRestart(draft, node, why, 0);
 }
 
-function startAnewIfNobody(draft: Draft, node: NodeRecord, old: InstanceRecord | null, why: string): void {
-  if (old === null && node.instance === null) scheduleRestart(draft, node, why, 0);
+/** A node that could not retire is a node as any other: a deploy may have passed it by meanwhile. */
+function staysAfterAll(draft: Draft, node: NodeRecord, old: InstanceRecord | null): void {
+  const { state } = draft;
+  state.wanted = Math.max(state.wanted, node.index);
+  if (state.rollout !== null) return; // it sees to it
+  node.release = state.release;
+  if (old !== null && old.release !== state.release)
+    enqueue(draft, { node: node.name, origin: "operator", why: "its release is an older one" });
+}
+
+/** After some in a row the fleet stops. A release that cannot start says nothing about regenerating from the running one. */
+export function countFailure(draft: Draft, { origin }: Regeneration, why: string): void {
+  if (origin === "deploy") return;
+  const { state, settings } = draft;
+  state.consecutiveFailures += 1;
+  if (state.consecutiveFailures < settings.maxConsecutiveFailures || state.halted !== null) return;
+  state.halted = `${state.consecutiveFailures} regenerations failed in a row, the last: ${why}`;
+  draft.event("fleet-halted", `automatic regenerations are halted: ${state.halted}`, { failures: state.consecutiveFailures });
 }
 
 function restore(draft: Draft, old: InstanceRecord | null): void {
@@ -66,7 +76,7 @@ export function succeed(draft: Draft, regeneration: Regeneration, remark: string
   const durationMs = draft.nowMs - regeneration.startedAtMs;
   draft.event(
     "regenerated",
-    `${node.name} is regenerated as ${regeneration.replacement} in ${(durationMs / 1_000).toFixed(1)} s (${regeneration.why})`,
+    `${node.name} ${regeneration.inFlightAtCordon === null ? "has started" : "is regenerated"} as ${regeneration.replacement} in ${(durationMs / 1_000).toFixed(1)} s (${regeneration.why})`,
     {
       durationMs,
       origin: regeneration.origin,
@@ -119,6 +129,8 @@ export function retire(draft: Draft, regeneration: Regeneration): void {
   end(draft, regeneration, "retired", "succeeded", regeneration.remark);
   state.retired[node.name] = node.generation;
   state.nodes = state.nodes.filter((other) => other !== node);
+  // If it is wanted again by now, what waits for it is for its next life.
+  if (node.index > state.wanted) dropEntries(draft, ({ node: name }) => name === node.name);
   draft.event(
     "retired",
     `${node.name} has retired (${regeneration.why})`,

@@ -16,20 +16,13 @@ export function requestRegeneration(draft: Draft, request: string, nodes: readon
   rememberRequest(draft, request, names, null);
   draft.event("regeneration-requested", `regeneration of ${names.join(", ")} was requested`, { request, nodes: names });
   for (const name of names) {
-    const { current } = state;
-    if (current?.node === name) {
-      current.requests.push(request);
-      attach(draft, current);
-    } else
+    if (state.current?.node === name) join(draft, state.current, request);
+    else
       enqueue(draft, {
         node: name,
         origin: "operator",
         why: "requested",
-        mode: null,
         requests: [request],
-        notBeforeMs: 0,
-        instance: null,
-        release: null,
       });
   }
 }
@@ -39,14 +32,33 @@ export function rememberRequest(draft: Draft, id: string, names: readonly NodeNa
   draft.state.requests = [...draft.state.requests, { id, nodes, reload }].slice(-requestsMax);
 }
 
-export function enqueue(draft: Draft, entry: QueueEntry): void {
+export function enqueue(draft: Draft, wanted: Pick<QueueEntry, "node" | "origin" | "why"> & Partial<QueueEntry>): void {
   const { state } = draft;
+  const entry: QueueEntry = { mode: null, requests: [], notBeforeMs: 0, instance: null, release: null, ...wanted };
   const queued = state.queue.find(({ node }) => node === entry.node);
   if (queued === undefined) state.queue.push(entry);
   // Who asks waits for nobody's distance; what was planned for the node is done by it.
   else if (queued.mode !== "retire" && (queued.origin === "aging" || entry.origin === "deploy" || entry.mode === "retire"))
     state.queue[state.queue.indexOf(queued)] = { ...entry, requests: [...queued.requests, ...entry.requests] };
   else queued.requests.push(...entry.requests);
+}
+
+/** What will not be done after all: who asked for it is told. */
+export function dropEntries(draft: Draft, goes: (entry: QueueEntry) => boolean): void {
+  const { state } = draft;
+  const dropped = state.queue.filter(goes);
+  state.queue = state.queue.filter((entry) => !dropped.includes(entry));
+  for (const { node, requests } of dropped) {
+    for (const { nodes } of state.requests.filter(({ id }) => requests.includes(id))) {
+      for (const entry of nodes) if (entry.name === node && entry.outcome === "waiting") entry.outcome = "failed";
+    }
+  }
+}
+
+/** The regeneration under way is what was asked for. */
+export function join(draft: Draft, current: Regeneration, request: string): void {
+  current.requests.push(request);
+  attach(draft, current);
 }
 
 /** Who asked for the regeneration sees it. */

@@ -59,10 +59,7 @@ export function advanceRollout(draft: Draft): void {
     node: next,
     origin: "deploy",
     why,
-    mode: null,
     requests: [rollout.request],
-    notBeforeMs: 0,
-    instance: null,
     release: target,
   });
 }

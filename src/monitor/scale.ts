@@ -6,31 +6,32 @@
 import { nodeName } from "../model/node.ts";
 import type { Draft } from "./draft.ts";
 import { addNode } from "./nodes.ts";
-import { enqueue, rememberRequest } from "./requests.ts";
+import { dropEntries, enqueue, join, rememberRequest } from "./requests.ts";
 
 export function requestScale(draft: Draft, request: string, nodes: number): void {
   const { state } = draft;
   if (nodes < 1 || state.requests.some(({ id }) => id === request)) return;
   const before = state.nodes.length;
   state.wanted = nodes;
-  stayAfterAll(draft);
+  // Who waits to retire and is wanted again stays.
+  dropEntries(draft, ({ node, mode }) => mode === "retire" && draft.node(node).index <= nodes);
   const coming = missing(draft);
   const leaving = state.nodes.filter(({ index }) => index > nodes).toReversed();
   rememberRequest(draft, request, [...coming.map((index) => nodeName(index)), ...leaving.map(({ name }) => name)], null);
   draft.event("scale-requested", `scale from ${before} to ${nodes} nodes`, { request, before, nodes });
   growToWanted(draft, request);
   const why = `scaled to ${nodes}`;
-  for (const { name } of leaving)
-    enqueue(draft, {
-      node: name,
-      origin: "operator",
-      why,
-      mode: "retire",
-      requests: [request],
-      notBeforeMs: 0,
-      instance: null,
-      release: null,
-    });
+  for (const { name } of leaving) {
+    if (state.current?.node === name && state.current.mode === "retire") join(draft, state.current, request);
+    else
+      enqueue(draft, {
+        node: name,
+        origin: "operator",
+        why,
+        mode: "retire",
+        requests: [request],
+      });
+  }
 }
 
 /** Nodes that are wanted and not there, as after a change of mind while one retired, are added. */
@@ -44,11 +45,7 @@ export function growToWanted(draft: Draft, request?: string): void {
       node: name,
       origin: "operator",
       why,
-      mode: null,
       requests: [...requests],
-      notBeforeMs: 0,
-      instance: null,
-      release: null,
     });
   }
   state.nodes.sort((a, b) => a.index - b.index);
@@ -57,16 +54,4 @@ export function growToWanted(draft: Draft, request?: string): void {
 function missing({ state }: Draft): number[] {
   if (state.nodes.length >= state.wanted && state.nodes.every(({ index }) => index <= state.wanted)) return [];
   return Array.from({ length: state.wanted }, (_, at) => at + 1).filter((index) => !state.nodes.some((node) => node.index === index));
-}
-
-/** Who waits to retire and is wanted again stays; who asked for it is told that it did not happen. */
-function stayAfterAll(draft: Draft): void {
-  const { state } = draft;
-  const staying = state.queue.filter(({ node, mode }) => mode === "retire" && draft.node(node).index <= state.wanted);
-  state.queue = state.queue.filter((entry) => !staying.includes(entry));
-  for (const { node, requests } of staying) {
-    for (const request of state.requests.filter(({ id }) => requests.includes(id))) {
-      for (const entry of request.nodes) if (entry.name === node && entry.outcome === "waiting") entry.outcome = "failed";
-    }
-  }
 }

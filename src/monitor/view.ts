@@ -49,6 +49,7 @@ export function progress(state: MonitorState, request: string): RegenerationProg
     return {
       name,
       outcome,
+      kind: record === null ? "regenerated" : kindOf(record),
       phase: record?.phase ?? null,
       reason: record?.remark ?? null,
       durationMs: record === null ? null : (record.endedAtMs ?? state.nowMs) - record.startedAtMs,
@@ -58,6 +59,15 @@ export function progress(state: MonitorState, request: string): RegenerationProg
   const done =
     reload === null ? nodes.every(({ outcome }) => outcome === "succeeded" || outcome === "failed") : reload.outcome !== "running";
   return { id: request, done, reload, nodes };
+}
+
+function kindOf({ mode, phase, inFlightAtCordon, old }: Regeneration): RegenerationProgress["nodes"][number]["kind"] {
+  if (mode === "retire") return "retired";
+  return phase === "probation" || phase === "verified" || old === null
+    ? inFlightAtCordon === null
+      ? "started"
+      : "regenerated"
+    : "regenerated";
 }
 
 function findRegeneration(state: MonitorState, id: string): Regeneration | null {

@@ -7,7 +7,7 @@
  */
 import type { ClusterSpec } from "../model/birth.ts";
 import type { EventDraft } from "../model/events.ts";
-import type { InstanceId } from "../model/node.ts";
+import { type InstanceId, nodeOf } from "../model/node.ts";
 import type { RouteTable } from "../model/routes.ts";
 import type { MonitorState } from "../monitor/state.ts";
 import { initialState, step } from "../monitor/step.ts";
@@ -16,8 +16,8 @@ import type { Effect, Input } from "../monitor/types.ts";
 export type Fact = Input extends infer I ? (I extends Input ? Omit<I, "nowMs"> : never) : never;
 
 export interface SimFaults {
-  /** New instances: listen, exit at once, or never listen. */
-  newInstances: "listen" | "exit" | "hang";
+  /** New instances: listen, exit at once, never listen, or find a port of their own taken while another instance of their node lives. */
+  newInstances: "listen" | "exit" | "hang" | "taken";
   /** Names of forwarders that hear nothing. */
   silentForwarders: string[];
   /** Instances neither fence nor become quiet. */
@@ -197,7 +197,10 @@ export class SimCluster {
     const instance: SimInstance = { id, pid, alive: true, listening: false };
     this.instances.set(id, instance);
     this.#schedule(this.nowMs + 5, { kind: "instance-started", instance: id, pid });
-    if (this.faults.newInstances === "exit") return this.#at(this.nowMs + 50, () => this.#exit(id, 1, null));
+    const { newInstances } = this.faults;
+    if (newInstances === "exit") return this.#at(this.nowMs + 50, () => this.#exit(id, 1, null));
+    const older = [...this.instances.values()].some((one) => one.alive && one.id !== id && nodeOf(one.id) === nodeOf(id));
+    if (newInstances === "taken" && older) return this.#at(this.nowMs + 50, () => this.#exit(id, 1, null, "Error: lock file is held"));
     this.#schedule(this.nowMs + 40, { kind: "instance-link", instance: id, up: true });
     if (this.faults.newInstances === "hang") return;
     this.#at(this.nowMs + 300, () => {
@@ -207,11 +210,11 @@ export class SimCluster {
     });
   }
 
-  #exit(id: InstanceId, code: number | null, signal: string | null): void {
+  #exit(id: InstanceId, code: number | null, signal: string | null, words = "Error: no database"): void {
     const instance = this.instances.get(id);
     if (instance?.alive !== true) return;
     instance.alive = false;
-    this.tell({ kind: "instance-exited", instance: id, code, signal, tail: code === 1 ? ["Error: no database"] : [] });
+    this.tell({ kind: "instance-exited", instance: id, code, signal, tail: code === 1 ? [words] : [] });
   }
 
   #route(table: RouteTable): void {

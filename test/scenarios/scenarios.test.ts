@@ -47,7 +47,7 @@ function begin(args: readonly string[], lines: string[]): SimCluster {
   const settings = Object.fromEntries(
     pairs
       .filter(([key]) => key !== "forwarders" && key !== "new")
-      .map(([key, value]) => [key, value === "observe" ? value : Number(value)]),
+      .map(([key, value]) => [key, Number.isNaN(Number(value)) ? value : Number(value)]),
   );
   const cluster = new SimCluster({
     spec: simSpec(Number(nodes), settings as Partial<Settings>, forwarders), // keys as the scenario names them
@@ -68,6 +68,10 @@ function perform(cluster: SimCluster, command: string, args: readonly string[]):
       break;
     case "regenerate":
       cluster.tell({ kind: "regenerate", request: `request-${cluster.nowMs}`, nodes: first === "all" ? "all" : args });
+      cluster.run(cluster.nowMs + 1);
+      break;
+    case "scale":
+      cluster.tell({ kind: "scale", request: `request-${cluster.nowMs}`, nodes: Number(first) });
       cluster.run(cluster.nowMs + 1);
       break;
     case "reload":
