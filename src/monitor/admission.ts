@@ -128,7 +128,7 @@ function modeOf(draft: Draft, { node, mode }: Pick<QueueEntry, "node" | "mode">)
 }
 
 /** A node that will not serve, for a while or for good, is not taken while another is down that will come back. */
-function canSpare(draft: Draft, name: NodeName, mode: Mode): boolean {
+export function canSpare(draft: Draft, name: NodeName, mode: Mode): boolean {
   const serves = ({ instance }: NodeRecord) => draft.instance(instance)?.availability === "available";
   if (mode === "replace" || !serves(draft.node(name))) return true;
   const others = draft.state.nodes.filter((node) => node.name !== name);

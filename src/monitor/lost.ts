@@ -3,6 +3,7 @@
  * before it was stopped, the new one of a regeneration in place.
  */
 import { assert } from "../model/errors.ts";
+import { canSpare } from "./admission.ts";
 import { enter } from "./advance.ts";
 import type { Draft } from "./draft.ts";
 import { lifecycle } from "./lifecycle.ts";
@@ -21,7 +22,10 @@ export function replacementLost(draft: Draft, node: NodeRecord, why: string): vo
   if (current?.node !== node.name) return;
   // The old one is stopping already: the node is restarted when it has gone.
   if (!lifecycle[current.mode][current.phase].reversible) return nobodyLeft(draft, node, current, why, 0);
-  if (draft.instance(current.old) !== null && current.phase === "starting" && takenPattern.test(why)) return goInPlace(draft, node, why);
+  if (draft.instance(current.old) !== null && current.phase === "starting" && takenPattern.test(why)) {
+    node.exclusive = why;
+    if (canSpare(draft, node.name, "in-place")) return goInPlace(draft, node, why);
+  }
   fail(draft, current, `${current.replacement} did not become ready: ${why}`);
 }
 
@@ -29,7 +33,6 @@ export function replacementLost(draft: Draft, node: NodeRecord, why: string): vo
 function goInPlace(draft: Draft, node: NodeRecord, why: string): void {
   const { current } = draft.state;
   assert(current !== null, "a regeneration is under way");
-  node.exclusive = why;
   current.mode = "in-place";
   current.replacement = null;
   draft.event(

@@ -5,9 +5,9 @@
 import type { Draft } from "./draft.ts";
 import type { Phase } from "./lifecycle.ts";
 import { scheduleRestart, stopInstance } from "./nodes.ts";
-import { dropEntries, enqueue } from "./requests.ts";
-import { rolloutRegenerationEnded } from "./rollout.ts";
-import type { InstanceRecord, NodeRecord, Regeneration } from "./state.ts";
+import { dropEntries } from "./requests.ts";
+import { bringToRunningRelease, rolloutRegenerationEnded } from "./rollout.ts";
+import type { InstanceRecord, Regeneration } from "./state.ts";
 
 const endedMax = 100;
 
@@ -20,7 +20,10 @@ export function fail(draft: Draft, regeneration: Regeneration, why: string): voi
   node.replacement = null;
   restore(draft, old);
   end(draft, regeneration, "failed", "failed", why);
-  if (regeneration.mode === "retire") staysAfterAll(draft, node, old);
+  if (regeneration.mode === "retire") {
+    draft.state.wanted = Math.max(draft.state.wanted, node.index);
+    if (draft.state.rollout === null) bringToRunningRelease(draft, node);
+  }
   const stays = old === null ? "" : `; ${old.id} stays in service`;
   draft.event(
     "regeneration-failed",
@@ -30,16 +33,6 @@ export function fail(draft: Draft, regeneration: Regeneration, why: string): voi
   );
   countFailure(draft, regeneration, why);
   if (old === null && node.instance === null) scheduleRestart(draft, node, why, 0);
-}
-
-/** A node that could not retire is a node as any other: a deploy may have passed it by meanwhile. */
-function staysAfterAll(draft: Draft, node: NodeRecord, old: InstanceRecord | null): void {
-  const { state } = draft;
-  state.wanted = Math.max(state.wanted, node.index);
-  if (state.rollout !== null) return; // it sees to it
-  node.release = state.release;
-  if (old !== null && old.release !== state.release)
-    enqueue(draft, { node: node.name, origin: "operator", why: "its release is an older one" });
 }
 
 /** After some in a row the fleet stops. A release that cannot start says nothing about regenerating from the running one. */

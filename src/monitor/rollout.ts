@@ -8,7 +8,7 @@ import type { InstanceId, NodeName, Release } from "../model/node.ts";
 import type { UpstreamTraffic } from "../model/routes.ts";
 import type { Draft } from "./draft.ts";
 import { enqueue, rememberRequest } from "./requests.ts";
-import type { InstanceRecord, Regeneration } from "./state.ts";
+import type { InstanceRecord, NodeRecord, Regeneration } from "./state.ts";
 
 /** Going back fails for good after so many failures: somebody has to look. */
 const backFailuresMax = 3;
@@ -124,6 +124,7 @@ function finish(draft: Draft, outcome: "succeeded" | "rolled-back" | "failed"): 
   if (rollout === null) return;
   state.rollout = null;
   if (outcome === "succeeded") state.release = rollout.release;
+  for (const node of state.nodes) if (node.index <= state.wanted) bringToRunningRelease(draft, node);
   for (const request of state.requests) {
     if (request.id === rollout.request && request.reload !== null) request.reload = { ...request.reload, outcome, reason: rollout.reason };
   }
@@ -137,6 +138,14 @@ function finish(draft: Draft, outcome: "succeeded" | "rolled-back" | "failed"): 
     previous: rollout.previous,
     reason: rollout.reason,
   });
+}
+
+/** A deploy passes by who is to retire. Who could not, or is wanted again, comes after. */
+export function bringToRunningRelease(draft: Draft, node: NodeRecord): void {
+  const { state } = draft;
+  if (node.release === state.release) return;
+  node.release = state.release;
+  enqueue(draft, { node: node.name, origin: "operator", why: `it runs another release than ${state.release}` });
 }
 
 function isUsed(draft: Draft, release: string): boolean {
