@@ -10,6 +10,7 @@ const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 const pinned = fileURLToPath(new URL("../node_modules/node/bin/node", import.meta.url));
 
 if (major > 22 || (major === 22 && minor >= 19)) {
+  if (process.pid === 1) (await import("../dist/init/first-process.js")).becomeReaper();
   const { main } = await import("../dist/cli/main.js");
   process.exitCode = await main(process.argv.slice(2));
 } else if (existsSync(pinned)) {

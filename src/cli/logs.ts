@@ -31,7 +31,7 @@ export function registerLogs(program: Command): void {
       const path = logFileOf(cluster);
       if (!existsSync(path))
         throw new CoppiceError("COPPICE_ARGUMENT", `"${cluster}" was not begun with coppice start: its output is where it runs`);
-      const wanted = (line: string) => node === undefined || line.startsWith(`${node} | `);
+      const wanted = (line: string) => node === undefined || line.startsWith(`${node} | `) || line.includes(`,"source":"${node}",`);
       const { last, bytes } = endOf(path, lines, wanted);
       for (const line of last) process.stdout.write(`${line}\n`);
       if (follow === true) await followFile(path, bytes, wanted, () => runningClusters(coppiceHome()).includes(cluster));

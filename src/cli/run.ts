@@ -1,17 +1,22 @@
 /** `coppice run`: what was typed becomes the cluster's specification; then this process is init. */
-import { realpathSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
+import { isIP } from "node:net";
 import { availableParallelism } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { parseSettings } from "../config/settings.ts";
 import { clusterPaths } from "../init/home.ts";
 import { Init } from "../init/init.ts";
+import { probePath } from "../init/instance.ts";
+import { Log, type LogFormat } from "../init/log.ts";
 import { LogFile } from "../init/log-file.ts";
 import { memoryLimitBytes } from "../init/memory-limit.ts";
+import { type AppUser, checkReach, findUser } from "../init/rights.ts";
 import { nodesMax } from "../model/admin.ts";
 import type { ClusterSpec } from "../model/birth.ts";
 import { CoppiceError } from "../model/errors.ts";
 import { shareOut } from "../model/memory.ts";
+import type { ListenAddress } from "../model/node.ts";
 import { badName, clusterNamePattern, coppiceHome } from "./home.ts";
 import type { Register } from "./main.ts";
 import { findExecutable, isExecutable, resolveRelease, typedDirectory } from "./release.ts";
@@ -26,6 +31,9 @@ export interface RunOptions {
   readonly port?: number;
   readonly name?: string;
   readonly node?: string;
+  readonly user?: string;
+  readonly health?: ListenAddress;
+  readonly logFormat: LogFormat;
   readonly logFile?: string;
   readonly set: Readonly<Record<string, string>>;
 }
@@ -44,16 +52,30 @@ export const registerRun: Register = (program, setExitCode) => {
       "\nExample:\n  coppice run server.js -n 3\n  coppice run --set drainTimeoutMs=60000 -- server.js --verbose\n  coppice run npm start\n  coppice run -n 3 -- next start -p 3000\n",
     )
     .action(async (script: string, args: string[], options: RunOptions) => {
-      const log = options.logFile === undefined ? undefined : new LogFile(options.logFile);
+      const file = options.logFile === undefined ? null : new LogFile(options.logFile);
+      const log = new Log({ stdout: file ?? process.stdout, stderr: file ?? process.stderr, format: options.logFormat });
       const specification = specificationOf(script, args, options);
-      const background = { args: process.argv.slice(2), directory: process.cwd() };
-      const init = log === undefined ? new Init(specification) : new Init(specification, { log, background });
+      const background = file === null ? null : { args: process.argv.slice(2), directory: process.cwd() };
+      const user = userOf(options, specification);
+      const init = new Init(specification, { log, background, user, health: options.health ?? null });
+      if (user === null && process.getuid?.() === 0)
+        log.say("WARNING: the server runs as root. With --user NAME it runs as that user, and can harm only what that user can.");
       const code = await init.done;
       setExitCode(code);
-      if (log !== undefined) await new Promise<void>((resolve) => log.end(resolve));
+      if (file !== null) await new Promise<void>((resolve) => file.end(resolve));
       process.exit(code); // what is left open is signal handlers and pipes of processes that are gone
     });
 };
+
+/** @throws CoppiceError COPPICE_ARGUMENT if there is no such user, or it cannot reach what the server needs. */
+function userOf({ user: given }: RunOptions, { release, paths }: ClusterSpec): AppUser | null {
+  if (given === undefined) return null;
+  const user = findUser(given);
+  let above = dirname(paths.directory);
+  while (!existsSync(above)) above = dirname(above); // what is made below it can be passed through
+  checkReach(user, release.nodePath, [probePath, release.workingDirectory, release.script, above]);
+  return user;
+}
 
 /** What `run` and `start` have in common. */
 export function withRunOptions(command: Command): Command {
@@ -65,6 +87,13 @@ export function withRunOptions(command: Command): Command {
     .option("--forwarders <number>", "how many processes forward requests; auto: one for each four cores (default: 1)", forwarderCount)
     .option("--name <name>", "the cluster's name (default: the name of the working directory)")
     .option("--node <path>", "the Node executable that runs the server (default: the one that runs Coppice)")
+    .option("--user <user>", "run the server as this user (NAME or UID, also with :GID); Coppice itself must be root for that")
+    .option("--health <port>", "answer /live and /ready on this port, or address:port, for an orchestrator", healthAddress)
+    .addOption(
+      new Option("--log-format <format>", "the log's lines: as they were written, their source in front, or as JSON")
+        .choices(["text", "json"])
+        .default("text"),
+    )
     .option("--set <key=value>", "a setting, see docs/configuration.md (repeatable)", collectSetting, {});
 }
 
@@ -129,6 +158,14 @@ function wholeNumber(min: number, max: number): (text: string) => number {
 
 function forwarderCount(text: string): number {
   return text === "auto" ? Math.max(1, Math.floor(availableParallelism() / coresPerForwarder)) : wholeNumber(1, forwardersMax)(text);
+}
+
+function healthAddress(text: string): ListenAddress {
+  const match = /^(?:(.+):)?(\d+)$/.exec(text);
+  const port = Number(match?.[2] ?? 0);
+  const address = match?.[1]?.replace(/^\[(.*)\]$/, "$1") ?? null;
+  if (port >= 1 && port <= 65_535 && (address === null || isIP(address) !== 0)) return { address, port };
+  throw new InvalidArgumentError("Expected a port from 1 to 65535, or address:port with an IP address.");
 }
 
 function collectSetting(text: string, before: Readonly<Record<string, string>>): Readonly<Record<string, string>> {

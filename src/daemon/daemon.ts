@@ -198,6 +198,7 @@ export class Daemon {
         break;
       case "send-routes":
         this.#peers.sendRoutes(effect.table);
+        this.#tellHealth();
         break;
       case "fence":
       case "unfence":
@@ -210,12 +211,19 @@ export class Daemon {
         break;
       case "event":
         this.#event(effect.event, nowMs);
+        if (effect.event.kind === "node-failed") this.#tellHealth();
         break;
       case "give-up":
         process.stderr.write(`${effect.reason}\n`);
         tellInit({ kind: "shut-down", reason: "cannot go on", exitCode: effect.exitCode });
         break;
     }
+  }
+
+  #tellHealth(): void {
+    const { routes, nodes } = this.#engine.state;
+    const serving = routes.upstreams.filter(({ availability }) => availability === "available").map(({ id }) => id);
+    tellInit({ kind: "health", serving, hopeless: nodes.every(({ failed }) => failed) });
   }
 
   #event(draft: EventDraft, atMs = Date.now()): void {

@@ -3,7 +3,18 @@
  * named in its `init.json`. Taking it over from an init that died removes what that one left, but for
  * the sessions' file: sessions outlive the process tree. An orderly end removes everything.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import type { ClusterPaths } from "../model/birth.ts";
 import { CoppiceError } from "../model/errors.ts";
@@ -13,6 +24,8 @@ import { isAlive, startTicksOf } from "./process-identity.ts";
 const socketPathBytesMax = 107;
 /** Room for the longest name inside the directory: `/i/web-1000.1000000-99.sock`. */
 const socketNameBytesMax = 28;
+/** Journal and events stay below this; sessions come on top. */
+const freeBytesMin = 8 * 1024 * 1024;
 
 /** What init says of itself, for `coppice stop` and for the next init of the same name. */
 export interface InitFile {
@@ -60,18 +73,13 @@ export function runningClusters(home: string): string[] {
 }
 
 /**
- * Makes the directory ours. Returns what an orderly end must call.
- * @throws CoppiceError COPPICE_CLUSTER_RUNNING, or COPPICE_ARGUMENT if the path is too long for sockets.
+ * Makes the directory ours. Returns what an orderly end must call. `mode`: of the directory, and of those above
+ * it that must be made; nobody but we can list or write it in any case.
+ * @throws CoppiceError COPPICE_CLUSTER_RUNNING, COPPICE_ARGUMENT if the path is too long for sockets, or
+ * COPPICE_HOME_UNUSABLE; nothing is left behind then.
  */
-export function takeHome(paths: ClusterPaths, owner: Omit<InitFile, "pid" | "startTicks">): () => void {
-  const length = Buffer.byteLength(paths.directory) + socketNameBytesMax;
-  if (length > socketPathBytesMax) {
-    const room = socketPathBytesMax - socketNameBytesMax;
-    throw new CoppiceError(
-      "COPPICE_ARGUMENT",
-      `${paths.directory} is too long for Unix sockets (${Buffer.byteLength(paths.directory)} bytes, at most ${room}); set COPPICE_HOME to a shorter directory`,
-    );
-  }
+export function takeHome(paths: ClusterPaths, owner: Omit<InitFile, "pid" | "startTicks">, mode = 0o700): () => void {
+  checkLength(paths);
   const living = livingInit(paths);
   if (living !== null) {
     throw new CoppiceError(
@@ -80,13 +88,43 @@ export function takeHome(paths: ClusterPaths, owner: Omit<InitFile, "pid" | "sta
       { facts: { name: owner.name, pid: living.pid } },
     );
   }
-  const firstMade = mkdirSync(paths.directory, { recursive: true, mode: 0o700 });
-  removeLeftovers(paths);
-  for (const path of [paths.controlSocket, paths.adminSocket, paths.storeSocket]) mkdirSync(dirname(path), { mode: 0o700 });
-  mkdirSync(paths.listenDirectory, { mode: 0o700 });
-  const file: InitFile = { ...owner, pid: process.pid, startTicks: startTicksOf(process.pid) ?? 0 };
-  writeFileSync(paths.initFile, `${JSON.stringify(file)}\n`, { mode: 0o600 });
+  let firstMade: string | undefined;
+  try {
+    firstMade = mkdirSync(paths.directory, { recursive: true, mode });
+    if (statSync(paths.directory).uid !== process.getuid?.()) throw new Error("it belongs to another user");
+    chmodSync(paths.directory, mode);
+    removeLeftovers(paths);
+    const { bavail, bsize } = statfsSync(paths.directory);
+    if (bavail * bsize < freeBytesMin) throw new Error(`its disk is full: ${freeBytesMin / 1024 / 1024} MiB must be free`);
+    for (const path of [paths.controlSocket, paths.adminSocket, paths.storeSocket]) mkdirSync(dirname(path), { mode: 0o700 });
+    mkdirSync(paths.listenDirectory, { mode: 0o700 });
+    const file: InitFile = { ...owner, pid: process.pid, startTicks: startTicksOf(process.pid) ?? 0 };
+    writeFileSync(paths.initFile, `${JSON.stringify(file)}\n`, { mode: 0o600 });
+  } catch (cause) {
+    if (firstMade !== undefined) giveBack(paths, firstMade);
+    throw unusable(paths.directory, cause);
+  }
   return () => giveBack(paths, firstMade);
+}
+
+function checkLength(paths: ClusterPaths): void {
+  const length = Buffer.byteLength(paths.directory) + socketNameBytesMax;
+  if (length <= socketPathBytesMax) return;
+  const room = socketPathBytesMax - socketNameBytesMax;
+  throw new CoppiceError(
+    "COPPICE_ARGUMENT",
+    `${paths.directory} is too long for Unix sockets (${Buffer.byteLength(paths.directory)} bytes, at most ${room}); set COPPICE_HOME to a shorter directory`,
+  );
+}
+
+/** No home directory, a file system that is read-only or full, somebody else's directory. */
+export function unusable(directory: string, cause: unknown): CoppiceError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new CoppiceError(
+    "COPPICE_HOME_UNUSABLE",
+    `${directory} cannot be used: ${why}. Coppice keeps its sockets and the sessions there; set COPPICE_HOME to a directory of this user with room, such as one on a tmpfs`,
+    { cause },
+  );
 }
 
 function removeLeftovers(paths: ClusterPaths): void {

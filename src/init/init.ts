@@ -5,15 +5,17 @@
  * everything: each child sees its end of the channel close.
  */
 import { randomBytes } from "node:crypto";
-import type { Writable } from "node:stream";
 import { markFor, tokenFor } from "../link/token.ts";
 import type { ClusterSpec, FromInit, InstanceBirth, ToInit, Welcome } from "../model/birth.ts";
 import { controlProtocol } from "../model/control.ts";
-import type { InstanceId } from "../model/node.ts";
+import type { InstanceId, ListenAddress } from "../model/node.ts";
+import { type Health, HealthServer } from "./health.ts";
 import { type InitFile, takeHome } from "./home.ts";
 import { Instance, type StartOrder } from "./instance.ts";
 import { anyFreePort, bindSocket, type ListeningSocket } from "./listening-sockets.ts";
+import type { Log } from "./log.ts";
 import { OwnProcess } from "./own-process.ts";
+import { type AppUser, passableMode, shareDirectories } from "./rights.ts";
 
 /** Shares of stopTimeoutMs: requests finish first, then the nodes, then what is left for the store. */
 const forwarderShareRatio = 0.55;
@@ -21,8 +23,18 @@ const nodeShareRatio = 0.3;
 /** Signals of one key press may come twice (terminal and launcher); a second one later means "at once". */
 const sameSignalMs = 700;
 
+export interface InitOptions {
+  readonly log: Log;
+  readonly background: InitFile["background"];
+  /** Where `/live` and `/ready` are answered; null: nowhere. */
+  readonly health: ListenAddress | null;
+  /** As whom instances and forwarders run; null: as init does. */
+  readonly user: AppUser | null;
+}
+
 export class Init {
   readonly #spec: ClusterSpec;
+  readonly #options: InitOptions;
   readonly #clusterKey = randomBytes(32).toString("hex");
   readonly #bootId = randomBytes(8).toString("hex");
   readonly #giveBackHome: () => void;
@@ -32,20 +44,21 @@ export class Init {
   readonly #monitor: OwnProcess;
   readonly #forwarders: readonly OwnProcess[];
   readonly #replicator: OwnProcess;
-  readonly #out: Writable;
-  readonly #err: Writable;
+  readonly #health: HealthServer | null;
+  #told: Extract<ToInit, { kind: "health" }> = { kind: "health", serving: [], hopeless: false };
   #onInstanceGone: (() => void) | null = null;
   #shutDownAtMs: number | null = null;
   #exit: (code: number) => void = () => {};
   readonly done: Promise<number>;
 
-  /** `log`: where everything goes that nodes and Coppice print; absent: to this process's own outputs. */
-  constructor(spec: ClusterSpec, { log, background = null }: { log?: Writable; background?: InitFile["background"] } = {}) {
+  constructor(spec: ClusterSpec, options: InitOptions) {
     this.#spec = spec;
-    this.#out = log ?? process.stdout;
-    this.#err = log ?? process.stderr;
+    this.#options = options;
+    const { background, user } = options;
     const { stopTimeoutMs } = spec.settings;
-    this.#giveBackHome = takeHome(spec.paths, { name: spec.name, bootId: this.#bootId, stopTimeoutMs, background });
+    const owner = { name: spec.name, bootId: this.#bootId, stopTimeoutMs, background };
+    this.#giveBackHome = takeHome(spec.paths, owner, user === null ? undefined : passableMode);
+    if (user !== null) shareDirectories(spec.paths, user);
     this.done = new Promise((resolve) => {
       this.#exit = resolve;
     });
@@ -73,6 +86,26 @@ export class Init {
       (message) => this.#obey(message as ToInit), // our own process, our own channel
       () => {},
     );
+    this.#health = this.#serveHealth();
+  }
+
+  #serveHealth(): HealthServer | null {
+    const at = this.#options.health;
+    if (at === null) return null;
+    const server = new HealthServer(() => this.#healthNow());
+    server.listen(at).catch((error: NodeJS.ErrnoException) => {
+      this.#options.log.say(`--health ${at.address ?? "*"}:${at.port} cannot be had (${error.code}): choose another port`);
+      void this.shutDown("no address for its health", 1);
+    });
+    return server;
+  }
+
+  #healthNow(): Health {
+    if (this.#shutDownAtMs !== null) return { live: true, ready: false, text: "stopping" };
+    const serving = this.#told.serving.filter((id) => this.#instances.has(id)).length;
+    const ready = serving > 0 && this.#sockets.size > 0 && this.#forwarders.some(({ pid }) => pid !== null);
+    const text = this.#told.hopeless ? "every node has failed" : `${serving} ${serving === 1 ? "node serves" : "nodes serve"}`;
+    return { live: !this.#told.hopeless, ready, text };
   }
 
   #own(role: Welcome["role"], id: string, onMessage: (message: unknown) => void, onStarted: () => void): OwnProcess {
@@ -86,7 +119,8 @@ export class Init {
       spec: this.#spec,
     };
     // The constructor's callbacks may run before the field is set: init's own state is complete by then.
-    return new OwnProcess({ welcome, log: this.#err, onMessage, onStarted: () => setImmediate(onStarted) });
+    const user = role === "forwarder" ? this.#options.user : null;
+    return new OwnProcess({ welcome, log: this.#options.log, user, onMessage, onStarted: () => setImmediate(onStarted) });
   }
 
   #tell(message: FromInit): void {
@@ -111,6 +145,9 @@ export class Init {
           processes: [this.#monitor, ...this.#forwarders, this.#replicator].map((own) => ({ id: own.id, pid: own.pid ?? 0 })),
         });
         break;
+      case "health":
+        this.#told = message;
+        break;
       case "shut-down":
         void this.shutDown(message.reason, message.exitCode);
         break;
@@ -130,8 +167,8 @@ export class Init {
       order,
       birth: this.#birthOf(order, port),
       directory: this.#spec.paths.directory,
-      stdout: this.#out,
-      stderr: this.#err,
+      user: this.#options.user,
+      log: this.#options.log,
       onStarted: (pid) => this.#tell({ kind: "started", instance: order.instance, pid, port }),
       onFailed: (reason) => {
         this.#instances.delete(order.instance);
@@ -211,9 +248,7 @@ export class Init {
     if (this.#shutDownAtMs !== null) return;
     this.#shutDownAtMs = Date.now();
     const { stopTimeoutMs } = this.#spec.settings;
-    this.#err.write(
-      `coppice | stopping (${reason}): requests in process finish first; everything ends within ${stopTimeoutMs / 1_000} s\n`,
-    );
+    this.#options.log.say(`stopping (${reason}): requests in process finish first; everything ends within ${stopTimeoutMs / 1_000} s`);
     this.#tell({ kind: "shutting-down", reason });
     const finishMs = Math.floor(stopTimeoutMs * forwarderShareRatio);
     const finish = { kind: "finish", deadlineMs: Math.floor(finishMs * 0.9) };
@@ -223,6 +258,7 @@ export class Init {
     const restMs = Math.floor((stopTimeoutMs * (1 - forwarderShareRatio - nodeShareRatio)) / 2);
     await this.#replicator.finish({ kind: "finish" }, restMs);
     await this.#monitor.finish(null, restMs);
+    this.#health?.close();
     this.#giveBackHome();
     this.#exit(exitCode);
   }
@@ -239,7 +275,7 @@ export class Init {
 
   /** A second Ctrl-C: nobody is waited for, but nothing is left behind either. */
   #endAtOnce(): void {
-    this.#err.write("coppice | ending at once\n");
+    this.#options.log.say("ending at once");
     for (const instance of this.#instances.values()) instance.stop("SIGKILL", 0);
     for (const own of [...this.#forwarders, this.#replicator, this.#monitor]) own.kill();
     this.#giveBackHome();

@@ -9,10 +9,12 @@ import type { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { InstanceBirth, ToInit } from "../model/birth.ts";
 import type { InstanceId } from "../model/node.ts";
+import type { Log } from "./log.ts";
 import { LogLines } from "./log-lines.ts";
+import type { AppUser } from "./rights.ts";
 import { claimPath, heapOption, wrappedEnvironment } from "./wrapped.ts";
 
-const probePath = fileURLToPath(new URL("../probe/inside/preload.js", import.meta.url));
+export const probePath = fileURLToPath(new URL("../probe/inside/preload.js", import.meta.url));
 
 /** After the leader's exit its last lines are read, so long at most. */
 const pipesCloseMs = 500;
@@ -30,8 +32,9 @@ export interface InstanceOptions {
   readonly birth: InstanceBirth;
   /** The cluster's private directory. */
   readonly directory: string;
-  readonly stdout: Writable;
-  readonly stderr: Writable;
+  /** As whom it runs; null: as init does. */
+  readonly user: AppUser | null;
+  readonly log: Log;
   readonly onStarted: (pid: number) => void;
   readonly onFailed: (reason: string) => void;
   readonly onExit: (exit: InstanceExit) => void;
@@ -58,11 +61,11 @@ export class Instance {
       env: environmentOf(options),
       stdio: ["ignore", "pipe", "pipe", "pipe"],
       detached: true, // a group of its own: Ctrl-C in the terminal is for init, and the ladder ends helpers too
+      ...(options.user === null ? {} : { uid: options.user.uid, gid: options.user.gid }),
     });
-    const out = new LogLines(`${order.node} | `, options.stdout);
-    const err = new LogLines(`${order.node} | `, options.stderr);
-    if (this.#child.stdout !== null) out.read(this.#child.stdout);
-    if (this.#child.stderr !== null) err.read(this.#child.stderr);
+    new LogLines(options.log, order.node, "stdout").read(this.#child.stdout);
+    const err = new LogLines(options.log, order.node, "stderr");
+    err.read(this.#child.stderr);
     this.#giveBirth(birth);
     this.#child.on("spawn", () => options.onStarted(this.pid));
     this.#child.on("error", (error) => {
@@ -125,10 +128,11 @@ function commandLineOf(order: StartOrder): [string, string[]] {
   return [release.nodePath, [...release.nodeArguments, "--require", probePath, ...heap, release.script, ...release.arguments]];
 }
 
-function environmentOf({ order, birth, directory }: InstanceOptions): NodeJS.ProcessEnv {
+function environmentOf({ order, birth, directory, user }: InstanceOptions): NodeJS.ProcessEnv {
   const { instance, node, nodeIndex, generation, release } = order;
   const environment = {
     ...process.env,
+    ...user?.environment,
     ...release.environment,
     ...(birth.givenPort === null ? {} : { PORT: String(birth.givenPort.own) }),
     COPPICE_BIRTH_FD: "3",

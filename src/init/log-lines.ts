@@ -1,31 +1,34 @@
 /**
- * Log pipes: what nodes and Coppice's own processes print goes to init's own output, whole lines, with
- * the name in front. The last lines of each are kept: they say why a process died.
+ * Log pipes: what nodes and Coppice's own processes print goes to the log in whole lines. The last lines of
+ * each are kept: they say why a process died.
  */
-import type { Readable, Writable } from "node:stream";
+import type { Readable } from "node:stream";
+import type { Log, LogStream } from "./log.ts";
 
 const tailLinesMax = 20;
 /** A line without an end is cut here, so that a process that prints no newline cannot eat init's memory. */
 const lineCharactersMax = 64 * 1024;
 
 export class LogLines {
-  readonly #prefix: string;
-  readonly #to: Writable;
+  readonly #log: Log;
+  readonly #source: string;
+  readonly #stream: LogStream;
   readonly #tail: string[] = [];
 
-  constructor(prefix: string, to: Writable) {
-    this.#prefix = prefix;
-    this.#to = to;
+  constructor(log: Log, source: string, stream: LogStream) {
+    this.#log = log;
+    this.#source = source;
+    this.#stream = stream;
   }
 
   get tail(): readonly string[] {
     return this.#tail;
   }
 
-  read(from: Readable): void {
+  read(from: Readable | null): void {
     let rest = "";
-    from.setEncoding("utf8");
-    from.on("data", (text: string) => {
+    from?.setEncoding("utf8");
+    from?.on("data", (text: string) => {
       const lines = (rest + text).split("\n");
       rest = lines.pop() ?? "";
       if (rest.length > lineCharactersMax) {
@@ -34,16 +37,16 @@ export class LogLines {
       }
       this.#print(lines);
     });
-    from.on("end", () => {
+    from?.on("end", () => {
       if (rest !== "") this.#print([rest]);
     });
-    from.on("error", () => {});
+    from?.on("error", () => {});
   }
 
   #print(lines: readonly string[]): void {
     if (lines.length === 0) return;
     this.#tail.push(...lines);
     this.#tail.splice(0, this.#tail.length - tailLinesMax);
-    this.#to.write(lines.map((line) => `${this.#prefix}${line}\n`).join(""));
+    this.#log.write(this.#source, this.#stream, lines);
   }
 }

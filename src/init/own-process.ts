@@ -3,10 +3,11 @@
  * all that it must know, started again with a growing pause whenever it ends before it was told to.
  */
 import { type ChildProcess, fork, type SendHandle } from "node:child_process";
-import type { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { Welcome } from "../model/birth.ts";
+import type { Log } from "./log.ts";
 import { LogLines } from "./log-lines.ts";
+import type { AppUser } from "./rights.ts";
 
 const pauseMsMin = 20;
 const pauseMsMax = 2_000;
@@ -17,7 +18,9 @@ const mainOf = { monitor: "../daemon/main.js", forwarder: "../forwarder/main.js"
 
 export interface OwnProcessOptions {
   readonly welcome: Welcome;
-  readonly log: Writable;
+  readonly log: Log;
+  /** As whom it runs; null: as init does. */
+  readonly user: AppUser | null;
   readonly onMessage: (message: unknown) => void;
   /** Welcomed, the first time or again: tell it what else it must know. */
   readonly onStarted: () => void;
@@ -74,7 +77,7 @@ export class OwnProcess {
   }
 
   #start(): void {
-    const { welcome, log } = this.#options;
+    const { welcome, log, user } = this.#options;
     const startedAtMs = Date.now();
     const environment = { ...process.env };
     delete environment["NODE_OPTIONS"]; // meant for the application
@@ -84,11 +87,11 @@ export class OwnProcess {
       execArgv: [],
       stdio: ["ignore", "pipe", "pipe", "ipc"],
       detached: true, // Ctrl-C in the terminal is for init alone
+      ...(user === null ? {} : { uid: user.uid, gid: user.gid }),
     });
     this.#child = child;
-    const lines = new LogLines("coppice | ", log);
-    if (child.stdout !== null) lines.read(child.stdout);
-    if (child.stderr !== null) lines.read(child.stderr);
+    new LogLines(log, "coppice", "stdout").read(child.stdout);
+    new LogLines(log, "coppice", "stderr").read(child.stderr);
     child.on("message", this.#options.onMessage);
     child.on("error", () => {});
     child.on("exit", (code, signal) => this.#ended(code, signal, startedAtMs));
@@ -103,7 +106,7 @@ export class OwnProcess {
       return;
     }
     if (Date.now() - startedAtMs > goodLifeMs) this.#pauseMs = pauseMsMin;
-    this.#options.log.write(`coppice | ${this.id} ended (${signal ?? `code ${code}`}); starting it again in ${this.#pauseMs} ms\n`);
+    this.#options.log.say(`${this.id} ended (${signal ?? `code ${code}`}); starting it again in ${this.#pauseMs} ms`);
     this.#timer = setTimeout(() => this.#start(), this.#pauseMs);
     this.#pauseMs = Math.min(this.#pauseMs * 2, pauseMsMax);
   }

@@ -45,7 +45,7 @@ function writeShims({ directory, nodePath }: Wrapping): string {
   const shims = join(directory, "bin");
   const path = join(shims, "node");
   if (existsSync(path)) return shims;
-  mkdirSync(shims, { recursive: true, mode: 0o700 });
+  mkdirSync(shims, { recursive: true, mode: 0o755 }); // whoever the command runs as; nothing secret is in it
   const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
   const lines = [
     "#!/bin/sh",
@@ -60,6 +60,6 @@ function writeShims({ directory, nodePath }: Wrapping): string {
     `exec ${quoted(nodePath)} "$@"`,
   ];
   writeFileSync(path, `${lines.join("\n")}\n`);
-  chmodSync(path, 0o700);
+  chmodSync(path, 0o755);
   return shims;
 }

@@ -3,7 +3,7 @@
  * counts from its `hello` on, if protocol and token are right; until then, and if not, it is nobody and
  * is cut off after a second. If a peer of the same id connects again, the older connection is closed.
  */
-import { rmSync } from "node:fs";
+import { chmodSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { controlProtocol, type Hello } from "../model/control.ts";
 import { encodeFrame, type Frame, FrameDecoder } from "../wire/frame.ts";
@@ -40,7 +40,11 @@ export class LinkServer {
     rmSync(this.#options.path, { force: true });
     return new Promise((resolve, reject) => {
       this.#server.once("error", reject);
-      this.#server.listen(this.#options.path, () => resolve());
+      this.#server.listen(this.#options.path, () => {
+        // Who may enter the directory may connect, whatever the umask: the token decides.
+        chmodSync(this.#options.path, 0o666);
+        resolve();
+      });
     });
   }
 

@@ -101,6 +101,8 @@ export type ToInit =
   /** Binds the address and hands the socket to every forwarder, now and after their restarts. Idempotent. */
   | { readonly kind: "listen"; readonly id: ListenerId; readonly at: ListenAddress }
   | { readonly kind: "roster" }
+  /** For the orchestrator: which instances take requests now; hopeless: every node has failed, and stays so. */
+  | { readonly kind: "health"; readonly serving: readonly InstanceId[]; readonly hopeless: boolean }
   /** End everything in order; `reason` is printed, `exitCode` is init's. */
   | { readonly kind: "shut-down"; readonly reason: string; readonly exitCode: number };
 

@@ -113,6 +113,7 @@ class Replicator {
 let replicator: Replicator | null = null;
 
 process.title = "coppice replicator";
+process.umask(0o077); // the sessions' file is nobody else's, even where others may enter its directory
 process.on("disconnect", () => process.exit(0));
 process.on("SIGTERM", () => finish());
 process.on("message", (message) => {

@@ -3,7 +3,7 @@
  * waits for what it needs with a deadline; the directory is kept if the test fails.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -34,7 +34,19 @@ export interface ClusterOptions {
   /** Of an earlier cluster, to start in its place. */
   readonly home?: string;
   readonly port?: number;
+  /** Runs it as process 1 of a container's like: see `Container`. */
+  readonly container?: Container;
 }
+
+/** A process and a mount namespace of its own, made by root: what a container is to its processes. */
+export interface Container {
+  /** A shell script that makes the place ready and ends in `exec "$@"`. */
+  readonly setUp: string;
+  /** Where this repository is in there. */
+  readonly root: string;
+}
+
+const namespaces = ["--pid", "--fork", "--mount-proc", "--kill-child"];
 
 const running = new Set<TestCluster>();
 /** What a failed test leaves running would keep the next one from passing, and the file from ending. */
@@ -47,6 +59,7 @@ export class TestCluster {
   readonly process: ChildProcess;
   readonly port: number;
   readonly exited: Promise<number | null>;
+  readonly #container: Container | null;
   output = "";
 
   private constructor(port: number, options: ClusterOptions) {
@@ -54,9 +67,13 @@ export class TestCluster {
     this.home = options.home ?? mkdtempSync(join(tmpdir(), "coppice-e2e-"));
     const settings = Object.entries(options.settings ?? {}).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
     const flags = ["-n", String(options.nodes ?? 2), "--name", "t", ...settings, ...(options.args ?? [])];
-    const args = [bin, "run", ...flags, "--", options.script, ...(options.rest ?? [])];
+    this.#container = options.container ?? null;
+    const inside = this.#inside([process.execPath, bin, "run", ...flags, "--", options.script, ...(options.rest ?? [])]);
+    const { container } = options;
+    const [program = "", ...args] =
+      container === undefined ? inside : ["unshare", ...namespaces, "sh", "-c", container.setUp, "container", ...inside];
     const env = { ...this.#environment(options.env), ...(options.cwd === undefined ? {} : { PWD: options.cwd }) };
-    this.process = spawn(process.execPath, args, { env, cwd: options.cwd, stdio: ["ignore", "pipe", "pipe"] });
+    this.process = spawn(program, args, { env, cwd: options.cwd, stdio: ["ignore", "pipe", "pipe"] });
     for (const stream of [this.process.stdout, this.process.stderr]) {
       stream?.setEncoding("utf8").on("data", (text: string) => {
         this.output += text;
@@ -82,8 +99,9 @@ export class TestCluster {
   }
 
   command(...args: string[]): Promise<CommandResult> {
+    const [program = "", ...rest] = this.#inside([process.execPath, bin, ...args], true);
     return new Promise((resolve) => {
-      execFile(process.execPath, [bin, ...args], { env: this.#environment(), maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) =>
+      execFile(program, rest, { env: this.#environment(), maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) =>
         resolve({ code: error === null ? 0 : typeof error.code === "number" ? error.code : null, stdout, stderr }),
       );
     });
@@ -120,11 +138,34 @@ export class TestCluster {
 
   /** Stops it with a signal; says what its home still holds afterwards. */
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<{ code: number | null; left: string[] }> {
-    if (this.process.exitCode === null) this.process.kill(signal);
+    if (this.process.exitCode === null) process.kill(this.#first(), signal);
     const code = await this.exited;
     const left = readdirSync(this.home);
     if (left.length === 0) rmSync(this.home, { recursive: true });
     return { code, left };
+  }
+
+  /** All processes of it, as this machine sees them. */
+  processes(): number[] {
+    const descendants = (pid: number): number[] => {
+      const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").map(Number);
+      return [pid, ...children.filter((child) => child > 0).flatMap(descendants)];
+    };
+    return descendants(this.process.pid ?? 0);
+  }
+
+  /** The process that signals are for: in a container its first one, as this machine sees it. */
+  #first(): number {
+    const pid = this.process.pid ?? 0;
+    return this.#container === null ? pid : Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ")[0]);
+  }
+
+  /** The command line as it is in the container; `enter`: and with what gets there. */
+  #inside(commandLine: string[], enter = false): string[] {
+    if (this.#container === null) return commandLine;
+    const { root: there } = this.#container;
+    const line = commandLine.map((word) => (word.startsWith(root) ? join(there, word.slice(root.length)) : word));
+    return enter ? ["nsenter", "--target", String(this.#first()), "--pid", "--mount", ...line] : line;
   }
 
   #environment(env: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {

@@ -1,0 +1,47 @@
+/**
+ * Where all goes that nodes and Coppice print: init's own outputs, or the file of a cluster in the background.
+ * As text each line is as its process wrote it, with who wrote it in front; as JSON it is one object a line.
+ */
+import type { Writable } from "node:stream";
+
+export type LogFormat = "text" | "json";
+export type LogStream = "stdout" | "stderr";
+
+export interface LogOptions {
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+  readonly format: LogFormat;
+}
+
+/** One line in format `json`. */
+export interface JsonLogLine {
+  /** ISO 8601. */
+  readonly time: string;
+  /** The node, or `coppice`. */
+  readonly source: string;
+  readonly stream: LogStream;
+  /** As it was written, without its end. */
+  readonly text: string;
+}
+
+export class Log {
+  readonly #options: LogOptions;
+
+  constructor(options: LogOptions) {
+    this.#options = options;
+  }
+
+  /** What Coppice itself has to say. */
+  say(text: string): void {
+    this.write("coppice", "stderr", text.split("\n"));
+  }
+
+  write(source: string, stream: LogStream, lines: readonly string[]): void {
+    const { format, [stream]: to } = this.#options;
+    const time = new Date().toISOString();
+    const printed = lines.map((text) =>
+      format === "text" ? `${source} | ${text}\n` : `${JSON.stringify({ time, source, stream, text } satisfies JsonLogLine)}\n`,
+    );
+    to.write(printed.join(""));
+  }
+}
