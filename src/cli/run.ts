@@ -80,6 +80,7 @@ function userOf({ user: given }: RunOptions, { release, paths }: ClusterSpec): A
 /** What `run` and `start` have in common. */
 export function withRunOptions(command: Command): Command {
   return command
+    .showHelpAfterError("(an option of the server's own goes behind --, as in: coppice run -n 3 -- server.js --verbose)")
     .argument("<target>", "the server's script, a directory with a package.json, or a command (npm, next ...)")
     .argument("[args...]", "its arguments; where some begin with a dash, put -- before the target")
     .option("-n, --nodes <number>", "how many nodes", wholeNumber(1, nodesMax))

@@ -1,33 +1,11 @@
 /** Deploys in a real cluster: releases behind a link, as deploy tools lay them out, under load. */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { TestCluster } from "./cluster.ts";
+import { Releases } from "./releases.ts";
 import { SessionLoad } from "./session-load.ts";
-
-const expressApp = fileURLToPath(new URL("./fixtures/express-app.cjs", import.meta.url));
-
-/** A directory of releases with a `current` link; `code` runs before the application. */
-class Releases {
-  readonly directory = mkdtempSync(join(tmpdir(), "coppice-releases-"));
-  readonly script = join(this.directory, "current", "server.cjs");
-
-  add(name: string, code = ""): void {
-    mkdirSync(join(this.directory, name));
-    writeFileSync(
-      join(this.directory, name, "server.cjs"),
-      `process.env.APP_RELEASE = "${name}";\n${code}\nrequire(${JSON.stringify(expressApp)});\n`,
-    );
-  }
-
-  point(name: string): void {
-    symlinkSync(name, join(this.directory, "next"));
-    renameSync(join(this.directory, "next"), join(this.directory, "current"));
-  }
-}
 
 interface Seen {
   readonly release: string;

@@ -40,12 +40,12 @@ test("kill -9 of the forwarder: only requests on its connections fail, the socke
   );
   const before = load.result.requests;
   await cluster.until("the load goes on", () => load.result.requests > before + 500);
-  const { failed, lost, requests } = await load.end();
-  const refused = failed.filter((what) => what.includes("ECONNREFUSED"));
-  assert.deepEqual(refused, [], "the listening socket was never closed");
-  assert.equal(lost, 0);
-  // A POST whose answer was cut may have been executed: its client's account is off by that one from then on.
-  assert.ok(failed.length < requests / 2, `${failed.length} of ${requests}`);
+  const { failed, lost, stale, doubled } = await load.end();
+  const unexpected = failed.filter((what) => !/ECONNRESET|socket hang up|a connection was reset/.test(what));
+  assert.deepEqual(unexpected, [], "the listening socket was never closed");
+  assert.deepEqual([lost, stale, doubled], [0, 0, 0]);
+  // Each client has one connection: a request on it, and its end.
+  assert.ok(failed.length <= 40, `${failed.length} failed`);
   const calm = new SessionLoad({ port: cluster.port, clients: 5, thinkMs: 5 });
   await cluster.until("a new load runs", () => calm.result.requests > 200);
   assert.deepEqual((await calm.end()).failed, []);
@@ -62,9 +62,9 @@ test("kill -9 of a node: it is started again, others serve on, only POSTs in pro
     const [node] = (await cluster.status()).nodes;
     return node?.state === "ready" && node.pid !== before.pid;
   });
-  const { failed, lost } = await load.end();
-  assert.equal(lost, 0);
-  const unexpected = failed.filter((what) => !what.startsWith("POST: status 502") && !what.includes("expected"));
+  const { failed, lost, stale, doubled } = await load.end();
+  assert.deepEqual([lost, stale, doubled], [0, 0, 0]);
+  const unexpected = failed.filter((what) => !what.startsWith("POST: status 502"));
   assert.deepEqual(unexpected, []);
   const cut = failed.filter((what) => what.startsWith("POST: status 502")).length;
   assert.ok(cut <= 20, `${cut} POSTs were in process`);

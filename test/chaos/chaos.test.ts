@@ -1,0 +1,50 @@
+/** The chaos runs in the form that is short enough for every change; `npm run chaos` has the long ones. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { killAtRandom } from "./kill.ts";
+import { reloadOnAndOn } from "./reload.ts";
+import { median, soak } from "./soak.ts";
+
+const clean = { code: 0, left: [] };
+
+test("each kind of process killed at random moments of regenerations: clients notice what DESIGN §13 says, and no more", {
+  timeout: 300_000,
+}, async (t) => {
+  const { unexpected, expected, lost, stale, doubled, regenerations, p999Ms, longestMs, stopped } = await killAtRandom({
+    seed: 1,
+    kinds: ["monitor", "forwarder", "replicator", "node"],
+    kills: 3,
+  });
+  assert.deepEqual(unexpected, []);
+  assert.deepEqual([lost, stale, doubled], [0, 0, 0]);
+  assert.ok(regenerations > 3, `${regenerations} regenerations`);
+  assert.deepEqual(stopped, clean);
+  t.diagnostic(`failed as expected: ${JSON.stringify(expected)}; p99.9 ${p999Ms.toFixed(0)} ms, longest ${longestMs.toFixed(0)} ms`);
+});
+
+test("deploys there and back under load: nothing fails, nobody goes back; a broken one is rolled back and nobody notices", {
+  timeout: 300_000,
+}, async () => {
+  const { failed, lost, stale, doubled, wentBack, watched, brokenCode, afterBroken, stopped } = await reloadOnAndOn(4);
+  assert.deepEqual([failed, lost, stale, doubled, wentBack], [[], 0, 0, 0, 0]);
+  assert.ok(watched > 200, `only ${watched} answers were watched`);
+  assert.equal(brokenCode, 1);
+  assert.deepEqual(afterBroken, ["a"]);
+  assert.deepEqual(stopped, clean);
+});
+
+test("every node regenerated twenty times: Coppice's own processes keep their descriptors, number and memory", {
+  timeout: 300_000,
+}, async (t) => {
+  const { readings, failed, lost, stale, doubled, stopped } = await soak(20);
+  assert.deepEqual([failed, lost, stale, doubled], [[], 0, 0, 0]);
+  assert.deepEqual(stopped, clean);
+  assert.deepEqual([...new Set(readings.map(({ processes }) => processes))], [6]);
+  for (const kind of ["init", "monitor", "forwarder", "replicator"]) {
+    const [early, late] = [0.4, 0.8].map((from) => median(readings, "openFds", kind, from, from + 0.2));
+    assert.ok(Math.abs((late ?? Number.NaN) - (early ?? Number.NaN)) <= 3, `${kind}: ${early}, then ${late} descriptors`);
+    const mebibytes = (from: number) => median(readings, "rssBytes", kind, from, from + 0.2) / 2 ** 20;
+    t.diagnostic(`${kind}: ${mebibytes(0.4).toFixed(1)} MiB, then ${mebibytes(0.8).toFixed(1)} MiB, ${late} descriptors`);
+    assert.ok(mebibytes(0.8) < mebibytes(0.4) * 1.2 + 8, `${kind} grows`);
+  }
+});
