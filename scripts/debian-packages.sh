@@ -1,9 +1,19 @@
 #!/usr/bin/env bash
-# Debian packages that tests use beside npm's: each only where its command is missing. Needs root.
+# Debian packages that tests use beside npm's: each only where its command is missing. With `bench`, those of
+# bench/forwarder too. Needs root.
 set -euo pipefail
 
 missing=()
-command -v python3 >/dev/null || missing+=(python3-minimal)
+need() { command -v "$1" >/dev/null || missing+=("$2"); }
+need python3 python3-minimal
+if [ "${1:-}" = bench ]; then
+  need cc gcc
+  need haproxy haproxy
+  need nginx nginx
+  need wrk wrk
+  need h2load nghttp2-client
+  need taskset util-linux
+fi
 if [ ${#missing[@]} -gt 0 ]; then
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"

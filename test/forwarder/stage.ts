@@ -1,77 +1,41 @@
-/**
- * A stage for one real forwarder process: the test plays init (its channel, the bound socket), the monitor
- * (the control socket, the route table) and the instances (HTTP servers on Unix sockets).
- */
-import { type ChildProcess, fork, type SendHandle } from "node:child_process";
+/** A stage for one real forwarder process: the test plays init, the monitor and the instances (HTTP servers on Unix sockets). */
+import type { ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type RequestListener, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { parseSettings } from "../../src/config/settings.ts";
-import { bindSocket } from "../../src/init/listening-sockets.ts";
-import { LinkServer, type Peer } from "../../src/link/link-server.ts";
-import type { Welcome } from "../../src/model/birth.ts";
 import type { FromForwarder } from "../../src/model/control.ts";
-import type { Availability, UpstreamRoute } from "../../src/model/routes.ts";
-import { simSpec } from "../../src/sim/sim-spec.ts";
+import type { Availability } from "../../src/model/routes.ts";
 import { freePort } from "../e2e/cluster.ts";
+import { LoneForwarder, listener } from "./lone-forwarder.ts";
 
-const forwarderMain = fileURLToPath(new URL("../../dist/forwarder/main.js", import.meta.url));
-const clusterKey = "aa55";
-export const listener = "127.0.0.1|80";
+export { listener };
 
 export class Stage {
-  readonly directory = mkdtempSync(join(tmpdir(), "coppice-fwd-"));
+  readonly directory: string;
   readonly port: number;
-  readonly heard: FromForwarder[] = [];
-  readonly process: ChildProcess;
-  readonly #monitor: LinkServer;
+  readonly #forwarder: LoneForwarder;
   readonly #servers = new Map<string, Server>();
   readonly #states = new Map<string, Availability>();
-  #peer: Peer | null = null;
-  #revision = 0;
-  #waiting: (() => void)[] = [];
 
-  private constructor(port: number, settings: Readonly<Record<string, unknown>>) {
+  private constructor(directory: string, port: number, forwarder: LoneForwarder) {
+    this.directory = directory;
     this.port = port;
-    this.#monitor = new LinkServer({
-      path: join(this.directory, "c"),
-      clusterKey,
-      onPeer: (peer) => {
-        this.#peer = peer;
-        this.#note();
-      },
-      onFrame: (_, { head }) => {
-        this.heard.push(head as FromForwarder); // our own forwarder
-        this.#note();
-      },
-      onGone: () => {},
-    });
-    const spec = simSpec(2);
-    const welcome: Welcome = {
-      kind: "welcome",
-      role: "forwarder",
-      id: "forwarder-1",
-      clusterKey,
-      initPid: process.pid,
-      bootId: "b",
-      spec: { ...spec, settings: parseSettings(settings), paths: { ...spec.paths, controlSocket: join(this.directory, "c") } },
-    };
-    const socket = bindSocket(listener, { address: "127.0.0.1", port });
-    if ("code" in socket) throw new Error(socket.code);
-    this.process = fork(forwarderMain, [], { execArgv: [], stdio: ["ignore", "inherit", "inherit", "ipc"] });
-    this.process.send(welcome);
-    this.process.send({ kind: "listener", id: listener, at: socket.at }, socket.handle as unknown as SendHandle, {}, () =>
-      socket.handle.close(),
-    );
+    this.#forwarder = forwarder;
   }
 
   static async open(settings: Readonly<Record<string, unknown>> = {}): Promise<Stage> {
-    const stage = new Stage(await freePort(), settings);
-    await stage.#monitor.listen();
-    await stage.until(() => stage.#peer !== null);
-    return stage;
+    const directory = mkdtempSync(join(tmpdir(), "coppice-fwd-"));
+    const port = await freePort();
+    return new Stage(directory, port, await LoneForwarder.start({ directory, port, settings }));
+  }
+
+  get process(): ChildProcess {
+    return this.#forwarder.process;
+  }
+
+  get heard(): readonly FromForwarder[] {
+    return this.#forwarder.heard;
   }
 
   /** An instance: a server on a Unix socket, in this process unless `handler` says otherwise. */
@@ -93,23 +57,9 @@ export class Stage {
       if (state === "removed") this.#states.delete(id);
       else this.#states.set(id, state);
     }
-    this.#revision += 1;
-    const revision = this.#revision;
-    const upstreams = [...this.#states].map(
-      ([id, availability]): UpstreamRoute => ({
-        id,
-        availability,
-        sockets: { [listener]: this.socketOf(id) },
-        availableSinceMs: 0,
-        probed: true,
-        slowStart: false,
-      }),
+    return this.#forwarder.route(
+      [...this.#states].map(([id, availability]) => ({ id, availability, sockets: { [listener]: this.socketOf(id) } })),
     );
-    this.#peer?.send({ kind: "routes", table: { revision, listeners: [], upstreams, affinityCookies: ["sid"] } });
-    await this.until(() => this.heard.some((message) => message.kind === "routes-applied" && message.revision === revision));
-    const acknowledged = this.heard.find((message) => message.kind === "routes-applied" && message.revision === revision);
-    if (acknowledged?.kind !== "routes-applied") throw new Error("just seen");
-    return acknowledged;
   }
 
   drained(id: string): boolean {
@@ -117,35 +67,16 @@ export class Stage {
   }
 
   /** Resolves when `holds`; looked at with every message, and now and then. */
-  async until(holds: () => boolean, deadlineMs = 10_000): Promise<void> {
-    const endMs = Date.now() + deadlineMs;
-    while (!holds()) {
-      if (Date.now() > endMs) throw new Error(`not within ${deadlineMs} ms: ${holds}`);
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, 50);
-        this.#waiting.push(() => {
-          clearTimeout(timer);
-          resolve();
-        });
-      });
-    }
+  until(holds: () => boolean, deadlineMs?: number): Promise<void> {
+    return this.#forwarder.until(holds, deadlineMs);
   }
 
   async close(): Promise<void> {
-    if (this.process.exitCode === null && this.process.signalCode === null) {
-      const exited = new Promise<void>((resolve) => this.process.once("exit", () => resolve()));
-      this.process.kill("SIGKILL");
-      await exited;
-    }
-    this.#monitor.close();
+    await this.#forwarder.kill();
     for (const server of this.#servers.values()) {
       server.close();
       server.closeAllConnections();
     }
     rmSync(this.directory, { recursive: true });
-  }
-
-  #note(): void {
-    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }

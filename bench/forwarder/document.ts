@@ -1,0 +1,24 @@
+/** docs/forwarder-benchmark.md: what run.ts measured, and how to read it. */
+import type { Measured } from "./measure.ts";
+import { tableOf } from "./table.ts";
+
+const how = `The proxy has one core to itself; load generator and backend (C, on epoll, \`bench/forwarder/*.c\`) share the other. All sides have the same
+features: affinity by the session cookie over two upstreams, the client's address forwarded, keep-alive connections to the upstreams. Coppice
+alone also holds answers up to 64 KiB until they are whole and saves request bodies, so that a node's death costs no request; nobody else offers
+that to be switched on. The proxies are measured in turn, forwards and backwards; ratios are medians of the rounds' own ratios, since the machine's
+speed changes from minute to minute: trust ratios and CPU a request, not absolute rates.`;
+
+export function page(heading: string, measured: readonly Measured[]): string {
+  const sections = measured.map((one) => `## ${one.scenario.title}\n\n${tableOf(one)}\n`);
+  return [
+    "# The forwarder, measured against others",
+    "",
+    "Written by `node bench/forwarder/run.ts --write`; do not edit.",
+    "",
+    how,
+    "",
+    heading,
+    "",
+    ...sections,
+  ].join("\n");
+}

@@ -1,0 +1,91 @@
+/** What the benchmark does with the machine: C programs compiled, processes pinned to a core, their CPU time read. */
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const here = fileURLToPath(new URL(".", import.meta.url));
+
+/** Compiles `name`.c of this directory into `directory`. */
+export function compile(name: string, directory: string): string {
+  const program = join(directory, name);
+  execFileSync("cc", ["-O2", "-o", program, join(here, `${name}.c`)]);
+  return program;
+}
+
+export interface Pinned {
+  readonly process: ChildProcess;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+/** Ended with the benchmark, however it ends. */
+const started = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of started) child.kill("SIGKILL");
+});
+
+/** Starts a process on one core; resolves when it prints "ready" first, or at once if it is not said to. */
+export async function pinned(core: number, command: string, args: readonly string[], saysReady: boolean): Promise<Pinned> {
+  const child = spawn("taskset", ["-c", String(core), command, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const exited = once(child, "exit");
+  if (saysReady) {
+    const { stdout } = child;
+    const word = await Promise.race([once(stdout, "data").then(String), exited.then(([code]) => `ended with ${code}`)]);
+    if (!word.startsWith("ready")) throw new Error(`${command} ${args.join(" ")}: ${word}`);
+    stdout.resume();
+  }
+  return pinnedOf(child, exited);
+}
+
+export function pinnedOf(child: ChildProcess, exited: Promise<unknown> = once(child, "exit")): Pinned {
+  const { pid } = child;
+  started.add(child);
+  if (pid === undefined) throw new Error("it did not start");
+  return {
+    process: child,
+    pid,
+    stop: async () => {
+      child.kill("SIGTERM");
+      await exited;
+    },
+  };
+}
+
+/** CPU time of a process, its threads and its children so far, nanoseconds, by the scheduler's own account. */
+export function cpuNs(pid: number): number {
+  let sum = 0;
+  for (const task of readdirSync(`/proc/${pid}/task`)) {
+    sum += Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, "utf8").split(" ")[0]);
+    const children = readFileSync(`/proc/${pid}/task/${task}/children`, "utf8").trim();
+    if (children !== "") for (const child of children.split(" ")) sum += cpuNs(Number(child));
+  }
+  return sum;
+}
+
+export function rssBytes(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024;
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
+export async function listens(port: number): Promise<void> {
+  const { connect } = await import("node:net");
+  for (let turn = 0; turn < 200; turn += 1) {
+    const socket = connect(port, "127.0.0.1");
+    const up = await Promise.race([once(socket, "connect").then(() => true), once(socket, "close").then(() => false)]).catch(() => false);
+    socket.destroy();
+    if (up) return;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  throw new Error(`nobody listens on port ${port}`);
+}

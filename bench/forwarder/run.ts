@@ -1,0 +1,93 @@
+/**
+ * The forwarder's benchmark: `node bench/forwarder/run.ts [--only small,64k] [--rounds 5] [--seconds 2] [--write]`.
+ * Puts up backend, load and every rival, each pinned to its core, measures them in turn and prints the tables;
+ * --write makes docs/forwarder-benchmark.md of them. Needs `npm run build`, `npm ci --prefix bench`, and
+ * `scripts/debian-packages.sh bench`.
+ */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { compile, freePort, pinned } from "./machine.ts";
+import { type Measured, measure } from "./measure.ts";
+import { scenarios } from "./scenarios.ts";
+import { tableOf } from "./table.ts";
+
+const { values } = parseArgs({
+  options: {
+    only: { type: "string" },
+    rounds: { type: "string", default: "5" },
+    seconds: { type: "string", default: "2" },
+    "proxy-core": { type: "string", default: "0" },
+    "load-core": { type: "string", default: "1" },
+    write: { type: "boolean", default: false },
+    quiet: { type: "boolean", default: false },
+  },
+});
+const proxyCore = Number(values["proxy-core"]);
+const loadCore = Number(values["load-core"]);
+const directory = mkdtempSync(join(tmpdir(), "coppice-bench-"));
+const backend = compile("backend", directory);
+const load = compile("load", directory);
+const pem = join(directory, "tls.pem");
+
+function makeCertificate(): void {
+  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", join(directory, "key.pem")];
+  const certificate = ["-x509", "-subj", "/CN=localhost", "-days", "2", "-out", join(directory, "certificate.pem")];
+  execFileSync("openssl", ["req", ...certificate, ...key], { stdio: "ignore" });
+  writeFileSync(pem, ["certificate.pem", "key.pem"].map((file) => readFileSync(join(directory, file), "utf8")).join(""));
+}
+
+function version(command: string, args: readonly string[], pattern: RegExp): string {
+  const text = execFileSync("sh", ["-c", `${command} ${args.join(" ")} 2>&1`], { encoding: "utf8" });
+  return pattern.exec(text)?.[1] ?? "?";
+}
+
+function heading(): string {
+  const { dependencies } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+    dependencies: Record<string, string>;
+  };
+  const rivals = Object.entries(dependencies).map(([name, number]) => `${name} ${number}`);
+  const versions = [
+    `Node ${process.versions.node}`,
+    `HAProxy ${version("haproxy", ["-v"], /version (\d+\.\d+\.\d+)/)}`,
+    `nginx ${version("nginx", ["-v"], /nginx\/(\S+)/)}`,
+    ...rivals,
+  ];
+  const machine = `${cpus().length} cores (${cpus()[0]?.model}), Linux ${version("uname", ["-r"], /^(\d+\.\d+)/)}`;
+  return `${machine}; ${versions.join(", ")}. ${values.rounds} rounds of ${values.seconds} s for each.`;
+}
+
+async function all(): Promise<Measured[]> {
+  makeCertificate();
+  const unix = ["a", "b"].map((name) => join(directory, `${name}.sock`));
+  const tcp = [await freePort(), await freePort()];
+  const listening = [...unix.flatMap((path) => ["--unix", path]), ...tcp.flatMap((port) => ["--tcp", String(port)])];
+  const server = await pinned(loadCore, backend, listening, true);
+  const wanted = values.only?.split(",") ?? scenarios.map(({ name }) => name);
+  const measured: Measured[] = [];
+  for (const scenario of scenarios.filter(({ name }) => wanted.includes(name))) {
+    const site = mkdtempSync(join(directory, "s-"));
+    const upstreams = scenario.upstreams === "unix" ? unix : tcp.map((port) => `127.0.0.1:${port}`);
+    const options = { rounds: Number(values.rounds), seconds: Number(values.seconds), loadCore, load };
+    const say = values.quiet ? () => {} : (text: string) => process.stderr.write(`${text}\n`);
+    const found = await measure(
+      scenario,
+      { directory: site, proxyCore, upstreams, pem: scenario.by === "load" ? null : pem },
+      { ...options, say },
+    );
+    process.stdout.write(`\n${scenario.title}\n\n${tableOf(found)}\n`);
+    measured.push(found);
+  }
+  await server.stop();
+  return measured;
+}
+
+const measured = await all().finally(() => rmSync(directory, { recursive: true }));
+process.stdout.write(`\n${heading()}\n`);
+if (values.write) {
+  const { page } = await import("./document.ts");
+  writeFileSync(new URL("../../docs/forwarder-benchmark.md", import.meta.url), page(heading(), measured));
+}
+process.exit(0);

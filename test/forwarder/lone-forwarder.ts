@@ -1,0 +1,121 @@
+/**
+ * One real forwarder process without the rest of a cluster: this process plays init (its channel, the bound
+ * socket) and the monitor (the control socket, the route table). For tests and for the benchmark.
+ */
+import { type ChildProcess, fork, type SendHandle } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseSettings } from "../../src/config/settings.ts";
+import { bindSocket } from "../../src/init/listening-sockets.ts";
+import { LinkServer, type Peer } from "../../src/link/link-server.ts";
+import type { Welcome } from "../../src/model/birth.ts";
+import type { FromForwarder } from "../../src/model/control.ts";
+import type { UpstreamRoute } from "../../src/model/routes.ts";
+import { simSpec } from "../../src/sim/sim-spec.ts";
+
+const forwarderMain = fileURLToPath(new URL("../../dist/forwarder/main.js", import.meta.url));
+const clusterKey = "aa55";
+export const listener = "127.0.0.1|80";
+
+export interface LoneForwarderOptions {
+  /** Where its control socket may lie. */
+  readonly directory: string;
+  readonly port: number;
+  readonly settings?: Readonly<Record<string, unknown>>;
+  /** The one core that it may run on. */
+  readonly core?: number | null;
+}
+
+export class LoneForwarder {
+  readonly heard: FromForwarder[] = [];
+  readonly process: ChildProcess;
+  readonly #monitor: LinkServer;
+  #peer: Peer | null = null;
+  #revision = 0;
+  #waiting: (() => void)[] = [];
+
+  private constructor({ directory, port, settings = {}, core = null }: LoneForwarderOptions) {
+    const controlSocket = join(directory, "c");
+    this.#monitor = new LinkServer({
+      path: controlSocket,
+      clusterKey,
+      onPeer: (peer) => {
+        this.#peer = peer;
+        this.#note();
+      },
+      onFrame: (_, { head }) => {
+        this.heard.push(head as FromForwarder); // our own forwarder
+        this.#note();
+      },
+      onGone: () => {},
+    });
+    const spec = simSpec(2);
+    const welcome: Welcome = {
+      kind: "welcome",
+      role: "forwarder",
+      id: "forwarder-1",
+      clusterKey,
+      initPid: process.pid,
+      bootId: "b",
+      spec: { ...spec, settings: parseSettings(settings), paths: { ...spec.paths, controlSocket } },
+    };
+    const socket = bindSocket(listener, { address: "127.0.0.1", port });
+    if ("code" in socket) throw new Error(socket.code);
+    const pinned = core === null ? { execArgv: [] } : { execPath: "taskset", execArgv: ["-c", `${core}`, process.execPath] };
+    this.process = fork(forwarderMain, [], { ...pinned, stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    this.process.send(welcome);
+    this.process.send({ kind: "listener", id: listener, at: socket.at }, socket.handle as unknown as SendHandle, {}, () =>
+      socket.handle.close(),
+    );
+  }
+
+  static async start(options: LoneForwarderOptions): Promise<LoneForwarder> {
+    const forwarder = new LoneForwarder(options);
+    await forwarder.#monitor.listen();
+    await forwarder.until(() => forwarder.#peer !== null);
+    return forwarder;
+  }
+
+  /** Sends the whole table; resolves when it was acknowledged, to that message. */
+  async route(
+    upstreams: readonly Pick<UpstreamRoute, "id" | "availability" | "sockets">[],
+  ): Promise<Extract<FromForwarder, { kind: "routes-applied" }>> {
+    this.#revision += 1;
+    const revision = this.#revision;
+    const routes = upstreams.map((upstream): UpstreamRoute => ({ ...upstream, availableSinceMs: 0, probed: true, slowStart: false }));
+    this.#peer?.send({ kind: "routes", table: { revision, listeners: [], upstreams: routes, affinityCookies: ["sid"] } });
+    await this.until(() => this.heard.some((message) => message.kind === "routes-applied" && message.revision === revision));
+    const acknowledged = this.heard.find((message) => message.kind === "routes-applied" && message.revision === revision);
+    if (acknowledged?.kind !== "routes-applied") throw new Error("just seen");
+    return acknowledged;
+  }
+
+  /** Resolves when `holds`; looked at with every message, and now and then. */
+  async until(holds: () => boolean, deadlineMs = 10_000): Promise<void> {
+    const endMs = Date.now() + deadlineMs;
+    while (!holds()) {
+      if (Date.now() > endMs) throw new Error(`not within ${deadlineMs} ms: ${holds}`);
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, 50);
+        this.#waiting.push(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    }
+  }
+
+  async kill(): Promise<void> {
+    if (this.process.exitCode === null && this.process.signalCode === null) {
+      const exited = once(this.process, "exit");
+      this.process.kill("SIGKILL");
+      await exited;
+    }
+    this.#monitor.close();
+  }
+
+  #note(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+}
