@@ -24,6 +24,12 @@ export const numberSettings: Readonly<Record<NumberKey, NumberSetting>> = {
   drainTimeoutMs: { default: 30 * second, min: 0, max: day, doc: "How long a cordoned instance may take to finish its requests." },
   killTimeoutMs: { default: 10 * second, min: 0, max: 10 * minute, doc: "Grace between SIGTERM and SIGKILL of an instance." },
   startTimeoutMs: { default: minute, min: 100, max: day, doc: "How long a new instance may take until it listens." },
+  stuckTimeoutMs: {
+    default: 30 * second,
+    min: 0,
+    max: day,
+    doc: "An instance whose event loop is blocked for so long is ended and started anew; 0: never. Longer than the longest computation.",
+  },
   minReadyMs: { default: 2 * second, min: 0, max: 10 * minute, doc: "How long a new instance must listen before it counts as ready." },
   slowStartMs: { default: 10 * second, min: 0, max: 10 * minute, doc: "Over this time a regrown instance gets its share of the traffic." },
   quietMs: { default: 100, min: 0, max: minute, doc: "How long an instance must have been without request to count as drained." },

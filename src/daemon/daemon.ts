@@ -22,12 +22,14 @@ import { Journal } from "./journal.ts";
 import { Peers } from "./peers.ts";
 import { PortWatch } from "./port-watch.ts";
 import { clusterStatus } from "./status.ts";
+import { StuckWatch } from "./stuck-watch.ts";
 
 export class Daemon {
   readonly #welcome: Welcome;
   readonly #startedAtMs = Date.now();
   readonly #events: EventLog;
   readonly #watch: AgingWatch;
+  readonly #stuck: StuckWatch;
   readonly #ports: PortWatch;
   readonly #peers: Peers;
   readonly #engine: Engine;
@@ -49,16 +51,26 @@ export class Daemon {
       rssLimitBytes: memory === null ? null : instanceShare(memory, spec.nodes),
       onAging: (instance, report) => this.#engine.accept({ kind: "aging", instance, report }),
     });
+    this.#stuck = new StuckWatch({
+      ticksMax: Math.ceil(settings.stuckTimeoutMs / settings.sampleIntervalMs),
+      onStuck: (instance, ticks) => this.#engine.accept({ kind: "instance-stuck", instance, silentMs: ticks * settings.sampleIntervalMs }),
+    });
     this.#ports = new PortWatch((instance, socketPath) => this.#listensUnprobed(instance, socketPath));
     this.#peers = new Peers({
       path: paths.controlSocket,
       clusterKey,
-      accept: (fact) => this.#engine.accept(fact),
+      accept: (fact) => {
+        if (fact.kind === "instance-listening") this.#stuck.heard(fact.instance); // from here on it samples
+        this.#engine.accept(fact);
+      },
       onInstance: (instance, pid) => {
         this.#ports.end(instance);
         this.#watch.begin(instance, pid, true);
       },
-      onSample: (instance, sample) => this.#watch.probeSample(instance, sample),
+      onSample: (instance, sample) => {
+        this.#stuck.heard(instance);
+        this.#watch.probeSample(instance, sample);
+      },
       onTraffic: (upstreams) => {
         for (const upstream of upstreams) this.#watch.traffic(upstream.id, upstream);
         this.#watchRelease();
@@ -101,7 +113,10 @@ export class Daemon {
       },
       progress: (request) => progress(this.#engine.state, request),
     });
-    setInterval(() => this.#watch.tick(Date.now()), spec.settings.sampleIntervalMs);
+    setInterval(() => {
+      this.#watch.tick(Date.now());
+      this.#stuck.tick();
+    }, spec.settings.sampleIntervalMs);
     if (this.#engine.recovered) tellInit({ kind: "roster" });
   }
 
@@ -161,12 +176,14 @@ export class Daemon {
         break;
       case "exited":
         this.#watch.end(message.instance);
+        this.#stuck.end(message.instance);
         this.#ports.end(message.instance);
         this.#engine.accept({ ...message, kind: "instance-exited" });
         break;
       case "roster":
         for (const { instance, pid, port } of message.instances) {
           this.#watch.begin(instance, pid);
+          this.#stuck.heard(instance); // one that is stuck already will not say so again
           if (port !== null) this.#ports.begin(instance, port);
         }
         this.#engine.accept({ kind: "recovered", roster: message.instances });

@@ -7,6 +7,8 @@ export interface Settings {
   readonly drainTimeoutMs: number;
   readonly killTimeoutMs: number;
   readonly startTimeoutMs: number;
+  /** 0: never. */
+  readonly stuckTimeoutMs: number;
   readonly minReadyMs: number;
   readonly slowStartMs: number;
   readonly quietMs: number;

@@ -7,7 +7,7 @@ import { listenerId, nodeOf } from "../model/node.ts";
 import { agingFound } from "./admission.ts";
 import type { Draft } from "./draft.ts";
 import { oldLost, regrowthLost, replacementLost } from "./lost.ts";
-import { buryInstance, type Exit, giveUpIfNobodyEverListened, scheduleRestart, startCluster } from "./nodes.ts";
+import { buryInstance, type Exit, endStuck, giveUpIfNobodyEverListened, scheduleRestart, startCluster } from "./nodes.ts";
 import { requestRegeneration } from "./requests.ts";
 import { releaseWorse, requestReload, rolloutInstanceDied } from "./rollout.ts";
 import { requestScale } from "./scale.ts";
@@ -38,6 +38,8 @@ export function takeFact(draft: Draft, input: Input): void {
     }
     case "instance-link":
       return linked(draft, input);
+    case "instance-stuck":
+      return endStuck(draft, input.instance, input.silentMs);
     case "instance-fenced":
     case "instance-quiet": {
       const record = draft.instance(input.instance);

@@ -94,6 +94,21 @@ export function stopInstance(draft: Draft, record: InstanceRecord, signal: "SIGT
   effectStop(draft, record);
 }
 
+/** It answers nobody, so nobody waits for it: its requests are settled as those of one that died. */
+export function endStuck(draft: Draft, instance: InstanceId, silentMs: number): void {
+  const record = draft.instance(instance);
+  // Without a link its silence says nothing.
+  if (record === null || record.stopping !== null || record.listeningAtMs === null || !record.linked) return;
+  const why = `its event loop was stuck: nothing was heard of it for ${Math.round(silentMs / 1_000)} s`;
+  if (draft.settings.mode === "observe") {
+    const key = `${instance} stuck`;
+    if (draft.state.told.includes(key)) return;
+    draft.state.told.push(key);
+    return draft.event("notice", `${instance} would be ended now (mode observe): ${why}`, { silentMs }, { node: record.node, instance });
+  }
+  stopInstance(draft, record, "SIGKILL", why);
+}
+
 export function effectStop(draft: Draft, record: InstanceRecord): void {
   if (record.stopping === null) return;
   draft.effect({ kind: "stop-instance", instance: record.id, signal: record.stopping.signal, graceMs: record.stopping.graceMs });

@@ -27,6 +27,8 @@ export type Input = { readonly nowMs: number } /** First input of a cluster's li
     }
   /** The probe's control link came up or went down: without it the instance cannot fence. */
   | { readonly kind: "instance-link"; readonly instance: InstanceId; readonly up: boolean }
+  /** Its probe, linked, has been silent for so long: its event loop is stuck. Said again while it stands. */
+  | { readonly kind: "instance-stuck"; readonly instance: InstanceId; readonly silentMs: number }
   | { readonly kind: "instance-fenced"; readonly instance: InstanceId }
   | { readonly kind: "instance-quiet"; readonly instance: InstanceId }
   | { readonly kind: "instance-handed-off"; readonly instance: InstanceId; readonly writes: number; readonly checksum: string }

@@ -1,6 +1,8 @@
 /** DESIGN §13 in a real cluster under load: each of Coppice's processes killed, a node killed, and what clients notice. */
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { runtimes } from "../inside/runtimes.ts";
@@ -69,6 +71,28 @@ test("kill -9 of a node: it is started again, others serve on, only POSTs in pro
   const cut = failed.filter((what) => what.startsWith("POST: status 502")).length;
   assert.ok(cut <= 20, `${cut} POSTs were in process`);
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+});
+
+test("a node whose event loop is blocked: it is ended and started anew, what it had in process is sent elsewhere, others serve on", {
+  timeout: 120_000,
+}, async () => {
+  const stuck = join(tmpdir(), `coppice-stuck-${process.pid}`);
+  rmSync(stuck, { force: true });
+  const cluster = await TestCluster.start({ script: expressApp, env: { STUCK: stuck }, settings: { stuckTimeoutMs: 2_000 } });
+  const before = (await cluster.status()).nodes;
+  const answer = await fetch(`http://127.0.0.1:${cluster.port}/stick`);
+  assert.equal(answer.status, 200);
+  const { pid } = (await answer.json()) as { pid: number };
+  assert.ok(before.some((node) => node.pid === pid));
+  const stuckNode = before.find((node) => node.pid !== pid) ?? assert.fail();
+  await cluster.until("it was started again", async () => {
+    const node = (await cluster.status()).nodes.find(({ name }) => name === stuckNode.name);
+    return node?.state === "ready" && node.pid !== stuckNode.pid;
+  });
+  const died = (await cluster.events()).filter(({ kind }) => kind === "instance-exited").map(({ text }) => text);
+  assert.deepEqual(died, [`${stuckNode.instance} died: its event loop was stuck: nothing was heard of it for 2 s`]);
+  assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+  rmSync(stuck);
 });
 
 test("kill -9 of init ends everything; the next start of the name finds the sessions", { timeout: 120_000 }, async () => {
