@@ -3,7 +3,7 @@
  * links lead at this moment. Running processes and crash restarts stay there; `reload` resolves them anew.
  */
 import { accessSync, constants, existsSync, readFileSync, realpathSync, statSync } from "node:fs";
-import { basename, delimiter, isAbsolute, join, resolve } from "node:path";
+import { basename, delimiter, dirname, isAbsolute, join, resolve } from "node:path";
 import { CoppiceError } from "../model/errors.ts";
 import type { Release } from "../model/node.ts";
 
@@ -30,7 +30,7 @@ export function resolveRelease(asTyped: Release["asTyped"]): ReleasePlace {
   const script = findScript(path);
   const place = { arguments: asTyped.arguments, workingDirectory, asTyped };
   if (script !== null) return { ...place, kind: isNodeScript(script) ? "script" : "command", script };
-  const command = asTyped.script.includes("/") ? null : findExecutable(asTyped.script, [join(workingDirectory, "node_modules", ".bin")]);
+  const command = asTyped.script.includes("/") ? null : findExecutable(asTyped.script, toolDirectories(workingDirectory));
   if (command !== null) return { ...place, kind: "command", script: command };
   const what = asTyped.script.includes("/") ? "does not exist" : "does not exist, and is no command of node_modules/.bin or the PATH";
   throw new CoppiceError("COPPICE_ARGUMENT", `${path} ${what}`, { facts: { script: path } });
@@ -82,6 +82,12 @@ function findScript(path: string): string | null {
 /** What Node runs itself; a file of another name is a command if it may be executed. */
 function isNodeScript(path: string): boolean {
   return /\.[cm]?[jt]s$/.test(path) || !isExecutable(path);
+}
+
+/** Where npm looks for the tools of a package: here, and in every directory above (a workspace's tools lie at its root). */
+function toolDirectories(directory: string): string[] {
+  const above = dirname(directory);
+  return [join(directory, "node_modules", ".bin"), ...(above === directory ? [] : toolDirectories(above))];
 }
 
 /** The absolute path of a command, looked for in `first` and then in the PATH. */

@@ -13,13 +13,13 @@ import type { MovedListener, MoveOptions } from "./listeners.ts";
 import { Requests } from "./requests.ts";
 import type { Sessions } from "./session/install.ts";
 
-const noticesMax = 50;
+const standingMax = 50;
 
 export class Probe {
   readonly #birth: InstanceBirth;
   readonly #listeners = new Map<string, MovedListener>();
-  readonly #notices: FromInstance[] = [];
-  readonly #cookies: FromInstance[] = [];
+  /** What stands as long as this process does: told again to each monitor. */
+  readonly #standing: FromInstance[] = [];
   readonly #requests: Requests;
   readonly #sessions: Sessions;
   #link: Link | null = null;
@@ -67,19 +67,15 @@ export class Probe {
     return this.#link?.send(message) ?? false;
   }
 
-  /** What must not be missed: told when the link is up, cookies' names each time that it comes up. */
-  #say(message: FromInstance): boolean {
-    const told = this.#tell(message);
-    if (message.kind === "affinity-cookie") this.#cookies.push(message);
-    else if (!told && this.#notices.length < noticesMax) this.#notices.push(message);
-    return told;
+  /** What must not be missed: told now, and each time that the link comes up. */
+  #say(message: FromInstance): void {
+    this.#tell(message);
+    if (this.#standing.length < standingMax) this.#standing.push(message);
   }
 
   #tellLevel(): void {
     for (const listener of this.#listeners.values()) this.#tell({ kind: "listening", ...listener });
-    for (const message of this.#cookies) this.#tell(message);
-    // Notices are told once: the monitor keeps them.
-    for (const message of this.#notices.splice(0)) this.#tell(message);
+    for (const message of this.#standing) this.#tell(message);
     if (this.#requests.fenced) this.#tell({ kind: "fenced", activeRequests: this.#requests.active });
     this.#requests.tellQuietAgain();
   }

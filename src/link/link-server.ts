@@ -9,7 +9,8 @@ import { controlProtocol, type Hello } from "../model/control.ts";
 import { encodeFrame, type Frame, FrameDecoder } from "../wire/frame.ts";
 import { tokenIsRight } from "./token.ts";
 
-const helloTimeoutMs = 1_000;
+/** A server may block its loop for long while it loads: it says hello when it is through. */
+const helloTimeoutMs = 60_000;
 
 export interface Peer {
   readonly hello: Hello;

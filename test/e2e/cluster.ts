@@ -36,6 +36,8 @@ export interface ClusterOptions {
   readonly port?: number;
   /** Runs it as process 1 of a container's like: see `Container`. */
   readonly container?: Container;
+  /** `bin/coppice.js` of an installed package; else this repository's. */
+  readonly launcher?: string;
 }
 
 /** A process and a mount namespace of its own, made by root: what a container is to its processes. */
@@ -60,6 +62,7 @@ export class TestCluster {
   readonly port: number;
   readonly exited: Promise<number | null>;
   readonly #container: Container | null;
+  readonly #launcher: string;
   output = "";
 
   private constructor(port: number, options: ClusterOptions) {
@@ -68,7 +71,8 @@ export class TestCluster {
     const settings = Object.entries(options.settings ?? {}).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
     const flags = ["-n", String(options.nodes ?? 2), "--name", "t", ...settings, ...(options.args ?? [])];
     this.#container = options.container ?? null;
-    const inside = this.#inside([process.execPath, bin, "run", ...flags, "--", options.script, ...(options.rest ?? [])]);
+    this.#launcher = options.launcher ?? bin;
+    const inside = this.#inside([process.execPath, this.#launcher, "run", ...flags, "--", options.script, ...(options.rest ?? [])]);
     const { container } = options;
     const [program = "", ...args] =
       container === undefined ? inside : ["unshare", ...namespaces, "sh", "-c", container.setUp, "container", ...inside];
@@ -99,7 +103,7 @@ export class TestCluster {
   }
 
   command(...args: string[]): Promise<CommandResult> {
-    const [program = "", ...rest] = this.#inside([process.execPath, bin, ...args], true);
+    const [program = "", ...rest] = this.#inside([process.execPath, this.#launcher, ...args], true);
     return new Promise((resolve) => {
       execFile(program, rest, { env: this.#environment(), maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) =>
         resolve({ code: error === null ? 0 : typeof error.code === "number" ? error.code : null, stdout, stderr }),

@@ -16,9 +16,20 @@ interface SessionObject {
   readonly cookie?: { expires?: unknown };
   readonly req?: IncomingMessage;
 }
-type SessionedRequest = IncomingMessage & { sessionID?: string };
+type SessionedRequest = Pick<IncomingMessage, "headers"> & { sessionID?: string };
 
-type Tell = (message: FromInstance) => boolean;
+interface MadeFrom {
+  readonly id: string;
+  readonly base: Base;
+}
+
+/**
+ * @fastify/session makes its session object from what the store gave by copying: the values of its text keys, and
+ * the options of its cookie with all their properties. Through these a symbol of ours comes along, unseen.
+ */
+const madeFrom = Symbol("coppice.madeFrom");
+
+type Tell = (message: FromInstance) => void;
 
 /**
  * Made before the application loads; until it begins, and in processes where it never does, the stores are
@@ -28,14 +39,12 @@ export class Sessions {
   readonly #client = new StoreClient(() => this.#born());
   readonly #kinds: StoreKind[] = [];
   #birth: InstanceBirth | null = null;
-  #tell: Tell = () => false;
+  #tell: Tell = () => {};
 
   constructor() {
     findDefaultStores((storeClass, kind) => {
-      new StoreReplacement(this.#client, { isActive: () => this.#isActive, tell: (message) => this.#tell(message) }).install(
-        storeClass,
-        kind,
-      );
+      const context = { isActive: () => this.#isActive, tell: (message: FromInstance) => this.#tell(message) };
+      new StoreReplacement(this.#client, kind, context).install(storeClass);
       this.#kinds.push(kind);
       if (this.#isActive) this.#announce(kind);
     });
@@ -81,18 +90,20 @@ let storesNamed = 0;
 
 class StoreReplacement {
   readonly #client: StoreClient;
+  readonly #kind: StoreKind;
   readonly #context: ReplacementContext;
   readonly #stores = new WeakMap<StoreObject, ReplicatedStore>();
   /** What each raw or live session object was made from. */
-  readonly #bases = new WeakMap<object, { readonly id: string; readonly base: Base }>();
+  readonly #bases = new WeakMap<object, MadeFrom>();
   readonly #cookiesTold = new Set<string>();
 
-  constructor(client: StoreClient, context: ReplacementContext) {
+  constructor(client: StoreClient, kind: StoreKind, context: ReplacementContext) {
     this.#client = client;
+    this.#kind = kind;
     this.#context = context;
   }
 
-  install({ prototype }: StoreConstructor, kind: StoreKind): void {
+  install({ prototype }: StoreConstructor): void {
     const replacement = this;
     const methods: StoreObject = {
       get(this: StoreObject, id: string, callback: Callback) {
@@ -124,7 +135,7 @@ class StoreReplacement {
         return Reflect.apply(replacement.#context.isActive() ? method : own, this, args);
       };
     }
-    if (kind === "express-session") this.#installExpress(prototype);
+    if (this.#kind === "express-session") this.#installExpress(prototype);
   }
 
   #installExpress(prototype: StoreObject): void {
@@ -163,14 +174,22 @@ class StoreReplacement {
     const raw = JSON.parse(read.base.text) as SessionObject; // written by set, below
     // A touch moves the expiry alone: the record's is newer than the text's.
     if (raw.cookie?.expires != null && read.expiresAtMs !== null) raw.cookie.expires = new Date(read.expiresAtMs).toISOString();
-    this.#bases.set(raw, { id, base: read.base });
+    const from = { id, base: read.base };
+    this.#bases.set(raw, from);
+    if (this.#kind === "fastify-session" && raw.cookie !== undefined) Object.assign(raw.cookie, { [madeFrom]: from });
     return raw;
   }
 
   async #set(object: StoreObject, id: string, session: SessionObject): Promise<void> {
-    const pinned = this.#bases.get(session);
-    const base = pinned?.id === id ? pinned.base : null;
-    const next = await this.#of(object).write(id, base, JSON.stringify(session), expiryOf(session));
+    const store = this.#of(object);
+    const pinned = this.#bases.get(session) ?? madeFromOf(session);
+    let base = pinned?.id === id ? pinned.base : null;
+    if (this.#kind === "fastify-session") {
+      // Of its older versions nothing links the two: what this process saw last is nearer than nothing.
+      base ??= store.lastSeen(id);
+      this.#tellCookie({ ...requestOf(session), sessionID: id });
+    }
+    const next = await store.write(id, base, JSON.stringify(session), expiryOf(session));
     if (next === null) this.#bases.delete(session);
     else this.#bases.set(session, { id, base: next });
   }
@@ -192,6 +211,23 @@ class StoreReplacement {
       this.#context.tell({ kind: "affinity-cookie", name });
     }
   }
+}
+
+/** What @fastify/session keeps under symbols of its own; there are about nine. */
+function hiddenIn(session: object): object[] {
+  const values = Object.getOwnPropertySymbols(session).map((symbol): unknown => Reflect.get(session, symbol));
+  return values.filter((value): value is object => typeof value === "object" && value !== null);
+}
+
+function madeFromOf(session: object): MadeFrom | undefined {
+  const options = hiddenIn(session).find((value) => madeFrom in value);
+  return options === undefined ? undefined : (Reflect.get(options, madeFrom) as MadeFrom); // written by #get alone
+}
+
+/** Its request's headers, as far as they can be seen. */
+function requestOf(session: object): Pick<IncomingMessage, "headers"> {
+  const request = hiddenIn(session).find((value) => "raw" in value && "headers" in value);
+  return { headers: request === undefined ? {} : (Reflect.get(request, "headers") as IncomingMessage["headers"]) }; // Fastify's Request
 }
 
 /** When the session's cookie expires; null: with the browser, so the record does not expire. */

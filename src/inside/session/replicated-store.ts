@@ -76,6 +76,12 @@ export class ReplicatedStore {
     return answer.merged ? { version, text, stale: true } : { version: answer.version, text, stale: false };
   }
 
+  /** What this process last read or wrote of the session, if it still knows. */
+  lastSeen(id: string): Base | null {
+    const copy = this.#copies.get(id);
+    return copy === undefined ? null : { ...copy, stale: false };
+  }
+
   async touch(id: string, expiresAtMs: number | null): Promise<void> {
     await this.#client.call({ kind: "touch", store: this.#name, id, expiresAtMs });
   }
