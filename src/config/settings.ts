@@ -61,6 +61,22 @@ export const numberSettings: Readonly<Record<NumberKey, NumberSetting>> = {
     doc: "Bytes of saved bodies of all requests together; shared out over the forwarders.",
   },
   heldAnswerBytesMax: { default: 64 * 1024, min: 0, max: 64 * mebibyte, doc: "Answers up to this size are held until whole." },
+  headBytesMax: { default: 16 * 1024, min: 1024, max: mebibyte, doc: "The longest head of a request: its line and its header fields." },
+  headTimeoutMs: { default: minute, min: 100, max: day, doc: "How long a client may take to send a request's head." },
+  bodyTimeoutMs: { default: minute, min: 100, max: day, doc: "How long a request's body may stop coming." },
+  idleTimeoutMs: {
+    default: 75 * second,
+    min: 100,
+    max: day,
+    doc: "How long a client's connection may wait for its next request; longer than common load balancers' idle time.",
+  },
+  connectionsMax: { default: 20_000, min: 1, max: 1_000_000, doc: "Connections of clients to one forwarder; more are closed at once." },
+  nodeRequestsMax: {
+    default: 0,
+    min: 0,
+    max: 1_000_000,
+    doc: "Requests in process at one node, for each forwarder; more wait. 0: no limit.",
+  },
   stopTimeoutMs: { default: 8 * second, min: 100, max: day, doc: "How long stopping the cluster may take to finish what is in process." },
   sessionStoreTimeoutMs: {
     default: 30 * second,
@@ -96,9 +112,24 @@ export const choiceSettings: Readonly<Record<ChoiceKey, ChoiceSetting>> = {
   },
 };
 
+interface SwitchSetting {
+  readonly default: boolean;
+  readonly doc: string;
+}
+
+type SwitchKey = { [K in keyof Settings]: Settings[K] extends boolean ? K : never }[keyof Settings];
+
+export const switchSettings: Readonly<Record<SwitchKey, SwitchSetting>> = {
+  replaceSessionStore: { default: true, doc: "The default in-memory session store is replaced by the cluster's own." },
+  resendWithIdempotencyKey: {
+    default: false,
+    doc: "The application honours `Idempotency-Key`: a POST or PATCH that carries one may be sent again when its node died.",
+  },
+};
+
 export const defaultSettings: Settings = {
   ...(Object.fromEntries(Object.entries(numberSettings).map(([key, setting]) => [key, setting.default])) as Record<NumberKey, number>), // fromEntries loses the keys' type
-  replaceSessionStore: true,
+  ...(Object.fromEntries(Object.entries(switchSettings).map(([key, setting]) => [key, setting.default])) as Record<SwitchKey, boolean>), // as above
   affinityCookies: ["connect.sid", "sessionId", "sid"],
   mode: "automatic",
   regenerate: "auto",
@@ -116,7 +147,7 @@ export function parseSettings(given: Readonly<Record<string, unknown>>): Setting
 
 function parseSetting(key: string, value: unknown): unknown {
   if (Object.hasOwn(numberSettings, key)) return parseNumber(key as NumberKey, value); // its own key, just seen
-  if (key === "replaceSessionStore") {
+  if (Object.hasOwn(switchSettings, key)) {
     if (value === true || value === "true") return true;
     if (value === false || value === "false") return false;
     throw refusal(key, value, "true or false");
@@ -149,7 +180,7 @@ function refusal(key: string, value: unknown, accepted: string): CoppiceError {
 }
 
 function suggestion(key: string): string {
-  const known = [...Object.keys(numberSettings), ...Object.keys(choiceSettings), "replaceSessionStore", "affinityCookies"];
+  const known = [...Object.keys(numberSettings), ...Object.keys(choiceSettings), ...Object.keys(switchSettings), "affinityCookies"];
   const close = known.find((name) => name.toLowerCase() === key.toLowerCase() || name.toLowerCase().startsWith(key.toLowerCase()));
   return close === undefined ? `; known are: ${known.join(", ")}` : `; did you mean "${close}"?`;
 }

@@ -1,23 +1,28 @@
 /**
- * The dispatch seam: what an exchange or a tunnel needs to find its upstream, and what is counted on the
- * way. The wire path may change below it and above it.
+ * What all requests share: the table of upstreams, the connections to them, who is parked, and what is
+ * counted on the way.
  */
-import { Agent } from "node:http";
 import { markFor } from "../link/token.ts";
 import type { InstanceId, ListenerId } from "../model/node.ts";
 import type { RouteTable, UpstreamTraffic } from "../model/routes.ts";
 import type { Settings } from "../model/settings.ts";
 import { DeadlyRoutes } from "../routing/resend-rule.ts";
 import { type Upstream, UpstreamTable } from "../routing/upstream-table.ts";
-import type { Exchange } from "./exchange.ts";
-import { Latencies } from "./latency.ts";
+import { Blocks } from "./blocks.ts";
+import { InstanceLinks } from "./instance-links.ts";
 import { ParkingLot } from "./parking.ts";
-import { SaveBudget } from "./saved-body.ts";
-import type { Tunnel } from "./tunnel.ts";
+import { prefixBytesMax, SaveBudget } from "./saved-request.ts";
 
 const deadlyRouteMs = 60_000;
 /** Streams and tunnels of a drained node end within this time, spread, so that reconnecting is no stampede. */
 const streamWindowMsMax = 10_000;
+const headBlocksKept = 1_024;
+
+/** An event stream or a tunnel: it would hold a drain for ever. */
+export interface Stream {
+  streamsFrom(upstream: Upstream): boolean;
+  endStream(upstream: Upstream): void;
+}
 
 export interface DispatcherOptions {
   readonly settings: Settings;
@@ -30,21 +35,25 @@ export class Dispatcher {
   readonly table: UpstreamTable;
   readonly parking: ParkingLot;
   readonly saveBudget: SaveBudget;
+  /** Where heads are put together, and requests kept. */
+  readonly headBlocks: Blocks;
   readonly deadlyRoutes = new DeadlyRoutes(deadlyRouteMs);
-  /** Event streams and tunnels: they would hold a drain for ever. */
-  readonly streams = new Set<Exchange | Tunnel>();
+  readonly streams = new Set<Stream>();
+  /** The private header's bytes before the client's address: equal for all instances. */
+  readonly clientLineBytes: number;
   readonly #clusterKey: string;
-  readonly #agents = new Map<InstanceId, Agent>();
-  readonly #marks = new Map<InstanceId, string>();
-  readonly #latencies = new Map<InstanceId, Latencies>();
+  readonly #links = new Map<InstanceId, InstanceLinks>();
 
   constructor({ settings, clusterKey, onDrained }: DispatcherOptions) {
     this.settings = settings;
     this.#clusterKey = clusterKey;
+    this.clientLineBytes = new InstanceLinks(markFor(clusterKey, "")).clientLine.length;
     this.parking = new ParkingLot(settings.parkedMax, settings.parkTimeoutMs);
     this.saveBudget = new SaveBudget(settings.saveBytesMax);
+    this.headBlocks = new Blocks(settings.headBytesMax + 2 * prefixBytesMax, headBlocksKept);
     this.table = new UpstreamTable({
       slowStartMs: settings.slowStartMs,
+      concurrencyMax: settings.nodeRequestsMax,
       random: Math.random,
       onDrained: (upstream) => onDrained(upstream.id),
     });
@@ -54,10 +63,10 @@ export class Dispatcher {
     if (!this.table.apply(table)) return;
     for (const upstream of this.table.all()) if (upstream.cordoned) this.#endStreams(upstream);
     const present = new Set(this.table.all().map(({ id }) => id));
-    for (const [id, agent] of this.#agents) {
+    for (const [id, links] of this.#links) {
       if (present.has(id)) continue;
-      agent.destroy();
-      for (const map of [this.#agents, this.#marks, this.#latencies]) map.delete(id);
+      links.close();
+      this.#links.delete(id);
     }
     this.parking.release();
   }
@@ -66,22 +75,27 @@ export class Dispatcher {
     return this.table.choose({ listener, session, nowMs: Date.now(), avoid });
   }
 
-  /** Connections to one instance, kept for as long as it is in the table. */
-  agentOf(id: InstanceId): Agent {
-    return found(this.#agents, id, () => new Agent({ keepAlive: true, maxFreeSockets: 256, scheduling: "lifo" }));
+  linksOf(id: InstanceId): InstanceLinks {
+    const known = this.#links.get(id);
+    if (known !== undefined) return known;
+    const links = new InstanceLinks(markFor(this.#clusterKey, id));
+    this.#links.set(id, links);
+    return links;
   }
 
-  markOf(id: InstanceId): string {
-    return found(this.#marks, id, () => markFor(this.#clusterKey, id));
+  /** A request left its upstream: one that waits for room may have it. */
+  end(upstream: Upstream, unsafe: boolean): void {
+    this.table.end(upstream, unsafe);
+    if (this.settings.nodeRequestsMax > 0 && this.parking.size > 0) this.parking.releaseOne();
   }
 
-  measured(upstream: Upstream, ms: number): void {
-    found(this.#latencies, upstream.id, () => new Latencies()).add(ms);
+  sweep(nowMs: number): void {
+    for (const links of this.#links.values()) links.sweep(nowMs);
   }
 
   traffic(): UpstreamTraffic[] {
     return this.table.all().map((upstream) => {
-      const latencies = this.#latencies.get(upstream.id);
+      const latencies = this.#links.get(upstream.id)?.latencies;
       const p50 = latencies?.quantileMs(0.5) ?? null;
       const p99 = latencies?.quantileMs(0.99) ?? null;
       latencies?.reset();
@@ -103,12 +117,4 @@ export class Dispatcher {
       );
     }
   }
-}
-
-function found<K, V>(map: Map<K, V>, key: K, make: () => V): V {
-  const known = map.get(key);
-  if (known !== undefined) return known;
-  const made = make();
-  map.set(key, made);
-  return made;
 }

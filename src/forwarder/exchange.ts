@@ -1,100 +1,209 @@
 /**
  * One request and its answer, over as many upstreams as the resend rule allows. The body is read once,
- * saved and streamed on; the answer is held until whole where it is small. In-flight counts go up when an
- * upstream is tried and down exactly once when that attempt ends.
+ * saved and sent on; the answer is held until whole where it is small (see answering.ts). In-flight counts
+ * go up when an upstream is tried and down exactly once when that attempt ends.
  */
-import { type ClientRequest, type IncomingMessage, type ServerResponse, request as sendRequest } from "node:http";
 import type { ListenerId } from "../model/node.ts";
 import { cookieValue } from "../routing/affinity.ts";
 import { type AttemptEnd, isUnsafe, resendVerdict } from "../routing/resend-rule.ts";
 import type { Upstream } from "../routing/upstream-table.ts";
-import type { Dispatcher } from "./dispatcher.ts";
-import { clientHeader, fencedHeader, forwardedHeaders, requestHeaders } from "./headers.ts";
-import { HeldAnswer } from "./held-answer.ts";
-import { diedInProcess, notSavedWhole, parkedTooLong, refuse, tooManyParked } from "./refusals.ts";
-import { SavedBody } from "./saved-body.ts";
-import { upstreamAddress } from "./upstream-address.ts";
+import type { AnswerHead } from "../wire/answer-head.ts";
+import type { RequestHead } from "../wire/request-head.ts";
+import { type Answered, Answering } from "./answering.ts";
+import type { ClientConnection } from "./client-connection.ts";
+import type { Dispatcher, Stream } from "./dispatcher.ts";
+import { forwardedLines } from "./headers.ts";
+import {
+  badAnswer,
+  diedInProcess,
+  notSavedWhole,
+  parkedTooLong,
+  type Refusal,
+  refusalOf,
+  tooManyParked,
+  tooSlow,
+  written,
+} from "./refusals.ts";
+import { SavedRequest } from "./saved-request.ts";
+import { Tunnel } from "./tunnel.ts";
+import type { UpstreamConnection } from "./upstream-connection.ts";
+import type { UpstreamPool } from "./upstream-pool.ts";
 
 /** A request is refused by a fence or finds a socket gone only in races with a table on its way: more is a fault. */
 const attemptsMax = 20;
+/** Between two tries of the same upstream. */
+const retryMsMax = 250;
+/** A server's read takes at least so much at once: a shorter request of which a part was not read was not read at all. */
+const oneReadBytes = 16 * 1024;
 
-interface Attempt {
-  readonly upstream: Upstream;
-  readonly outgoing: ClientRequest;
-  readonly startedMs: number;
-  answer: HeldAnswer | null;
-  ended: boolean;
-}
+const nothing = Buffer.alloc(0);
+const nobody: readonly string[] = [];
 
-export class Exchange {
+export class Exchange implements Answered, Stream {
+  readonly request: SavedRequest;
+  readonly method: string;
+  readonly asksUpgrade: boolean;
+  readonly clientMinorVersion: number;
+  keep: boolean;
+  /** The answer is whole and out; the request's body may still be coming. */
+  answered = false;
   readonly #dispatcher: Dispatcher;
-  readonly #request: IncomingMessage;
-  readonly #response: ServerResponse;
   readonly #listener: ListenerId;
-  readonly #body: SavedBody;
-  readonly #method: string;
+  readonly #client: ClientConnection;
   readonly #unsafe: boolean;
   readonly #session: string | null;
-  readonly #avoid: string[] = [];
-  #attempt: Attempt | null = null;
+  readonly #idempotencyKey: boolean;
+  #avoid: readonly string[] = nobody;
+  /** Of the attempt that is under way. */
+  #upstream: Upstream | null = null;
+  #answering: Answering | null = null;
+  /** Where the request is being written; it outlives its answer while the body is still coming. */
+  #connection: UpstreamConnection | null = null;
+  #pool: UpstreamPool | null = null;
+  #reusable = false;
+  #startedMs = 0;
+  #inOneRead = false;
   #attempts = 0;
   #deaths = 0;
-  #bodyEnded = false;
   #done = false;
   #unpark: (() => void) | null = null;
 
-  constructor(dispatcher: Dispatcher, listener: ListenerId, request: IncomingMessage, response: ServerResponse) {
+  constructor(dispatcher: Dispatcher, listener: ListenerId, client: ClientConnection, head: RequestHead, source: Buffer) {
     this.#dispatcher = dispatcher;
     this.#listener = listener;
-    this.#request = request;
-    this.#response = response;
-    this.#method = request.method ?? "GET";
-    this.#unsafe = isUnsafe(this.#method);
-    const { cookie } = request.headers;
-    this.#session = cookie === undefined ? null : cookieValue(cookie, dispatcher.table.affinityCookies);
-    this.#body = new SavedBody(dispatcher.saveBudget, dispatcher.settings.saveBodyBytesMax);
-    response.on("close", () => this.#clientDone());
-    response.on("error", () => {});
-    request.on("error", () => {});
-    this.#readBody();
+    this.#client = client;
+    this.method = head.method;
+    this.asksUpgrade = head.upgrades;
+    this.clientMinorVersion = head.minorVersion;
+    this.keep = head.keepsAlive;
+    this.#unsafe = isUnsafe(head.method);
+    this.#idempotencyKey = head.hasIdempotencyKey && dispatcher.settings.resendWithIdempotencyKey;
+    this.#session = head.cookieCount === 0 ? null : sessionOf(head, source, dispatcher.table.affinityCookies);
+    const { headBlocks, saveBudget, settings, clientLineBytes } = dispatcher;
+    const prefixBytes = clientLineBytes + client.addressLine.length;
+    this.request = new SavedRequest(head, source, prefixBytes, headBlocks, saveBudget, settings.saveBodyBytesMax);
+  }
+
+  start(): void {
     this.#try();
   }
 
-  #readBody(): void {
-    const { headers } = this.#request;
-    if (headers["content-length"] === undefined && headers["transfer-encoding"] === undefined) {
-      this.#bodyEnded = true;
-      return;
+  /** A further part of the body came; the bytes are the caller's again afterwards. */
+  bodyRead(bytes: Buffer, from: number, to: number): void {
+    const connection = this.#connection;
+    if (connection !== null) {
+      const kept = this.answered ? null : this.request.save(bytes, from, to);
+      if (!connection.write(kept ?? Buffer.from(bytes.subarray(from, to)))) {
+        this.#client.pause();
+        connection.afterFlush(() => this.#client.resume());
+      }
+    } else if (!this.answered && !this.#done) {
+      this.request.save(bytes, from, to, true);
+      if (this.request.full && !this.#client.body.done) this.#client.pause();
     }
-    this.#request.on("data", (chunk: Buffer) => {
-      this.#body.add(chunk);
-      const outgoing = this.#attempt?.outgoing;
-      // Answered already, and the server has gone: what the client still sends is read and dropped.
-      if (this.#done && (outgoing === undefined || outgoing.destroyed)) return;
-      if (outgoing === undefined ? this.#body.whole : outgoing.write(chunk)) return;
-      this.#request.pause();
-      if (outgoing !== undefined) this.#resumeWhenDrained(outgoing);
-    });
-    this.#request.on("end", () => {
-      this.#bodyEnded = true;
-      this.#attempt?.outgoing.end();
-    });
+    if (this.answered && this.#client.body.done) this.#finish();
   }
 
-  #resumeWhenDrained(outgoing: ClientRequest): void {
-    const { socket } = outgoing;
-    const goOn = () => {
-      for (const event of ["drain", "close"]) outgoing.off(event, goOn);
-      socket?.off("drain", goOn);
-      this.#request.resume();
-    };
-    for (const event of ["drain", "close"]) outgoing.on(event, goOn);
-    // Once the answer is complete, Node's client tells "drain" of the socket alone.
-    socket?.on("drain", goOn);
+  /** The body's framing is broken: where it ends, nobody can say. */
+  badBody(): void {
+    this.#giveUp(refusalOf(400));
   }
+
+  /** The body has stopped coming. */
+  bodyLate(): void {
+    this.#giveUp(tooSlow);
+  }
+
+  clientClosed(): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#unpark?.();
+    this.#abandon();
+    this.request.release(true);
+  }
+
+  // ---- what an attempt tells
+
+  headRead({ status, isEventStream }: AnswerHead): void {
+    if (status >= 500 && this.#upstream !== null) this.#upstream.serverErrorsTotal += 1;
+    if (isEventStream) this.#dispatcher.streams.add(this);
+  }
+
+  complete(reusable: boolean): void {
+    const upstream = this.#upstream;
+    const nowMs = performance.now();
+    if (upstream !== null) {
+      this.#dispatcher.linksOf(upstream.id).latencies.add(nowMs - this.#startedMs);
+      this.#dispatcher.table.succeeded(upstream);
+    }
+    this.#endAttempt();
+    this.answered = true;
+    this.#reusable = reusable;
+    if (this.#connection?.user === null) this.#connection = null;
+    if (this.#client.body.done) this.#finish();
+  }
+
+  fenced(): void {
+    this.#fail("refused");
+  }
+
+  broken(): void {
+    this.#countFailure();
+    const { sent } = this.#answering ?? { sent: true };
+    this.#abandon();
+    if (sent) this.#client.destroy();
+    else this.#refuse(badAnswer);
+  }
+
+  failed(error: NodeJS.ErrnoException | null): void {
+    this.#fail(this.#endOf(error));
+  }
+
+  upgraded(): void {
+    const connection = this.#connection;
+    const upstream = this.#upstream;
+    if (connection === null || upstream === null) return;
+    this.#done = true;
+    const isWebSocket = this.request.fieldValue("upgrade")?.toLowerCase() === "websocket";
+    this.request.release(!connection.flushed);
+    const tunnel = new Tunnel({
+      dispatcher: this.#dispatcher,
+      client: this.#client,
+      upstream,
+      server: connection,
+      unsafe: this.#unsafe,
+      isWebSocket,
+    });
+    tunnel.upstreamRead();
+    this.#client.becomeTunnel(tunnel);
+  }
+
+  endedEarly(clean: boolean): void {
+    this.#abandon();
+    this.answered = true;
+    if (!clean) this.#client.destroy();
+    else if (this.#client.body.done) this.#finish();
+  }
+
+  connectionGone(): void {
+    this.#dropConnection();
+  }
+
+  // ---- streams of a drained node
+
+  streamsFrom(upstream: Upstream): boolean {
+    return this.#upstream === upstream;
+  }
+
+  endStream(upstream: Upstream): void {
+    if (this.#upstream === upstream) this.#answering?.endEarly();
+  }
+
+  // ---- attempts
 
   #try(): void {
     if (this.#done) return;
+    this.#unpark = null;
     this.#attempts += 1;
     const upstream = this.#attempts > attemptsMax ? null : this.#dispatcher.choose(this.#listener, this.#session, this.#avoid);
     if (upstream === null) this.#park();
@@ -103,7 +212,6 @@ export class Exchange {
 
   #park(): void {
     if (this.#attempts > attemptsMax) return this.#refuse(parkedTooLong);
-    if (!this.#body.whole) return this.#refuse(notSavedWhole);
     this.#unpark = this.#dispatcher.parking.park(
       () => {
         this.#attempts -= 1; // waiting is no attempt
@@ -115,128 +223,151 @@ export class Exchange {
   }
 
   #send(upstream: Upstream): void {
-    const { socket, rawHeaders, url = "/" } = this.#request;
-    const first = upstream.route.probed
-      ? [clientHeader, `${this.#dispatcher.markOf(upstream.id)} ${socket.remoteAddress ?? "-"} ${socket.remotePort ?? 0}`]
-      : forwardedHeaders(this.#request);
-    const address = upstreamAddress(upstream.route.sockets[this.#listener] ?? "");
-    const outgoing = sendRequest({
-      ...("path" in address ? { socketPath: address.path } : address),
-      agent: this.#dispatcher.agentOf(upstream.id),
-      method: this.#method,
-      path: url,
-      // A flat array goes out as it is, order and case kept.
-      headers: requestHeaders(rawHeaders, first) as unknown as NodeJS.Dict<string>,
-      setHost: false,
-    });
-    const attempt: Attempt = { upstream, outgoing, startedMs: performance.now(), answer: null, ended: false };
-    this.#attempt = attempt;
+    const { request } = this;
+    const client = this.#client;
+    const links = this.#dispatcher.linksOf(upstream.id);
+    this.#startedMs = performance.now();
+    const pool = links.poolOf(this.#listener, upstream.route);
+    const connection = pool.take(this.#startedMs);
+    const answering = new Answering(this, client, connection, links.mark, this.#dispatcher.settings.heldAnswerBytesMax);
+    this.#upstream = upstream;
+    this.#pool = pool;
+    this.#connection = connection;
+    this.#answering = answering;
+    connection.user = answering;
     this.#dispatcher.table.begin(upstream, this.#unsafe);
-    outgoing.on("response", (answer) => this.#answered(attempt, answer));
-    outgoing.on("error", (error: NodeJS.ErrnoException) => this.#failed(attempt, endOf(error)));
-    for (const chunk of this.#body.chunks) outgoing.write(chunk);
-    if (this.#bodyEnded) outgoing.end();
-    else this.#request.resume();
-  }
-
-  #answered(attempt: Attempt, answer: IncomingMessage): void {
-    if (answer.statusCode === 503 && answer.headers[fencedHeader] === this.#dispatcher.markOf(attempt.upstream.id)) {
-      answer.resume();
-      attempt.outgoing.destroy();
-      return this.#failed(attempt, "refused");
+    if (upstream.route.probed) request.putFirst(links.clientLine, client.addressLine);
+    else request.putFirst(forwardedLines(request, client.facts), nothing);
+    const { first } = request;
+    this.#inOneRead = request.inOnePiece && client.body.done && first.length <= oneReadBytes;
+    let flushed = connection.write(first);
+    if (!request.inOnePiece) for (const chunk of request.chunks) flushed = connection.write(chunk);
+    if (client.body.done) return;
+    if (flushed) client.resume();
+    else {
+      client.pause();
+      connection.afterFlush(() => client.resume());
     }
-    if ((answer.statusCode ?? 0) >= 500) attempt.upstream.serverErrorsTotal += 1;
-    const held = new HeldAnswer(answer, this.#response, this.#dispatcher.settings.heldAnswerBytesMax);
-    attempt.answer = held;
-    if (held.isEventStream) this.#dispatcher.streams.add(this);
-    answer.on("end", () => {
-      if (attempt.ended) return;
-      this.#dispatcher.measured(attempt.upstream, performance.now() - attempt.startedMs);
-      this.#endAttempt(attempt);
-      if (!answer.complete) return this.#settle(attempt, "died");
-      held.finish();
-    });
-    answer.on("aborted", () => this.#failed(attempt, "died"));
-    answer.on("error", () => this.#failed(attempt, "died"));
   }
 
-  #failed(attempt: Attempt, end: AttemptEnd): void {
-    if (attempt.ended) return;
-    this.#endAttempt(attempt);
-    this.#settle(attempt, end);
-  }
-
-  #settle(attempt: Attempt, end: AttemptEnd): void {
-    if (this.#done) return;
-    attempt.answer?.drop();
-    const { deadlyRoutes } = this.#dispatcher;
-    const route = routeOf(this.#method, this.#request.url ?? "");
-    if (end === "died" && this.#deaths > 0) deadlyRoutes.diedAgain(route, Date.now());
+  #fail(end: AttemptEnd): void {
+    const upstream = this.#upstream;
+    const sent = this.#answering?.sent === true;
+    this.#abandon();
+    if (this.#done || upstream === null) return;
+    const { deadlyRoutes, table } = this.#dispatcher;
+    const nowMs = Date.now();
+    if (end !== "refused") table.failed(upstream, nowMs);
+    const route = `${this.method} ${this.request.path}`;
+    if (end === "died" && this.#deaths > 0) deadlyRoutes.diedAgain(route, nowMs);
     const verdict = resendVerdict({
-      method: this.#method,
+      method: this.method,
       end,
-      answerSent: attempt.answer?.sent ?? false,
-      bodySaved: this.#body.whole,
+      answerSent: sent,
+      bodySaved: this.request.whole,
       deathsBefore: this.#deaths,
-      idempotencyKey: false,
-      deadly: deadlyRoutes.isDeadly(route, Date.now()),
+      idempotencyKey: this.#idempotencyKey,
+      deadly: deadlyRoutes.isDeadly(route, nowMs),
     });
     if (end === "died") this.#deaths += 1;
-    if (verdict === "resend") {
-      attempt.upstream.resentTotal += 1;
-      this.#avoid.push(attempt.upstream.id);
-      // The table that says who is gone may be on its way: let it come in first.
-      setImmediate(() => this.#try());
-      return;
-    }
-    attempt.upstream.failedTotal += 1;
-    if (verdict === "reset") this.#response.destroy();
+    if (verdict === "resend") return this.#resend(upstream);
+    upstream.failedTotal += 1;
+    if (verdict === "reset") this.#client.destroy();
     else this.#refuse(end === "died" ? diedInProcess : notSavedWhole);
   }
 
-  /** A drained node's event stream ends cleanly: its client connects again, elsewhere. */
-  endStream(upstream: Upstream): void {
-    const attempt = this.#attempt;
-    if (attempt === null || attempt.upstream !== upstream || attempt.ended) return;
-    attempt.answer?.endEarly();
-    attempt.outgoing.destroy();
-    this.#endAttempt(attempt);
+  #resend(upstream: Upstream): void {
+    upstream.resentTotal += 1;
+    const again = this.#avoid.includes(upstream.id);
+    this.#avoid = [...this.#avoid, upstream.id];
+    // The table that says who is gone may be on its way: let it come in first. Where all have failed, wait a little.
+    if (again) {
+      const timer = setTimeout(() => this.#try(), Math.min(retryMsMax, 2 ** this.#attempts));
+      this.#unpark = () => clearTimeout(timer);
+    } else setImmediate(() => this.#try());
   }
 
-  streamsFrom(upstream: Upstream): boolean {
-    return this.#attempt?.upstream === upstream && !this.#attempt.ended;
+  /**
+   * Connecting failed: nothing was written. A server that ended with the request unread did not execute it: on
+   * a Unix socket that is told apart, as a reset, from an end in order. Any other end may have come after
+   * the request was read.
+   */
+  #endOf(error: NodeJS.ErrnoException | null): AttemptEnd {
+    if (error?.syscall === "connect") return "not-written";
+    const unread = error?.code === "ECONNRESET" || error?.code === "EPIPE";
+    const begun = this.#answering?.begun === true;
+    return unread && !begun && this.#inOneRead && this.#upstream?.route.probed === true ? "not-written" : "died";
   }
 
-  #endAttempt(attempt: Attempt): void {
-    attempt.ended = true;
+  // ---- ends
+
+  #countFailure(): void {
+    if (this.#upstream !== null) this.#upstream.failedTotal += 1;
+  }
+
+  /** The attempt is over, its connection useless. */
+  #abandon(): void {
+    this.#answering?.drop();
+    this.#endAttempt();
+    this.#dropConnection();
+  }
+
+  #endAttempt(): void {
+    const upstream = this.#upstream;
+    if (upstream === null) return;
+    this.#upstream = null;
+    this.#answering = null;
     this.#dispatcher.streams.delete(this);
-    this.#dispatcher.table.end(attempt.upstream, this.#unsafe);
+    this.#dispatcher.end(upstream, this.#unsafe);
   }
 
-  #refuse(refusal: Parameters<typeof refuse>[2]): void {
-    if (!this.#done) refuse(this.#request, this.#response, refusal);
+  #dropConnection(): void {
+    const connection = this.#connection;
+    this.#connection = null;
+    if (connection === null) return;
+    connection.user = null;
+    // What it wrote of an answer may still be on its way to the client.
+    connection.destroy(!this.#client.flushed);
   }
 
-  /** The answer is complete, or the client went away: then the upstream is told too. */
-  #clientDone(): void {
+  /** Request and answer are complete. */
+  #finish(): void {
+    if (this.#done) return;
+    this.#done = true;
+    const connection = this.#connection;
+    const flushed = connection === null || connection.flushed;
+    if (connection !== null) {
+      if (this.#reusable && flushed && !connection.destroyed) this.#pool?.give(connection, performance.now());
+      else this.#dropConnection();
+    }
+    this.request.release(!flushed);
+    this.#client.exchangeDone(this.keep);
+  }
+
+  /** The client did not keep to the protocol. */
+  #giveUp(refusal: Refusal): void {
+    const sent = this.answered || this.#answering?.sent === true;
+    this.#abandon();
+    if (sent) this.#client.destroy();
+    else this.#refuse(refusal);
+  }
+
+  #refuse(refusal: Refusal): void {
+    if (this.#done) return;
     this.#done = true;
     this.#unpark?.();
-    this.#body.release();
-    const attempt = this.#attempt;
-    if (attempt === null || attempt.ended) return;
-    attempt.answer?.drop();
-    attempt.outgoing.destroy();
-    this.#endAttempt(attempt);
+    const keep = this.keep && this.#client.body.done && !this.#client.finishing;
+    this.#client.write(written(refusal, this.request.fieldValue("accept") ?? "", this.method !== "HEAD", !keep));
+    this.request.release(true);
+    this.#client.exchangeDone(keep);
   }
 }
 
-/** What a query of death is known by: the query itself differs from client to client. */
-function routeOf(method: string, url: string): string {
-  const query = url.indexOf("?");
-  return `${method} ${query < 0 ? url : url.slice(0, query)}`;
-}
-
-/** Connecting failed: nothing was written. Any other end may have come after the request was read. */
-function endOf(error: NodeJS.ErrnoException): AttemptEnd {
-  return error.syscall === "connect" ? "not-written" : "died";
+/** The session that affinity goes by, from any of the Cookie lines. */
+function sessionOf(head: RequestHead, source: Buffer, names: readonly string[]): string | null {
+  for (let at = 0; at < 2 * head.cookieCount; at += 2) {
+    const session = cookieValue(source.toString("latin1", head.cookies[at], head.cookies[at + 1]), names);
+    if (session !== null) return session;
+  }
+  return null;
 }

@@ -1,91 +1,44 @@
 /**
- * Header rules between client and application: what passes untouched (order and case too), what belongs
- * to one connection only (RFC 9110 §7.6.1), and the private header that only the forwarder may write.
- * Headers are flat arrays, name and value in turn, as Node's parser gives them.
+ * What the forwarder writes in front of a request's own fields. A node with a probe gets the private
+ * header, which only the forwarder may write: what a client sent under that name was cut when its head
+ * was read. A node without a probe sees the forwarder as its client and gets the customary fields; what
+ * the client itself said in those is not believed.
  */
-
-import type { IncomingMessage } from "node:http";
+import { randomUUID } from "node:crypto";
+import type { SavedRequest } from "./saved-request.ts";
 
 export const clientHeader = "x-coppice-client";
-export const fencedHeader = "x-coppice-fenced";
 
-const hopByHop: ReadonlySet<string> = new Set(["connection", "keep-alive", "proxy-connection", "te", "upgrade", "proxy-authenticate"]);
-
-/** For a node without a probe, which sees the forwarder as its client. What the client itself said of that is not believed. */
-export function forwardedHeaders({ socket, headers }: IncomingMessage): string[] {
-  const host = headers.host === undefined ? [] : ["X-Forwarded-Host", headers.host];
-  // A client of IPv4 is known by its IPv4 address, whatever the listening socket is.
-  const client = socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/i, "") ?? "unknown";
-  return ["X-Forwarded-For", client, "X-Forwarded-Proto", "http", ...host];
+/** Who is on the other side of a connection, and how it came. */
+export interface ClientFacts {
+  readonly address: string;
+  readonly port: number;
+  readonly encrypted: boolean;
 }
 
-function isForwarded(lower: string): boolean {
-  return lower === "forwarded" || lower.replaceAll("_", "-").startsWith("x-forwarded-");
+const forwarded: ReadonlySet<string> = new Set(["forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"]);
+const hostCharactersMax = 300;
+
+export function isForwarded(name: string): boolean {
+  const dashed = name.replaceAll("_", "-");
+  return forwarded.has(dashed) || dashed.startsWith("x-forwarded-");
 }
 
-/** Headers for the application. `first` is written in front of all: the private header, or the forwarded ones. */
-export function requestHeaders(raw: readonly string[], first: readonly string[]): string[] {
-  const named = connectionTokens(raw);
-  const headers = [...first];
-  const forwarded = first[0] !== clientHeader;
-  for (let at = 0; at + 1 < raw.length; at += 2) {
-    const name = raw[at] ?? "";
-    const lower = name.toLowerCase();
-    // The forwarder has answered `Expect: 100-continue` itself.
-    if (hopByHop.has(lower) || named.has(lower) || lower === "expect" || isPrivate(lower)) continue;
-    if (forwarded && isForwarded(lower)) continue;
-    headers.push(name, raw[at + 1] ?? "");
-  }
-  return headers;
+/** The lines for a node without a probe; the client's own ones are taken out of the request. */
+export function forwardedLines(request: SavedRequest, { address, encrypted }: ClientFacts): Buffer {
+  request.dropFields(isForwarded);
+  const host = request.fieldValue("host")?.slice(0, hostCharactersMax) ?? "";
+  const client = ownFamily(address);
+  const proto = encrypted ? "https" : "http";
+  const node = client.includes(":") ? `"[${client}]"` : client;
+  const lines = [`X-Forwarded-For: ${client}`, `X-Forwarded-Proto: ${proto}`];
+  if (host !== "") lines.push(`X-Forwarded-Host: ${host}`);
+  lines.push(`Forwarded: for=${node};proto=${proto}${host === "" ? "" : `;host="${host}"`}`);
+  if (request.fieldValue("x-request-id") === null) lines.push(`X-Request-Id: ${randomUUID()}`);
+  return Buffer.from(`${lines.join("\r\n")}\r\n`, "latin1");
 }
 
-/** For an upgrade the connection's own headers are the point: only the private one is taken out. */
-export function upgradeHeaders(raw: readonly string[], first: readonly string[]): string[] {
-  const headers = [...first];
-  const forwarded = first[0] !== clientHeader;
-  for (let at = 0; at + 1 < raw.length; at += 2) {
-    const name = raw[at] ?? "";
-    const lower = name.toLowerCase();
-    if (!isPrivate(lower) && !(forwarded && isForwarded(lower))) headers.push(name, raw[at + 1] ?? "");
-  }
-  return headers;
-}
-
-export function answerHeaders(raw: readonly string[]): string[] {
-  const named = connectionTokens(raw);
-  const headers: string[] = [];
-  for (let at = 0; at + 1 < raw.length; at += 2) {
-    const name = raw[at] ?? "";
-    const lower = name.toLowerCase();
-    if (hopByHop.has(lower) || named.has(lower) || isPrivate(lower)) continue;
-    headers.push(name, raw[at + 1] ?? "");
-  }
-  return headers;
-}
-
-/** Some servers read an underscore as a dash: both spellings are ours. */
-function isPrivate(lower: string): boolean {
-  return (
-    lower.length === clientHeader.length &&
-    lower.startsWith("x") &&
-    (lower.replaceAll("_", "-") === clientHeader || lower.replaceAll("_", "-") === fencedHeader)
-  );
-}
-
-const noTokens: ReadonlySet<string> = new Set();
-
-function connectionTokens(raw: readonly string[]): ReadonlySet<string> {
-  for (let at = 0; at + 1 < raw.length; at += 2) {
-    if (raw[at]?.toLowerCase() !== "connection") continue;
-    const value = raw[at + 1]?.toLowerCase() ?? "";
-    if (value === "keep-alive" || value === "close" || value === "") continue;
-    // Framing is never up to the Connection header.
-    return new Set(
-      value
-        .split(",")
-        .map((token) => token.trim())
-        .filter((token) => token !== "content-length" && token !== "transfer-encoding"),
-    );
-  }
-  return noTokens;
+/** A client of IPv4 is known by its IPv4 address, whatever the listening socket is. */
+function ownFamily(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.)/i, "");
 }

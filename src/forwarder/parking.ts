@@ -36,6 +36,16 @@ export class ParkingLot {
     };
   }
 
+  /** Lets the one that has waited longest try again. */
+  releaseOne(): void {
+    for (const first of this.#parked) {
+      this.#parked.delete(first);
+      clearTimeout(first.timer);
+      first.go();
+      return;
+    }
+  }
+
   /** Lets everybody try again; who finds no node parks again at the end. */
   release(): void {
     const waiting = [...this.#parked];

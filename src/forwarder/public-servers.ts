@@ -1,66 +1,112 @@
 /**
- * The servers towards clients, one for each listening socket that init hands over. They accept, frame and
- * bound; what happens to a request is the exchange's business.
+ * The servers towards clients, one for each listening socket that init hands over. They accept, bound and
+ * watch the deadlines; what happens to a request is the exchange's business.
+ *
+ * Node's own server cannot read into memory of ours, so connections are accepted from the handle itself,
+ * as `net.Server` does, and given to sockets that can (`onread`): all clients' requests are read into one
+ * block, out of which whatever must outlive the read is copied.
  */
-import { createServer, type Server } from "node:http";
+import { Socket, type SocketConstructorOpts } from "node:net";
+import { getSystemErrorName } from "node:util";
 import type { ListenerId } from "../model/node.ts";
+import { ClientConnection, type ClientContext } from "./client-connection.ts";
 import type { Dispatcher } from "./dispatcher.ts";
-import { Exchange } from "./exchange.ts";
-import { Tunnel } from "./tunnel.ts";
 
-/** A client that has not sent its request's head by then is not going to. */
-const headersTimeoutMs = 60_000;
-/** Longer than the common load balancers' idle time, so that they end idle connections first. */
-const keepAliveMs = 75_000;
+const backlog = 511;
+const readBytes = 64 * 1024;
+/** How exact deadlines are. */
+const sweepMs = 250;
 
-/** While finishing: how soon after its last answer a connection is ended. */
-const idleSweepMs = 20;
+/** A listening TCP handle of Node's, opaque but for these. */
+interface ListeningHandle {
+  onconnection: (status: number, accepted: AcceptedHandle) => void;
+  listen(backlog: number): number;
+  close(): void;
+}
+
+interface AcceptedHandle {
+  close(): void;
+}
 
 export class PublicServers {
   readonly #dispatcher: Dispatcher;
-  readonly #servers = new Map<ListenerId, Server>();
-  #finishing = false;
+  readonly #handles = new Map<ListenerId, ListeningHandle>();
+  readonly #contexts: { -readonly [K in keyof ClientContext]: ClientContext[K] }[] = [];
+  readonly #connections = new Set<ClientConnection>();
+  readonly #readBlock = Buffer.allocUnsafeSlow(readBytes);
+  #onEmpty: (() => void) | null = null;
 
   constructor(dispatcher: Dispatcher) {
     this.#dispatcher = dispatcher;
+    setInterval(() => this.#sweep(performance.now()), sweepMs).unref();
   }
 
   get connections(): number {
-    return [...this.#connectionCounts.values()].reduce((sum, count) => sum + count, 0);
+    return this.#connections.size;
   }
 
-  readonly #connectionCounts = new Map<ListenerId, number>();
-
   /** Accepts on a socket that init holds. */
-  listen(id: ListenerId, handle: object, onError: (error: NodeJS.ErrnoException) => void): void {
-    if (this.#servers.has(id)) return;
-    const server = createServer(
-      { headersTimeout: headersTimeoutMs, requestTimeout: 0, keepAliveTimeout: keepAliveMs, highWaterMark: 64 * 1024 },
-      (request, response) => {
-        if (this.#finishing) response.shouldKeepAlive = false;
-        new Exchange(this.#dispatcher, id, request, response);
-      },
-    );
-    server.on("upgrade", (request, socket, head: Buffer) => {
-      new Tunnel(this.#dispatcher, id, request, socket as import("node:net").Socket, head); // a plain HTTP server's sockets
-    });
-    server.on("connection", (socket) => {
-      this.#connectionCounts.set(id, (this.#connectionCounts.get(id) ?? 0) + 1);
-      socket.on("close", () => this.#connectionCounts.set(id, (this.#connectionCounts.get(id) ?? 1) - 1));
-    });
-    server.on("error", onError);
-    this.#servers.set(id, server);
-    server.listen(handle);
+  listen(id: ListenerId, given: object, onError: (error: NodeJS.ErrnoException) => void): void {
+    if (this.#handles.has(id)) return;
+    const handle = given as ListeningHandle; // what Node's channel gives for a TCP handle
+    const context = { dispatcher: this.#dispatcher, listener: id, nowMs: performance.now(), finishing: false };
+    this.#contexts.push(context);
+    this.#handles.set(id, handle);
+    handle.onconnection = (status, accepted) => {
+      if (status === 0) this.#accept(accepted, context);
+    };
+    const status = handle.listen(backlog);
+    if (status !== 0) onError(Object.assign(new Error(`listen ${getSystemErrorName(status)}`), { code: getSystemErrorName(status) }));
   }
 
   /** No new connections; those that are there end with their answers. Resolves when all have. */
   async finish(): Promise<void> {
-    this.#finishing = true;
-    const servers = [...this.#servers.values()];
-    const sweep = setInterval(() => {
-      for (const server of servers) server.closeIdleConnections();
-    }, idleSweepMs);
-    await Promise.all(servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))));
-    clearInterval(sweep);
+    for (const handle of this.#handles.values()) handle.close();
+    for (const context of this.#contexts) context.finishing = true;
+    for (const connection of this.#connections) if (connection.idle) connection.end();
+    if (this.#connections.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+    });
+  }
+
+  #accept(accepted: AcceptedHandle, context: ClientContext): void {
+    if (this.#connections.size >= this.#dispatcher.settings.connectionsMax) return accepted.close();
+    let connection: ClientConnection | null = null;
+    const options = {
+      handle: accepted, // as net.Server passes it; not in Node's type declarations
+      allowHalfOpen: true,
+      onread: {
+        buffer: this.#readBlock,
+        callback: (length: number, block: Buffer) => {
+          connection?.received(block, length);
+          return true;
+        },
+      },
+    };
+    const socket = new Socket(options as unknown as SocketConstructorOpts); // see above
+    socket.setNoDelay(true);
+    const { remoteAddress = "-", remotePort = 0 } = socket;
+    connection = this.#add(socket, new ClientConnection(socket, { address: remoteAddress, port: remotePort, encrypted: false }, context));
+  }
+
+  #add(socket: Socket, connection: ClientConnection): ClientConnection {
+    this.#connections.add(connection);
+    socket.on("end", () => connection.ended());
+    socket.on("error", () => socket.destroy());
+    socket.on("close", () => {
+      this.#connections.delete(connection);
+      connection.closed();
+      if (this.#connections.size === 0) this.#onEmpty?.();
+    });
+    return connection;
+  }
+
+  #sweep(nowMs: number): void {
+    for (const context of this.#contexts) context.nowMs = nowMs;
+    for (const connection of this.#connections) {
+      if (connection.deadlineMs !== 0 && connection.deadlineMs <= nowMs) connection.late(nowMs);
+    }
+    this.#dispatcher.sweep(nowMs);
   }
 }

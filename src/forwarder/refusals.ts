@@ -2,10 +2,8 @@
  * Answers of the forwarder's own: they say what happened and what to do, in the form that the client
  * accepts, and nothing of the inside.
  */
-import type { IncomingMessage, ServerResponse } from "node:http";
-
 export interface Refusal {
-  readonly status: 400 | 502 | 503;
+  readonly status: number;
   readonly title: string;
   readonly text: string;
   readonly retryAfterSeconds?: number;
@@ -37,24 +35,54 @@ export const notSavedWhole: Refusal = {
   text: "The server went away while it was receiving this request, and the request is too large to be kept and sent again.",
 };
 
-export function refuse(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
-  if (response.headersSent || response.destroyed) {
-    response.destroy();
-    return;
-  }
-  const { type, body } = written(request.headers.accept ?? "", refusal);
-  response.sendDate = true;
-  response.writeHead(refusal.status, refusal.title, {
-    "content-type": type,
-    "content-length": Buffer.byteLength(body),
-    "cache-control": "no-store",
-    ...(refusal.retryAfterSeconds === undefined ? {} : { "retry-after": String(refusal.retryAfterSeconds) }),
-  });
-  response.end(request.method === "HEAD" ? undefined : body);
-  request.resume();
+export const badAnswer: Refusal = {
+  status: 502,
+  title: "Bad Gateway",
+  text: "The server's answer was not valid HTTP, or could be read in more than one way, so it was not passed on. The request was executed.",
+};
+
+export const tooSlow: Refusal = {
+  status: 408,
+  title: "Request Timeout",
+  text: "The request did not arrive whole in time. It is safe to send it again.",
+};
+
+const malformed: Refusal = {
+  status: 400,
+  title: "Bad Request",
+  text: "The request is malformed, or two servers could read it differently.",
+};
+
+const byStatus: ReadonlyMap<number, Refusal> = new Map(
+  [
+    { status: 414, title: "URI Too Long", text: "The request's target is longer than this server reads." },
+    { status: 431, title: "Request Header Fields Too Large", text: "The request's head is larger than this server reads." },
+    { status: 501, title: "Not Implemented", text: "The request's method or transfer coding is not known here." },
+    { status: 505, title: "HTTP Version Not Supported", text: "This server speaks HTTP/1.1." },
+  ].map((refusal) => [refusal.status, refusal]),
+);
+
+/** Of a request that was not read as one. */
+export function refusalOf(status: number): Refusal {
+  return byStatus.get(status) ?? malformed;
 }
 
-function written(accept: string, { status, title, text }: Refusal): { type: string; body: string } {
+/** The whole answer as bytes. */
+export function written(refusal: Refusal, accept: string, withBody: boolean, close: boolean): Buffer {
+  const { type, body } = bodyOf(accept, refusal);
+  const head = [
+    `HTTP/1.1 ${refusal.status} ${refusal.title}`,
+    `content-type: ${type}`,
+    `content-length: ${Buffer.byteLength(body)}`,
+    "cache-control: no-store",
+    `date: ${new Date().toUTCString()}`,
+  ];
+  if (refusal.retryAfterSeconds !== undefined) head.push(`retry-after: ${refusal.retryAfterSeconds}`);
+  if (close) head.push("connection: close");
+  return Buffer.from(`${head.join("\r\n")}\r\n\r\n${withBody ? body : ""}`);
+}
+
+function bodyOf(accept: string, { status, title, text }: Refusal): { type: string; body: string } {
   if (accept.includes("text/html")) {
     return {
       type: "text/html; charset=utf-8",

@@ -1,88 +1,92 @@
 /**
- * An upgraded connection (WebSocket and others): after the request's head, bytes both ways as they come,
+ * An upgraded connection (WebSocket and others): after the server's 101, bytes both ways as they come,
  * with backpressure and half-close. On a drain a WebSocket is told 1012 (service restart, RFC 6455 §7.4
  * and the IANA registry) and ended, so that its client connects again, elsewhere.
  */
-import type { IncomingMessage } from "node:http";
-import { connect, type Socket } from "node:net";
-import type { ListenerId } from "../model/node.ts";
-import { cookieValue } from "../routing/affinity.ts";
 import type { Upstream } from "../routing/upstream-table.ts";
+import type { ClientConnection } from "./client-connection.ts";
 import type { Dispatcher } from "./dispatcher.ts";
-import { clientHeader, forwardedHeaders, upgradeHeaders } from "./headers.ts";
-import { upstreamAddress } from "./upstream-address.ts";
+import type { UpstreamConnection, UpstreamUser } from "./upstream-connection.ts";
 
 /** An unmasked close frame with status 1012. */
 const serviceRestart = Buffer.from([0x88, 0x02, 0x03, 0xf4]);
-const unavailable = "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\nretry-after: 5\r\n\r\n";
 
-export class Tunnel {
-  readonly #dispatcher: Dispatcher;
-  readonly #request: IncomingMessage;
-  readonly #client: Socket;
-  #upstream: Upstream | null = null;
-  #server: Socket | null = null;
+export interface TunnelOptions {
+  readonly dispatcher: Dispatcher;
+  readonly client: ClientConnection;
+  readonly upstream: Upstream;
+  readonly server: UpstreamConnection;
+  /** As the request was counted. */
+  readonly unsafe: boolean;
+  readonly isWebSocket: boolean;
+}
 
-  constructor(dispatcher: Dispatcher, listener: ListenerId, request: IncomingMessage, client: Socket, head: Buffer) {
-    this.#dispatcher = dispatcher;
-    this.#request = request;
-    this.#client = client;
-    client.on("error", () => client.destroy());
-    const { cookie } = request.headers;
-    const session = cookie === undefined ? null : cookieValue(cookie, dispatcher.table.affinityCookies);
-    const upstream = dispatcher.choose(listener, session, []);
-    if (upstream === null) client.end(unavailable);
-    else this.#open(upstream, listener, head);
+export class Tunnel implements UpstreamUser {
+  readonly #options: TunnelOptions;
+  readonly #client: ClientConnection;
+  readonly #server: UpstreamConnection;
+  #serverEnded = false;
+  #closed = false;
+
+  /** Takes over two connections; the request stays in process until one of them closes. */
+  constructor(options: TunnelOptions) {
+    this.#options = options;
+    this.#client = options.client;
+    this.#server = options.server;
+    options.server.user = this;
+    options.dispatcher.streams.add(this);
   }
 
   streamsFrom(upstream: Upstream): boolean {
-    return this.#upstream === upstream;
+    return this.#options.upstream === upstream;
   }
 
   endStream(): void {
-    if (this.#request.headers.upgrade?.toLowerCase() === "websocket" && this.#client.writable) this.#client.write(serviceRestart);
+    if (this.#options.isWebSocket) this.#client.write(serviceRestart);
     this.#client.end();
-    this.#server?.destroy();
+    this.#close();
   }
 
-  #open(upstream: Upstream, listener: ListenerId, head: Buffer): void {
-    const { table, streams } = this.#dispatcher;
-    const path = upstream.route.sockets[listener];
-    if (path === undefined) return void this.#client.end(unavailable);
-    const server = connect({ ...upstreamAddress(path), allowHalfOpen: true });
-    this.#upstream = upstream;
-    this.#server = server;
-    table.begin(upstream, false);
-    streams.add(this);
-    server.write(this.#head(upstream));
-    if (head.length > 0) server.write(head);
-    let answered = false;
-    server.once("data", () => {
-      answered = true;
-    });
-    this.#client.setTimeout(0);
-    this.#client.pipe(server);
-    server.pipe(this.#client);
-    server.on("error", () => {
-      if (answered) this.#client.destroy();
-      else this.#client.end(unavailable);
-    });
-    server.once("close", () => {
-      streams.delete(this);
-      table.end(upstream, false);
-      this.#client.end();
-    });
-    this.#client.once("close", () => server.destroy());
+  fromClient(bytes: Buffer, length: number): void {
+    // A copy: the client's bytes lie in a block that all clients share.
+    if (this.#server.write(Buffer.from(bytes.subarray(0, length)))) return;
+    this.#client.pause();
+    this.#server.afterFlush(() => this.#client.resume());
   }
 
-  #head(upstream: Upstream): string {
-    const { method = "GET", url = "/", httpVersion, rawHeaders, socket } = this.#request;
-    const first = upstream.route.probed
-      ? [clientHeader, `${this.#dispatcher.markOf(upstream.id)} ${socket.remoteAddress ?? "-"} ${socket.remotePort ?? 0}`]
-      : forwardedHeaders(this.#request);
-    const headers = upgradeHeaders(rawHeaders, first);
-    let head = `${method} ${url} HTTP/${httpVersion}\r\n`;
-    for (let at = 0; at + 1 < headers.length; at += 2) head += `${headers[at]}: ${headers[at + 1]}\r\n`;
-    return `${head}\r\n`;
+  clientEnded(): void {
+    if (this.#serverEnded) this.#close();
+    else this.#server.endWriting();
+  }
+
+  clientClosed(): void {
+    this.#close();
+  }
+
+  upstreamRead(): void {
+    const server = this.#server;
+    const flushed = this.#client.write(server.block.subarray(server.from, server.to));
+    server.taken();
+    if (!flushed) server.holdUntilFlushed(this.#client);
+  }
+
+  upstreamEnded(error: NodeJS.ErrnoException | null): void {
+    this.#serverEnded = true;
+    if (error !== null) this.#client.destroy();
+    else this.#client.end();
+    // The client may have more to say; its own end, or the close of the server's connection, ends the tunnel.
+    if (error !== null || this.#server.destroyed || this.#client.hasEnded) this.#close();
+    else this.#server.onceClosed(() => this.#close());
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#server.user = null;
+    this.#server.destroy();
+    const { dispatcher, upstream, unsafe } = this.#options;
+    dispatcher.streams.delete(this);
+    dispatcher.end(upstream, unsafe);
+    this.#client.end();
   }
 }

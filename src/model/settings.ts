@@ -25,6 +25,14 @@ export interface Settings {
   readonly saveBodyBytesMax: number;
   readonly saveBytesMax: number;
   readonly heldAnswerBytesMax: number;
+  readonly headBytesMax: number;
+  readonly headTimeoutMs: number;
+  readonly bodyTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly connectionsMax: number;
+  /** 0: no limit. */
+  readonly nodeRequestsMax: number;
+  readonly resendWithIdempotencyKey: boolean;
   readonly stopTimeoutMs: number;
   readonly sessionStoreTimeoutMs: number;
   readonly replaceSessionStore: boolean;

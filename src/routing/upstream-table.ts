@@ -14,6 +14,11 @@ import { hash32, rendezvousWeight } from "./affinity.ts";
 /** A regrown upstream begins with this share of its traffic, not with none: it must warm up on something. */
 const slowStartRatioMin = 0.1;
 
+/** One failure says little; from here on an upstream is set aside, twice as long each time. */
+const failuresToEject = 3;
+const ejectMsMin = 500;
+const ejectMsMax = 30_000;
+
 export class Upstream {
   readonly id: InstanceId;
   readonly idHash: number;
@@ -26,6 +31,11 @@ export class Upstream {
   serverErrorsTotal = 0;
   resentTotal = 0;
   failedTotal = 0;
+  /** Connects refused and deaths in process since the last answer. */
+  failuresInRow = 0;
+  /** Set aside until then, so often in a row: it has failed again and again. */
+  ejectedUntilMs = 0;
+  ejections = 0;
 
   constructor(route: UpstreamRoute) {
     this.id = route.id;
@@ -47,20 +57,36 @@ export interface ChoiceOptions {
   readonly avoid: readonly InstanceId[];
 }
 
+export interface UpstreamTableOptions {
+  readonly slowStartMs: number;
+  /** Requests in process at one upstream; 0 or absent: no limit. */
+  readonly concurrencyMax?: number;
+  /** Uniform in 0..1. */
+  readonly random: () => number;
+  readonly onDrained: (upstream: Upstream) => void;
+}
+
 export class UpstreamTable {
   readonly #upstreams = new Map<InstanceId, Upstream>();
   readonly #slowStartMs: number;
-  /** Uniform in 0..1. */
   readonly #random: () => number;
   readonly #onDrained: (upstream: Upstream) => void;
+  /** Requests in process at one upstream; infinite without a limit. */
+  readonly #concurrencyMax: number;
   #list: Upstream[] = [];
+  /** Not cordoned, by listener. */
+  readonly #candidates = new Map<ListenerId, Upstream[]>();
+  /** Kept from call to call: a choice costs no garbage. */
+  readonly #among: Upstream[] = [];
   revision = 0;
   affinityCookies: readonly string[] = [];
 
-  constructor(options: { readonly slowStartMs: number; readonly random: () => number; readonly onDrained: (upstream: Upstream) => void }) {
+  constructor(options: UpstreamTableOptions) {
     this.#slowStartMs = options.slowStartMs;
     this.#random = options.random;
     this.#onDrained = options.onDrained;
+    const { concurrencyMax = 0 } = options;
+    this.#concurrencyMax = concurrencyMax === 0 ? Number.POSITIVE_INFINITY : concurrencyMax;
   }
 
   /** Takes a newer table; false if it is not newer. Upstreams that left stay until their last request ends. */
@@ -82,6 +108,7 @@ export class UpstreamTable {
     }
     for (const upstream of [...this.#upstreams.values()]) this.#forgetIfGone(upstream);
     this.#list = [...this.#upstreams.values()];
+    this.#candidates.clear();
     return true;
   }
 
@@ -93,16 +120,48 @@ export class UpstreamTable {
     return Object.fromEntries(this.#list.filter(({ total }) => total > 0).map(({ id, total, unsafe }) => [id, { total, unsafe }]));
   }
 
-  /** Affinity first, else the less loaded of two drawn at random; null if none is available. */
+  /**
+   * Affinity first, else the less loaded of two drawn at random; null if none is available, or all are full.
+   * One that was failed on, or set aside, has it only where there is no other.
+   */
   choose({ listener, session, nowMs, avoid }: ChoiceOptions): Upstream | null {
-    const candidates = this.#list.filter((upstream) => !upstream.cordoned && listener in upstream.route.sockets);
-    const fresh = candidates.filter(({ id }) => !avoid.includes(id));
-    const among = fresh.length > 0 ? fresh : candidates;
+    const candidates = this.#candidatesOf(listener);
+    const among = this.#among;
+    among.length = 0;
+    for (const upstream of candidates) {
+      if (upstream.total < this.#concurrencyMax && upstream.ejectedUntilMs <= nowMs && !avoid.includes(upstream.id)) among.push(upstream);
+    }
+    if (among.length === 0) for (const upstream of candidates) if (upstream.total < this.#concurrencyMax) among.push(upstream);
     if (among.length <= 1) return among[0] ?? null;
     if (session !== null) return byAffinity(among, session);
     const first = this.#draw(among, null);
     const second = this.#draw(among, first);
     return this.#load(first, nowMs) <= this.#load(second, nowMs) ? first : second;
+  }
+
+  #candidatesOf(listener: ListenerId): readonly Upstream[] {
+    const known = this.#candidates.get(listener);
+    if (known !== undefined) return known;
+    const candidates = this.#list.filter((upstream) => !upstream.cordoned && listener in upstream.route.sockets);
+    this.#candidates.set(listener, candidates);
+    return candidates;
+  }
+
+  /** It could not be reached, or died with a request in process. */
+  failed(upstream: Upstream, nowMs: number): void {
+    // Requests that were in process together fail together: that counts once.
+    if (upstream.ejectedUntilMs > nowMs) return;
+    upstream.failuresInRow += 1;
+    if (upstream.failuresInRow < failuresToEject) return;
+    upstream.ejectedUntilMs = nowMs + Math.min(ejectMsMax, ejectMsMin * 2 ** upstream.ejections);
+    upstream.ejections += 1;
+  }
+
+  /** It answered. */
+  succeeded(upstream: Upstream): void {
+    upstream.failuresInRow = 0;
+    upstream.ejectedUntilMs = 0;
+    upstream.ejections = 0;
   }
 
   begin(upstream: Upstream, unsafe: boolean): void {

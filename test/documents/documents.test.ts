@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { choiceSettings, defaultSettings, numberSettings } from "../../src/config/settings.ts";
+import { choiceSettings, defaultSettings, numberSettings, switchSettings } from "../../src/config/settings.ts";
 
 const file = (path: string) => new URL(`../../${path}`, import.meta.url);
 
@@ -19,7 +19,7 @@ test("docs/configuration.md is what the declarations say", () => {
     "| setting | default | range | |",
     "|---|---|---|---|",
     ...rows,
-    `| \`replaceSessionStore\` | ${defaultSettings.replaceSessionStore} | true, false | The default in-memory session store is replaced by the cluster's own. |`,
+    ...Object.entries(switchSettings).map(([key, { default: value, doc }]) => `| \`${key}\` | ${value} | true, false | ${doc} |`),
     `| \`affinityCookies\` | ${defaultSettings.affinityCookies.join(",")} | names, by commas | Cookies that affinity goes by; the application's own is learned. |`,
     ...Object.entries(choiceSettings).map(([key, { choices, doc }]) => `| \`${key}\` | ${choices[0]} | ${choices.join(", ")} | ${doc} |`),
     "",

@@ -1,0 +1,253 @@
+/**
+ * One attempt's answer on its way to the client. It is held until whole, up to a bound, so that half an
+ * answer of a dying node is never seen and the request may still be sent elsewhere. Streams are not held
+ * up: an event stream goes at once, and an answer of unknown length is let go when it has not ended within
+ * a few milliseconds. One that says its length is waited for: its end will come.
+ *
+ * express-session sends all but the last byte before the session is stored: holding the whole answer is
+ * what makes "answered implies replicated" true for the client.
+ */
+import type { AnswerHead } from "../wire/answer-head.ts";
+import { badBody } from "../wire/body.ts";
+import { framing, needMore, whole } from "../wire/head.ts";
+import type { ClientConnection } from "./client-connection.ts";
+import type { UpstreamConnection, UpstreamUser } from "./upstream-connection.ts";
+
+/** Longer than a session's write takes, shorter than a person notices. */
+const holdMs = 25;
+const answerHeadBytesMax = 64 * 1024;
+
+const closeLine = Buffer.from("connection: close\r\n");
+const keepAliveLine = Buffer.from("connection: keep-alive\r\n");
+const lastChunk = Buffer.from("0\r\n\r\n");
+
+/** What an answer belongs to. */
+export interface Answered {
+  readonly method: string;
+  readonly asksUpgrade: boolean;
+  readonly clientMinorVersion: number;
+  /** The client's connection goes on after this answer. */
+  keep: boolean;
+  headRead(head: AnswerHead): void;
+  complete(reusable: boolean): void;
+  fenced(): void;
+  /** Not HTTP, or ambiguous. */
+  broken(): void;
+  failed(error: NodeJS.ErrnoException | null): void;
+  upgraded(): void;
+  /** Ended by us though the server would go on. */
+  endedEarly(clean: boolean): void;
+  /** The server's connection ended after the answer. */
+  connectionGone(): void;
+}
+
+export class Answering implements UpstreamUser {
+  /** Bytes of it went out: no other answer can be given any more. */
+  sent = false;
+  /** Bytes of it came. */
+  begun = false;
+  readonly #to: Answered;
+  readonly #client: ClientConnection;
+  readonly #connection: UpstreamConnection;
+  readonly #mark: string;
+  readonly #bytesMax: number;
+  #reading: "head" | "held" | "streaming" | "over" = "head";
+  #endsAtChunk = false;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(to: Answered, client: ClientConnection, connection: UpstreamConnection, mark: string, bytesMax: number) {
+    this.#to = to;
+    this.#client = client;
+    this.#connection = connection;
+    this.#mark = mark;
+    this.#bytesMax = bytesMax;
+  }
+
+  upstreamRead(): void {
+    this.begun = true;
+    // Bytes behind a complete answer: nobody may take them for the next one.
+    if (this.#reading === "over") return this.#connection.destroy();
+    if (this.#reading === "head" && !this.#readHead()) return;
+    this.#readBody();
+  }
+
+  upstreamEnded(error: NodeJS.ErrnoException | null): void {
+    if (this.#reading === "over") return this.#to.connectionGone();
+    if (error !== null || this.#reading === "head" || this.#connection.head.framing !== framing.untilClose) {
+      this.drop();
+      return this.#to.failed(error);
+    }
+    this.drop();
+    const { block, from, to } = this.#connection;
+    this.sent = true;
+    const flushed = from === to || this.#client.write(block.subarray(from, to));
+    this.#connection.user = null;
+    this.#connection.destroy(!flushed);
+    this.#to.complete(false);
+  }
+
+  /** Ends it cleanly though the server has not: an event stream whose client is to connect again elsewhere. */
+  endEarly(): void {
+    if (this.#reading === "held") this.#letGo();
+    if (this.#reading !== "streaming") return;
+    const { body, head } = this.#connection;
+    if (head.framing === framing.untilClose) this.#endEarly(true);
+    else if (body.betweenChunks) {
+      this.#client.write(lastChunk);
+      this.#endEarly(true);
+    } else if (head.framing === framing.chunked) this.#endsAtChunk = true;
+    else this.#endEarly(false);
+  }
+
+  /** Nothing more of it will be used. */
+  drop(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#reading = "over";
+  }
+
+  #endEarly(clean: boolean): void {
+    this.drop();
+    this.#to.endedEarly(clean);
+  }
+
+  /** True when the head of the final answer has been read. */
+  #readHead(): boolean {
+    const connection = this.#connection;
+    const { head } = connection;
+    for (;;) {
+      const { block, from, to } = connection;
+      const { method, asksUpgrade, keep, clientMinorVersion } = this.#to;
+      const verdict = head.read(block, from, to, method === "HEAD", asksUpgrade, keep && clientMinorVersion === 1);
+      if (verdict === needMore && to - from <= answerHeadBytesMax) return false;
+      if (verdict !== whole || head.end - head.start > answerHeadBytesMax) return this.#break();
+      if (!head.isInterim) break;
+      this.#passInterim(block, head);
+      connection.from = head.end;
+    }
+    const { block } = connection;
+    if (
+      head.status === 503 &&
+      head.privateEnd > head.privateAt &&
+      block.toString("latin1", head.privateAt, head.privateEnd) === this.#mark
+    ) {
+      this.drop();
+      this.#to.fenced();
+      return false;
+    }
+    if (head.framing === framing.chunked && this.#to.clientMinorVersion === 0) return this.#break();
+    if (head.framing === framing.untilClose) this.#to.keep = false;
+    connection.from = this.#forClient(block, head);
+    connection.scanned = head.end;
+    if (head.status === 101) {
+      this.drop();
+      this.#to.upgraded();
+      return false;
+    }
+    connection.body.begin(head.framing, head.contentLength);
+    this.#to.headRead(head);
+    this.#hold(head);
+    return true;
+  }
+
+  #hold({ framing: how, contentLength, isEventStream }: AnswerHead): void {
+    const longer = how === framing.length && contentLength > this.#bytesMax;
+    this.#reading = isEventStream || longer ? "streaming" : "held";
+  }
+
+  #passInterim(block: Buffer, head: AnswerHead): void {
+    // Whoever speaks 1.0 knows none of these; and they are not worth waiting for.
+    if (this.#to.clientMinorVersion === 0 || !this.#client.flushed) return;
+    this.#client.write(Buffer.from(block.subarray(cutLines(block, head), head.end)));
+  }
+
+  /** The head as the client gets it, in place, ending where it ended; returns where it begins. */
+  #forClient(block: Buffer, head: AnswerHead): number {
+    const start = cutLines(block, head);
+    if (head.status === 101) return start;
+    block[start + 7] = 0x31; // HTTP/1.1, whatever the server spoke
+    if (!this.#to.keep || this.#client.finishing) return addLine(block, start, head.end, closeLine);
+    return this.#to.clientMinorVersion === 0 ? addLine(block, start, head.end, keepAliveLine) : start;
+  }
+
+  #readBody(): void {
+    const connection = this.#connection;
+    const { body, block, scanned, to } = connection;
+    const end = body.read(block, scanned, to);
+    if (end === badBody) {
+      this.#break();
+      return;
+    }
+    connection.scanned = end;
+    if (body.done) this.#complete(end);
+    else if (this.#reading === "held" && to - connection.from <= this.#bytesMax) this.#waitForRest();
+    else this.#stream();
+  }
+
+  #waitForRest(): void {
+    if (this.#timer === null && this.#connection.head.framing !== framing.length) this.#timer = setTimeout(() => this.#letGo(), holdMs);
+  }
+
+  #stream(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#reading = "streaming";
+    this.sent = true;
+    const connection = this.#connection;
+    const flushed = this.#client.write(connection.block.subarray(connection.from, connection.to));
+    connection.taken();
+    if (!flushed) connection.holdUntilFlushed(this.#client);
+    if (this.#endsAtChunk && connection.body.betweenChunks) this.endEarly();
+  }
+
+  /** Not while reading: the next read's place lies behind what is written now, in the same block, and waits for the write. */
+  #letGo(): void {
+    this.#timer = null;
+    if (this.#reading !== "held") return;
+    this.#reading = "streaming";
+    this.sent = true;
+    const connection = this.#connection;
+    const flushed = this.#client.write(connection.block.subarray(connection.from, connection.to));
+    connection.taken();
+    if (flushed) return;
+    connection.pause();
+    this.#client.afterFlush(() => connection.resume());
+  }
+
+  #complete(end: number): void {
+    this.drop();
+    const connection = this.#connection;
+    const reusable = connection.head.keepsAlive && end === connection.to;
+    this.sent = true;
+    const flushed = this.#client.write(connection.block.subarray(connection.from, end));
+    connection.taken();
+    if (!flushed) connection.lendUntilFlushed(this.#client);
+    this.#to.complete(reusable);
+  }
+
+  #break(): false {
+    this.drop();
+    this.#to.broken();
+    return false;
+  }
+}
+
+/** Moves what is before each cut line over it; returns where the head begins then. */
+function cutLines(block: Buffer, head: AnswerHead): number {
+  let { start } = head;
+  for (let cut = 0; cut < 2 * head.cutCount; cut += 2) {
+    const from = head.cuts[cut] as number; // inside
+    const length = (head.cuts[cut + 1] as number) - from; // inside
+    block.copyWithin(start + length, start, from);
+    start += length;
+  }
+  return start;
+}
+
+/** Adds a line at the end of a head that ends at `end`; there is room for it in front of `start`. */
+function addLine(block: Buffer, start: number, end: number, line: Buffer): number {
+  const at = start - line.length;
+  block.copyWithin(at, start, end - 2);
+  line.copy(block, end - 2 - line.length);
+  return at;
+}

@@ -1,0 +1,264 @@
+/**
+ * A client's connection: it reads requests one after the other, strictly, and hands each to an exchange.
+ * The socket may be any stream (TCP, TLS, one of HTTP/2) as long as what it reads is passed to `received`
+ * and its end to `ended`. Bytes that come while an answer is awaited are kept for the next request, and
+ * reading rests, so that a client cannot make the forwarder keep more than one read of them.
+ *
+ * A client that closes its side after its request may have gone or may still listen: nobody can tell. It
+ * gets its answer if that comes soon, or is coming; else it counts as gone.
+ */
+import type { Duplex } from "node:stream";
+import type { ListenerId } from "../model/node.ts";
+import { BodyReader, badBody } from "../wire/body.ts";
+import { needMore, whole } from "../wire/head.ts";
+import { RequestHead } from "../wire/request-head.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import { Exchange } from "./exchange.ts";
+import type { ClientFacts } from "./headers.ts";
+import { type Refusal, refusalOf, tooSlow, written } from "./refusals.ts";
+import type { Tunnel } from "./tunnel.ts";
+
+export interface ClientContext {
+  readonly dispatcher: Dispatcher;
+  readonly listener: ListenerId;
+  /** Coarse: set by each sweep over the connections. */
+  readonly nowMs: number;
+  /** No further request on any connection. */
+  readonly finishing: boolean;
+}
+
+/** How long a client that closed its side may wait for the first byte of its answer. */
+const halfClosedMs = 2_000;
+/** After a refusal what still comes is read and dropped for so long, lest a reset take the refusal along. */
+const lingerMs = 2_000;
+const lineFeed = 0x0a;
+const nothing = Buffer.alloc(0);
+
+/** One serves all: it keeps nothing from one call to the next. */
+const head = new RequestHead();
+
+export class ClientConnection {
+  readonly facts: ClientFacts;
+  /** The end of the private header's line. */
+  readonly addressLine: Buffer;
+  readonly body = new BodyReader();
+  /** Zero: none. */
+  deadlineMs: number;
+  tunnel: Tunnel | null = null;
+  hasEnded = false;
+  readonly #socket: Duplex;
+  readonly #context: ClientContext;
+  #exchange: Exchange | null = null;
+  /** The beginning of a head that has not come whole. */
+  #partial: Buffer | null = null;
+  #partialBytes = 0;
+  /** What came behind the request that is in process. */
+  #ahead: Buffer | null = null;
+  #closing = false;
+  #paused = false;
+  #writtenAtEnd = 0;
+  #written = 0;
+
+  constructor(socket: Duplex, facts: ClientFacts, context: ClientContext) {
+    this.#socket = socket;
+    this.facts = facts;
+    this.#context = context;
+    this.addressLine = Buffer.from(`${facts.address} ${facts.port}\r\n`, "latin1");
+    this.deadlineMs = context.nowMs + context.dispatcher.settings.headTimeoutMs;
+  }
+
+  get idle(): boolean {
+    return this.#exchange === null && this.tunnel === null && this.#partial === null && this.#ahead === null;
+  }
+
+  get finishing(): boolean {
+    return this.#context.finishing;
+  }
+
+  get flushed(): boolean {
+    return this.#socket.writableLength === 0;
+  }
+
+  /** `bytes[0..length)` are the caller's again when this returns. */
+  received(bytes: Buffer, length: number): void {
+    if (this.#closing) return;
+    if (this.tunnel !== null) this.tunnel.fromClient(bytes, length);
+    else if (this.#exchange !== null) this.#duringExchange(this.#exchange, bytes, length);
+    else if (this.#partial !== null) this.#readOn(this.#partial, bytes, length);
+    else this.#readHead(bytes, 0, length, false);
+  }
+
+  /** The client closed its side. */
+  ended(): void {
+    if (this.hasEnded) return;
+    this.hasEnded = true;
+    if (this.tunnel !== null) this.tunnel.clientEnded();
+    else if (this.#exchange === null) this.end();
+    else if (!this.body.done) this.destroy();
+    else {
+      this.#writtenAtEnd = this.#written;
+      this.deadlineMs = this.#context.nowMs + halfClosedMs;
+    }
+  }
+
+  /** The connection is no more. */
+  closed(): void {
+    this.#closing = true;
+    this.#dropPartial();
+    this.#exchange?.clientClosed();
+    this.#exchange = null;
+    this.tunnel?.clientClosed();
+    this.tunnel = null;
+  }
+
+  /** The deadline of whatever is awaited has passed. */
+  late(nowMs: number): void {
+    const { bodyTimeoutMs } = this.#context.dispatcher.settings;
+    if (this.#closing || this.idle) this.destroy();
+    else if (this.#exchange === null) this.refuse(tooSlow);
+    else if (this.hasEnded && this.body.done) {
+      if (this.#written === this.#writtenAtEnd) this.destroy();
+      else this.deadlineMs = 0;
+    } else if (this.#paused && !this.#exchange.answered) this.deadlineMs = nowMs + bodyTimeoutMs;
+    else this.#exchange.bodyLate();
+  }
+
+  write(bytes: Buffer): boolean {
+    this.#written += bytes.length;
+    this.#socket.write(bytes);
+    return this.#socket.writableLength === 0;
+  }
+
+  /** Calls when all that was written before has left, or never will. */
+  afterFlush(then: () => void): void {
+    this.#socket.write(nothing, () => then());
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  end(): void {
+    this.#closing = true;
+    this.deadlineMs = this.#context.nowMs + lingerMs;
+    this.#socket.end();
+    this.resume();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  /** Ends with an answer of the forwarder's own; what the client still sends is dropped. */
+  refuse(refusal: Refusal, accept = "", withBody = true): void {
+    this.write(written(refusal, accept, withBody, true));
+    this.#dropPartial();
+    this.end();
+  }
+
+  becomeTunnel(tunnel: Tunnel): void {
+    this.#exchange = null;
+    this.tunnel = tunnel;
+    this.deadlineMs = 0;
+    const ahead = this.#ahead;
+    this.#ahead = null;
+    if (ahead !== null) tunnel.fromClient(ahead, ahead.length);
+    if (this.hasEnded) tunnel.clientEnded();
+    if (!this.hasEnded) this.resume();
+  }
+
+  /** The exchange is over, its request read to the end. */
+  exchangeDone(keep: boolean): void {
+    this.#exchange = null;
+    if (!keep || this.#context.finishing || (this.hasEnded && this.#ahead === null)) this.end();
+    else if (!this.flushed) this.afterFlush(() => this.#next());
+    else this.#next();
+  }
+
+  #next(): void {
+    if (this.#closing || this.#exchange !== null) return;
+    this.deadlineMs = this.#context.nowMs + this.#context.dispatcher.settings.idleTimeoutMs;
+    if (this.#ahead === null) {
+      if (this.#paused) this.resume();
+      return;
+    }
+    // Its own turn: a long row of requests must not become a deep one of calls.
+    setImmediate(() => {
+      const ahead = this.#ahead;
+      this.#ahead = null;
+      if (ahead === null || this.#closing) return;
+      this.resume();
+      this.#readHead(ahead, 0, ahead.length, true);
+    });
+  }
+
+  /** `owned`: the bytes stay as they are after this call. */
+  #readHead(source: Buffer, from: number, to: number, owned: boolean): void {
+    const { headBytesMax, headTimeoutMs } = this.#context.dispatcher.settings;
+    const verdict = head.read(source, from, to);
+    if (verdict === whole && head.end - head.start <= headBytesMax) this.#begin(source, to, owned);
+    else if (verdict === needMore && to - from <= headBytesMax) {
+      if (this.#partial === null) {
+        this.#partial = this.#context.dispatcher.headBlocks.take();
+        this.#partialBytes = source.copy(this.#partial, 0, from, to);
+        this.deadlineMs = this.#context.nowMs + headTimeoutMs;
+      }
+    } else if (verdict > whole) this.refuse(refusalOf(verdict));
+    else this.refuse(refusalOf(source.indexOf(lineFeed, from) < 0 ? 414 : 431));
+  }
+
+  #readOn(partial: Buffer, bytes: Buffer, length: number): void {
+    const room = partial.length - this.#partialBytes;
+    const taken = bytes.copy(partial, this.#partialBytes, 0, Math.min(length, room));
+    const before = this.#partialBytes;
+    this.#partialBytes += taken;
+    const { headBytesMax } = this.#context.dispatcher.settings;
+    // Without a further line there is nothing new to read.
+    if (this.#partialBytes <= headBytesMax && partial.subarray(before, this.#partialBytes).indexOf(lineFeed) < 0) return;
+    this.#readHead(partial, 0, this.#partialBytes, false);
+    // A head that ended in there has taken what it needs; the rest of this read belongs behind it.
+    if (this.#partial === null && taken < length && !this.#closing) this.received(bytes.subarray(taken), length - taken);
+  }
+
+  #begin(source: Buffer, to: number, owned: boolean): void {
+    const { dispatcher, listener } = this.#context;
+    const bodyAt = head.end;
+    this.body.begin(head.framing, head.contentLength);
+    const bodyEnd = this.body.read(source, bodyAt, to);
+    if (bodyEnd === badBody) return this.refuse(refusalOf(400));
+    const exchange = new Exchange(dispatcher, listener, this, head, source);
+    this.#exchange = exchange;
+    this.deadlineMs = this.body.done ? 0 : this.#context.nowMs + dispatcher.settings.bodyTimeoutMs;
+    if (bodyEnd > bodyAt) exchange.request.saveFirst(source, bodyAt, bodyEnd);
+    if (bodyEnd < to) this.#keepAhead(source, bodyEnd, to, owned);
+    this.#dropPartial();
+    exchange.start();
+  }
+
+  #duringExchange(exchange: Exchange, bytes: Buffer, length: number): void {
+    if (this.body.done) return this.#keepAhead(bytes, 0, length, false);
+    const bodyEnd = this.body.read(bytes, 0, length);
+    if (bodyEnd === badBody) return exchange.badBody();
+    this.deadlineMs = this.body.done ? 0 : this.#context.nowMs + this.#context.dispatcher.settings.bodyTimeoutMs;
+    if (bodyEnd < length) this.#keepAhead(bytes, bodyEnd, length, false);
+    exchange.bodyRead(bytes, 0, bodyEnd);
+  }
+
+  #keepAhead(source: Buffer, from: number, to: number, owned: boolean): void {
+    const rest = owned ? source.subarray(from, to) : Buffer.from(source.subarray(from, to));
+    this.#ahead = this.#ahead === null ? rest : Buffer.concat([this.#ahead, rest]);
+    this.pause();
+  }
+
+  #dropPartial(): void {
+    if (this.#partial !== null) this.#context.dispatcher.headBlocks.give(this.#partial);
+    this.#partial = null;
+    this.#partialBytes = 0;
+  }
+}

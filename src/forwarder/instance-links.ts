@@ -1,0 +1,36 @@
+/** What the forwarder keeps of one instance while it is in the table: its connections, its mark, its latencies. */
+import type { ListenerId } from "../model/node.ts";
+import type { UpstreamRoute } from "../model/routes.ts";
+import { clientHeader } from "./headers.ts";
+import { Latencies } from "./latency.ts";
+import { upstreamAddress } from "./upstream-address.ts";
+import { UpstreamPool } from "./upstream-pool.ts";
+
+export class InstanceLinks {
+  readonly mark: string;
+  /** The private header up to where the client's address follows. */
+  readonly clientLine: Buffer;
+  readonly latencies = new Latencies();
+  readonly #pools = new Map<ListenerId, UpstreamPool>();
+
+  constructor(mark: string) {
+    this.mark = mark;
+    this.clientLine = Buffer.from(`${clientHeader}: ${mark} `, "latin1");
+  }
+
+  poolOf(listener: ListenerId, route: UpstreamRoute): UpstreamPool {
+    const known = this.#pools.get(listener);
+    if (known !== undefined) return known;
+    const pool = new UpstreamPool(upstreamAddress(route.sockets[listener] ?? ""), route.probed);
+    this.#pools.set(listener, pool);
+    return pool;
+  }
+
+  sweep(nowMs: number): void {
+    for (const pool of this.#pools.values()) pool.sweep(nowMs);
+  }
+
+  close(): void {
+    for (const pool of this.#pools.values()) pool.close();
+  }
+}

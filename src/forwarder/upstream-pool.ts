@@ -1,0 +1,56 @@
+/**
+ * Connections to one instance's listener that wait for a request; the one used last goes first, so that
+ * what is not needed grows old. A node without a probe may end a connection that was idle for a while,
+ * and a request that crosses with that end may look executed: there a connection is used again only while
+ * it is far younger than any server's idle time.
+ */
+import type { UpstreamAddress } from "./upstream-address.ts";
+import { UpstreamConnection } from "./upstream-connection.ts";
+
+const idleMax = 512;
+const idleMsMax = 60_000;
+/** Servers that people use wait two seconds at least. */
+const unprobedIdleMsMax = 1_000;
+
+export class UpstreamPool {
+  readonly #address: UpstreamAddress;
+  readonly #idleMsMax: number;
+  readonly #idle: UpstreamConnection[] = [];
+  #closed = false;
+  readonly #forget = (connection: UpstreamConnection) => {
+    const at = this.#idle.indexOf(connection);
+    if (at >= 0) this.#idle.splice(at, 1);
+  };
+
+  constructor(address: UpstreamAddress, probed: boolean) {
+    this.#address = address;
+    this.#idleMsMax = probed ? idleMsMax : unprobedIdleMsMax;
+  }
+
+  take(nowMs: number): UpstreamConnection {
+    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
+      if (!idle.destroyed && nowMs - idle.idleSinceMs < this.#idleMsMax) return idle;
+      idle.destroy();
+    }
+    return new UpstreamConnection(this.#address, this.#forget);
+  }
+
+  /** Takes back a connection that is between two requests. */
+  give(connection: UpstreamConnection, nowMs: number): void {
+    connection.user = null;
+    connection.idleSinceMs = nowMs;
+    if (this.#closed || this.#idle.length >= idleMax) connection.destroy();
+    else this.#idle.push(connection);
+  }
+
+  /** Ends those that have been idle too long. */
+  sweep(nowMs: number): void {
+    while (this.#idle[0] !== undefined && nowMs - this.#idle[0].idleSinceMs >= this.#idleMsMax) this.#idle.shift()?.destroy();
+  }
+
+  /** The instance has gone: idle connections end now, others with their answers. */
+  close(): void {
+    this.#closed = true;
+    for (const connection of this.#idle.splice(0)) connection.destroy();
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * The head of an answer: status line, field lines, and how long its body is for the request that it
+ * answers (RFC 9112 §6.3). See head.ts. A server's answer that two clients could read differently is
+ * refused as a request would be.
+ */
+import { framing, Head, type HeadVerdict, needMore, whole } from "./head.ts";
+import { cr, field, isDigit, lf, space, valueBytes } from "./http-bytes.ts";
+
+const versionWord = Uint8Array.from("HTTP/1.", (letter) => letter.charCodeAt(0));
+const eventStreamWord = Uint8Array.from("text/event-stream", (letter) => letter.charCodeAt(0));
+
+export class AnswerHead extends Head {
+  status = 0;
+  isEventStream = false;
+  /** The value of the private field, where there was one: from, to. */
+  privateAt = 0;
+  privateEnd = 0;
+  /** The server keeps the connection after this answer. */
+  keepsAlive = true;
+  /** Of the request: it was a HEAD; it asked to upgrade; its client's connection is one that says keep-alive itself. */
+  #forHead = false;
+  #forUpgrade = false;
+  #keepSaying = false;
+
+  /** `keepSaying`: a line `Connection: keep-alive` may stay, because it is true towards the client too. */
+  read(bytes: Uint8Array, start: number, end: number, forHead: boolean, forUpgrade: boolean, keepSaying: boolean): HeadVerdict {
+    this.reset();
+    this.#forHead = forHead;
+    this.#forUpgrade = forUpgrade;
+    this.#keepSaying = keepSaying;
+    this.isEventStream = false;
+    this.privateAt = 0;
+    this.privateEnd = 0;
+    this.start = start;
+    const verdict = this.#readLine(bytes, start, end);
+    if (verdict !== whole) return verdict;
+    const fields = this.readFields(bytes, this.fieldsAt, end);
+    return fields === whole ? this.#judge(bytes) : fields;
+  }
+
+  /** 100, 102, 103: another answer follows. */
+  get isInterim(): boolean {
+    return this.status < 200 && this.status !== 101;
+  }
+
+  #readLine(bytes: Uint8Array, from: number, end: number): HeadVerdict {
+    for (let at = 0; at < versionWord.length; at += 1) {
+      if (from + at >= end) return needMore;
+      if (bytes[from + at] !== versionWord[at]) return 400;
+    }
+    let at = from + versionWord.length;
+    if (at + 5 >= end) return needMore;
+    const minor = (bytes[at] ?? 0) - 0x30;
+    if ((minor !== 0 && minor !== 1) || bytes[at + 1] !== space) return 400;
+    this.minorVersion = minor;
+    this.status = 0;
+    for (let digit = at + 2; digit < at + 5; digit += 1) {
+      const byte = bytes[digit];
+      if (byte === undefined || !isDigit(byte)) return 400;
+      this.status = this.status * 10 + byte - 0x30;
+    }
+    if (this.status < 100) return 400;
+    at += 5;
+    // The space belongs there even if no words follow; some servers leave both out.
+    if (bytes[at] !== space && bytes[at] !== cr) return 400;
+    while (at < end && valueBytes[bytes[at] as number] === 1) at += 1; // `at` is inside
+    if (at + 1 >= end) return at < end && bytes[at] !== cr ? 400 : needMore;
+    if (bytes[at] !== cr || bytes[at + 1] !== lf) return 400;
+    this.fieldsAt = at + 2;
+    return whole;
+  }
+
+  protected override note(code: number, bytes: Uint8Array, valueAt: number, valueEnd: number): void {
+    if (code === field.contentType) {
+      let same = valueEnd - valueAt >= eventStreamWord.length;
+      for (let at = 0; same && at < eventStreamWord.length; at += 1) same = ((bytes[valueAt + at] ?? 0) | space) === eventStreamWord[at];
+      this.isEventStream = same;
+    } else if (code === field.private) {
+      this.privateAt = valueAt;
+      this.privateEnd = valueEnd;
+    }
+  }
+
+  protected override isCut(code: number): boolean {
+    if (code === field.connection)
+      return this.status !== 101 && !(this.#keepSaying && this.saysKeepAlive && !this.saysClose && !this.saysUpgrade && !this.namesOthers);
+    if (code === field.upgrade) return this.status !== 101;
+    return code !== field.expect && code !== field.http2Settings && code >= field.private;
+  }
+
+  #judge(bytes: Uint8Array): HeadVerdict {
+    if (this.chunked && (this.contentLength >= 0 || this.minorVersion === 0)) return 400;
+    if (this.status === 101 && !(this.#forUpgrade && this.saysUpgrade)) return 400;
+    const bodiless = this.#forHead || this.status < 200 || this.status === 204 || this.status === 304;
+    if (this.chunked && (this.status < 200 || this.status === 204)) return 400;
+    if (bodiless) this.framing = framing.none;
+    else if (this.chunked) this.framing = framing.chunked;
+    else if (this.contentLength >= 0) this.framing = this.contentLength === 0 ? framing.none : framing.length;
+    else this.framing = framing.untilClose;
+    this.keepsAlive = this.framing !== framing.untilClose && !this.saysClose && (this.minorVersion === 1 || this.saysKeepAlive);
+    this.collectCuts(bytes);
+    return this.fault === 0 ? whole : this.fault;
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * Where a body ends. Bytes are looked at as they pass and never copied: a counted body is counted, a
+ * chunked one is followed through its framing (RFC 9112 §7.1), trailers included, one byte or a megabyte
+ * at a time. Chunk extensions are let pass, bounded; white space around sizes and bare line ends are not.
+ */
+import { framing } from "./head.ts";
+import { colon, cr, field, fieldOf, hexDigit, lf, tokenBytes, valueBytes } from "./http-bytes.ts";
+
+/** What `read` gives beside a position: the bytes are no body. */
+export const badBody = -1;
+
+/** Thirteen hexadecimal digits are 4 PiB, and exact as a number. */
+const sizeDigitsMax = 13;
+/** Leading zeros count too. */
+const sizeBytesMax = 16;
+const extensionBytesMax = 4 * 1024;
+const trailerBytesMax = 16 * 1024;
+const trailersMax = 64;
+/** Longer names are not ones that matter here. */
+const trailerNameMax = 32;
+
+const at = { size: 0, extension: 1, sizeLf: 2, data: 3, dataCr: 4, dataLf: 5, line: 6, name: 7, value: 8, lineLf: 9, endLf: 10 } as const;
+
+export class BodyReader {
+  /** Everything has been read. */
+  done = true;
+  #framing: number = framing.none;
+  /** Of the counted body, or of the chunk. */
+  #left = 0;
+  #state: number = at.size;
+  #sizeBytes = 0;
+  #sizeDigits = 0;
+  #extensionBytes = 0;
+  #trailerBytes = 0;
+  #trailers = 0;
+  readonly #name = new Uint8Array(trailerNameMax);
+  #nameBytes = 0;
+
+  begin(how: number, length: number): void {
+    this.#framing = how;
+    this.#left = how === framing.length ? length : 0;
+    this.done = how === framing.none || (how === framing.length && length === 0);
+    if (how !== framing.chunked) return;
+    this.#state = at.size;
+    this.#sizeBytes = 0;
+    this.#sizeDigits = 0;
+    this.#extensionBytes = 0;
+    this.#trailerBytes = 0;
+    this.#trailers = 0;
+  }
+
+  /** At least so many more bytes will come; what a caller may prepare for. */
+  get left(): number {
+    return this.#left;
+  }
+
+  /** Between two chunks: a last chunk of our own would be understood. */
+  get betweenChunks(): boolean {
+    return this.#framing === framing.chunked && this.#state === at.size && this.#sizeBytes === 0;
+  }
+
+  /** Position after the last byte of `bytes[from..end)` that belongs to the body, or `badBody`. */
+  read(bytes: Uint8Array, from: number, end: number): number {
+    if (this.done) return from;
+    if (this.#framing === framing.untilClose) return end;
+    if (this.#framing === framing.chunked) return this.#readChunked(bytes, from, end);
+    const take = Math.min(this.#left, end - from);
+    this.#left -= take;
+    this.done = this.#left === 0;
+    return from + take;
+  }
+
+  #readChunked(bytes: Uint8Array, from: number, end: number): number {
+    let position = from;
+    while (position < end) {
+      if (this.#state === at.data) {
+        const take = Math.min(this.#left, end - position);
+        this.#left -= take;
+        position += take;
+        if (this.#left === 0) this.#state = at.dataCr;
+        continue;
+      }
+      const next = this.#step(bytes[position] as number); // inside
+      if (next < 0) return badBody;
+      this.#state = next;
+      position += 1;
+      if (this.done) return position;
+    }
+    return position;
+  }
+
+  /** The state after one byte that is not data; −1: it may not stand there. */
+  #step(byte: number): number {
+    switch (this.#state) {
+      case at.size:
+        return this.#size(byte);
+      case at.extension:
+        if (byte === cr) return at.sizeLf;
+        this.#extensionBytes += 1;
+        return valueBytes[byte] === 1 && this.#extensionBytes <= extensionBytesMax ? at.extension : -1;
+      case at.sizeLf:
+        if (byte !== lf) return -1;
+        this.#sizeBytes = 0;
+        this.#sizeDigits = 0;
+        return this.#left === 0 ? at.line : at.data;
+      case at.dataCr:
+        return byte === cr ? at.dataLf : -1;
+      case at.dataLf:
+        return byte === lf ? at.size : -1;
+      case at.endLf:
+        this.done = byte === lf;
+        return this.done ? at.endLf : -1;
+      default:
+        return this.#trailer(byte);
+    }
+  }
+
+  #size(byte: number): number {
+    const digit = hexDigit(byte);
+    if (digit >= 0) {
+      this.#sizeBytes += 1;
+      if (this.#sizeDigits > 0 || digit > 0) this.#sizeDigits += 1;
+      this.#left = this.#left * 16 + digit;
+      return this.#sizeDigits <= sizeDigitsMax && this.#sizeBytes <= sizeBytesMax ? at.size : -1;
+    }
+    if (this.#sizeBytes === 0) return -1;
+    if (byte === cr) return at.sizeLf;
+    return byte === 0x3b ? at.extension : -1;
+  }
+
+  #trailer(byte: number): number {
+    this.#trailerBytes += 1;
+    if (this.#trailerBytes > trailerBytesMax) return -1;
+    if (this.#state === at.lineLf) return byte === lf ? at.line : -1;
+    if (this.#state === at.value) return byte === cr ? at.lineLf : valueBytes[byte] === 1 ? at.value : -1;
+    if (this.#state === at.line) {
+      if (byte === cr) return at.endLf;
+      this.#nameBytes = 0;
+      this.#trailers += 1;
+      if (this.#trailers > trailersMax) return -1;
+    }
+    if (byte === colon && this.#nameBytes > 0) return this.#mayTrail() ? at.value : -1;
+    if (tokenBytes[byte] !== 1) return -1;
+    if (this.#nameBytes < trailerNameMax) this.#name[this.#nameBytes] = byte;
+    this.#nameBytes += 1;
+    return at.name;
+  }
+
+  /** A trailer that speaks of framing, of the connection or in our name is a trick (RFC 9110 §6.5.1). */
+  #mayTrail(): boolean {
+    if (this.#nameBytes > trailerNameMax) return true;
+    const code = fieldOf(this.#name, 0, this.#nameBytes);
+    return code === field.other || code === field.contentType || code === field.idempotencyKey;
+  }
+}

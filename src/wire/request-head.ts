@@ -1,0 +1,191 @@
+/**
+ * The head of a request: its line, its field lines, and what they mean for forwarding it. See head.ts.
+ * A refusal is told by its status: 400 for what is malformed or ambiguous, 414 and 431 for what is too
+ * long, 501 for a method or coding that is not known, 505 for another version.
+ */
+import { framing, Head, type HeadVerdict, needMore, whole } from "./head.ts";
+import { cr, field, hostBytes, isDigit, isWord, lf, space, targetBytes, tokenBytes } from "./http-bytes.ts";
+
+/** What Node's servers know (llhttp); a method that nobody knows cannot be framed by what it means. */
+const methodNames =
+  "GET POST PUT HEAD DELETE OPTIONS PATCH TRACE QUERY CONNECT ACL BIND CHECKOUT COPY LINK LOCK M-SEARCH MERGE MKACTIVITY MKCALENDAR MKCOL MOVE NOTIFY PROPFIND PROPPATCH PURGE REBIND REPORT SEARCH SOURCE SUBSCRIBE UNBIND UNLINK UNLOCK UNSUBSCRIBE".split(
+    " ",
+  );
+const methods = methodNames.map((name) => ({ name, bytes: bytesOf(name) }));
+const methodBytesMax = 24;
+/** The longest host name with a port fits well. */
+const hostBytesMax = 300;
+const cookieLinesMax = 8;
+
+const httpWord = bytesOf("HTTP/");
+const h2cWord = bytesOf("h2c");
+const continueWord = bytesOf("100-continue");
+const schemes = [bytesOf("http://"), bytesOf("https://")];
+
+function bytesOf(text: string): Uint8Array {
+  return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+}
+
+export class RequestHead extends Head {
+  method = "GET";
+  targetAt = 0;
+  targetEnd = 0;
+  hostAt = 0;
+  hostEnd = 0;
+  /** Values of Cookie lines: from, to, from, to ... */
+  readonly cookies = new Int32Array(2 * cookieLinesMax);
+  cookieCount = 0;
+  hasIdempotencyKey = false;
+  expectsContinue = false;
+  /** Asks to change the protocol of its connection, and may. */
+  upgrades = false;
+  #hosts = 0;
+  #upgradeLines = 0;
+  #asksH2c = false;
+
+  /** Reads a head that begins at `start`; positions are left in the fields of this object. */
+  read(bytes: Uint8Array, start: number, end: number): HeadVerdict {
+    this.reset();
+    this.#hosts = 0;
+    this.#upgradeLines = 0;
+    this.#asksH2c = false;
+    this.cookieCount = 0;
+    this.hasIdempotencyKey = false;
+    this.expectsContinue = false;
+    this.upgrades = false;
+    this.start = start;
+    // One empty line before a request is let pass (RFC 9112 §2.2).
+    if (bytes[start] === cr && end - start >= 2) {
+      if (bytes[start + 1] !== lf) return 400;
+      this.start = start + 2;
+    }
+    if (this.start >= end || bytes[this.start] === cr) return end - this.start >= 1 && this.start > start ? 400 : needMore;
+    const verdict = this.#readLine(bytes, this.start, end);
+    if (verdict !== whole) return verdict;
+    const fields = this.readFields(bytes, this.fieldsAt, end);
+    return fields === whole ? this.#judge(bytes) : fields;
+  }
+
+  get keepsAlive(): boolean {
+    return this.minorVersion === 1 ? !this.saysClose : this.saysKeepAlive && !this.saysClose;
+  }
+
+  #readLine(bytes: Uint8Array, from: number, end: number): HeadVerdict {
+    let at = from;
+    while (at < end && tokenBytes[bytes[at] as number] === 1) at += 1; // `at` is inside
+    if (at - from > methodBytesMax) return 501;
+    if (at >= end) return needMore;
+    if (bytes[at] !== space || at === from) return 400;
+    const methodEnd = at;
+    at += 1;
+    this.targetAt = at;
+    while (at < end && targetBytes[bytes[at] as number] === 1) at += 1; // `at` is inside
+    if (at >= end) return needMore;
+    if (bytes[at] !== space || at === this.targetAt) return 400;
+    this.targetEnd = at;
+    return this.#readVersion(bytes, from, methodEnd, end);
+  }
+
+  #readVersion(bytes: Uint8Array, from: number, methodEnd: number, end: number): HeadVerdict {
+    const at = this.targetEnd + 1;
+    for (let index = 0; index < httpWord.length; index += 1) {
+      if (at + index >= end) return needMore;
+      if (bytes[at + index] !== httpWord[index]) return 400;
+    }
+    if (at + 10 > end) return needMore;
+    if (!isDigit(bytes[at + 5]) || bytes[at + 6] !== 0x2e || !isDigit(bytes[at + 7])) return 400;
+    if (bytes[at + 8] !== cr || bytes[at + 9] !== lf) return 400;
+    const minor = (bytes[at + 7] ?? 0) - 0x30;
+    if (bytes[at + 5] !== 0x31 || minor > 1) return 505;
+    this.minorVersion = minor;
+    this.fieldsAt = at + 10;
+    const method = methods.find((known) => isExactly(bytes, from, methodEnd, known.bytes));
+    if (method === undefined) return 501;
+    this.method = method.name;
+    return whole;
+  }
+
+  protected override note(code: number, bytes: Uint8Array, valueAt: number, valueEnd: number): void {
+    if (code === field.host) {
+      this.#hosts += 1;
+      this.hostAt = valueAt;
+      this.hostEnd = valueEnd;
+    } else if (code === field.cookie) {
+      if (this.cookieCount >= cookieLinesMax) return;
+      this.cookies[2 * this.cookieCount] = valueAt;
+      this.cookies[2 * this.cookieCount + 1] = valueEnd;
+      this.cookieCount += 1;
+    } else if (code === field.idempotencyKey) this.hasIdempotencyKey = valueEnd > valueAt;
+    else if (code === field.expect) this.expectsContinue = isWord(bytes, valueAt, valueEnd, continueWord);
+    else if (code === field.upgrade) {
+      this.#upgradeLines += 1;
+      if (isWord(bytes, valueAt, Math.min(valueEnd, valueAt + 3), h2cWord)) this.#asksH2c = true;
+    }
+  }
+
+  protected override isCut(code: number): boolean {
+    if (code === field.connection) return !this.upgrades && !(this.minorVersion === 0 && this.keepsAlive);
+    if (code === field.upgrade) return !this.upgrades;
+    // Whoever speaks 1.0 does not wait for a 100 (RFC 9110 §10.1.1).
+    if (code === field.expect) return this.minorVersion === 0;
+    return code >= field.private;
+  }
+
+  #judge(bytes: Uint8Array): HeadVerdict {
+    if (this.chunked && (this.contentLength >= 0 || this.minorVersion === 0)) return 400;
+    this.framing = this.chunked ? framing.chunked : this.contentLength > 0 ? framing.length : framing.none;
+    if (this.#hosts > 1 || (this.#hosts === 0 && this.minorVersion === 1)) return 400;
+    if (this.#hosts === 1 && !isHost(bytes, this.hostAt, this.hostEnd)) return 400;
+    if (this.method === "CONNECT") return 501;
+    if (!this.#targetFits(bytes)) return 400;
+    if (this.minorVersion === 0) this.expectsContinue = false;
+    this.upgrades =
+      this.#upgradeLines === 1 && this.saysUpgrade && !this.#asksH2c && this.minorVersion === 1 && this.framing === framing.none;
+    this.collectCuts(bytes);
+    return this.fault === 0 ? whole : this.fault;
+  }
+
+  /** A path; `*` for OPTIONS; or a whole URI whose authority is what Host says, for then nobody can read another host. */
+  #targetFits(bytes: Uint8Array): boolean {
+    if (bytes[this.targetAt] === 0x2f) return true;
+    if (bytes[this.targetAt] === 0x2a) return this.targetEnd - this.targetAt === 1 && this.method === "OPTIONS";
+    if (this.#hosts !== 1) return false;
+    for (const scheme of schemes) {
+      const from = this.targetAt + scheme.length;
+      if (!startsWith(bytes, this.targetAt, scheme)) continue;
+      let to = from;
+      while (to < this.targetEnd && bytes[to] !== 0x2f && bytes[to] !== 0x3f) to += 1;
+      return to > from && to - from === this.hostEnd - this.hostAt && sameLetters(bytes, from, this.hostAt, to - from);
+    }
+    return false;
+  }
+}
+
+function isExactly(bytes: Uint8Array, start: number, end: number, wanted: Uint8Array): boolean {
+  if (end - start !== wanted.length) return false;
+  for (let at = 0; at < wanted.length; at += 1) if (bytes[start + at] !== wanted[at]) return false;
+  return true;
+}
+
+function startsWith(bytes: Uint8Array, start: number, lower: Uint8Array): boolean {
+  for (let at = 0; at < lower.length; at += 1) {
+    const byte = bytes[start + at] ?? 0;
+    if ((byte >= 0x41 && byte <= 0x5a ? byte | space : byte) !== lower[at]) return false;
+  }
+  return true;
+}
+
+function sameLetters(bytes: Uint8Array, one: number, other: number, length: number): boolean {
+  for (let at = 0; at < length; at += 1) {
+    const a = bytes[one + at] ?? 0;
+    const b = bytes[other + at] ?? 0;
+    if (a !== b && ((a | space) !== (b | space) || (a | space) < 0x61 || (a | space) > 0x7a)) return false;
+  }
+  return true;
+}
+
+function isHost(bytes: Uint8Array, from: number, to: number): boolean {
+  if (to - from > hostBytesMax) return false;
+  for (let at = from; at < to; at += 1) if (hostBytes[bytes[at] as number] !== 1) return false; // inside
+  return true;
+}
