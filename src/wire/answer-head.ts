@@ -90,6 +90,7 @@ export class AnswerHead extends Head {
 
   #judge(bytes: Uint8Array): HeadVerdict {
     if (this.chunked && (this.contentLength >= 0 || this.minorVersion === 0)) return 400;
+    if (this.isInterim && (this.minorVersion === 0 || this.saysClose)) return 400;
     if (this.status === 101 && !(this.#forUpgrade && this.saysUpgrade)) return 400;
     const bodiless = this.#forHead || this.status < 200 || this.status === 204 || this.status === 304;
     if (this.chunked && (this.status < 200 || this.status === 204)) return 400;

@@ -1,7 +1,8 @@
 /**
  * Where a body ends. Bytes are looked at as they pass and never copied: a counted body is counted, a
  * chunked one is followed through its framing (RFC 9112 §7.1), trailers included, one byte or a megabyte
- * at a time. Chunk extensions are let pass, bounded; white space around sizes and bare line ends are not.
+ * at a time. Chunk extensions are let pass where they are tokens (in a quoted one, two servers could see
+ * different ends), bounded; white space around sizes and bare line ends are not.
  */
 import { framing } from "./head.ts";
 import { colon, cr, field, fieldOf, hexDigit, lf, tokenBytes, valueBytes } from "./http-bytes.ts";
@@ -20,6 +21,10 @@ const trailersMax = 64;
 const trailerNameMax = 32;
 
 const at = { size: 0, extension: 1, sizeLf: 2, data: 3, dataCr: 4, dataLf: 5, line: 6, name: 7, value: 8, lineLf: 9, endLf: 10 } as const;
+/** Within a chunk extension. */
+const part = { nameAt: 0, name: 1, valueAt: 2, value: 3 } as const;
+const semicolon = 0x3b;
+const equals = 0x3d;
 
 export class BodyReader {
   /** Everything has been read. */
@@ -31,6 +36,7 @@ export class BodyReader {
   #sizeBytes = 0;
   #sizeDigits = 0;
   #extensionBytes = 0;
+  #part: number = part.nameAt;
   #trailerBytes = 0;
   #trailers = 0;
   readonly #name = new Uint8Array(trailerNameMax);
@@ -95,9 +101,8 @@ export class BodyReader {
       case at.size:
         return this.#size(byte);
       case at.extension:
-        if (byte === cr) return at.sizeLf;
         this.#extensionBytes += 1;
-        return valueBytes[byte] === 1 && this.#extensionBytes <= extensionBytesMax ? at.extension : -1;
+        return this.#extensionBytes > extensionBytesMax ? -1 : this.#extension(byte);
       case at.sizeLf:
         if (byte !== lf) return -1;
         this.#sizeBytes = 0;
@@ -125,7 +130,21 @@ export class BodyReader {
     }
     if (this.#sizeBytes === 0) return -1;
     if (byte === cr) return at.sizeLf;
-    return byte === 0x3b ? at.extension : -1;
+    if (byte !== semicolon) return -1;
+    this.#part = part.nameAt;
+    return at.extension;
+  }
+
+  /** `;name`, `;name=value`, and so on: neither is empty. */
+  #extension(byte: number): number {
+    const inside = this.#part === part.name || this.#part === part.value;
+    if (byte === cr) return inside ? at.sizeLf : -1;
+    if (byte === semicolon && inside) this.#part = part.nameAt;
+    else if (byte === equals && this.#part === part.name) this.#part = part.valueAt;
+    else if (tokenBytes[byte] !== 1) return -1;
+    else if (this.#part === part.nameAt) this.#part = part.name;
+    else if (this.#part === part.valueAt) this.#part = part.value;
+    return at.extension;
   }
 
   #trailer(byte: number): number {

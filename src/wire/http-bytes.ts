@@ -21,8 +21,8 @@ const tokenMarks = new Set(ascii("!#$%&'*+-.^_`|~"));
 export const tokenBytes = table((byte) => isDigit(byte) || isLetter(byte) || tokenMarks.has(byte));
 /** Bytes of a field's value: visible ones, space, tab and obs-text; no other control byte. */
 export const valueBytes = table((byte) => byte === tab || (byte >= space && byte !== 0x7f));
-/** Bytes of a request's target: visible ones but `#` (a fragment is never sent), and obs-text, as servers take it. */
-export const targetBytes = table((byte) => byte > space && byte !== 0x7f && byte !== 0x23);
+/** Bytes of a request's target: visible ones but `#`, for a fragment is never sent. */
+export const targetBytes = table((byte) => byte > space && byte < 0x7f && byte !== 0x23);
 /** Bytes of a Host field's value: a host and a port, nothing that starts a path, a user or a list. */
 export const hostBytes = table((byte) => isDigit(byte) || isLetter(byte) || ascii("!$&'()*+-.:;=[]_~%").includes(byte));
 

@@ -132,6 +132,7 @@ test("a server that is not Node: any command with PORT is balanced, watched from
     "x-forwarded-for": "127.0.0.1",
     "x-forwarded-proto": "http",
     "x-forwarded-host": `127.0.0.1:${port}`,
+    forwarded: `for=127.0.0.1;proto=http;host="127.0.0.1:${port}"`,
   });
   await cluster.until("memory is seen from outside", async () =>
     (await cluster.status()).nodes.every(({ indicators }) => (indicators["rssBytes"] ?? 0) > 1e6),
