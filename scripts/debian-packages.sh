@@ -6,12 +6,14 @@ set -euo pipefail
 missing=()
 need() { command -v "$1" >/dev/null || missing+=("$2"); }
 need python3 python3-minimal
+need openssl openssl
+need curl curl
+need h2load nghttp2-client
 if [ "${1:-}" = bench ]; then
   need cc gcc
   need haproxy haproxy
   need nginx nginx
   need wrk wrk
-  need h2load nghttp2-client
   need taskset util-linux
 fi
 if [ ${#missing[@]} -gt 0 ]; then

@@ -27,9 +27,10 @@ export interface Contender {
 
 export const coppice: Contender = {
   name: "Coppice",
-  start: async ({ directory, proxyCore, upstreams }) => {
+  start: async ({ directory, proxyCore, upstreams, pem }) => {
     const port = await freePort();
-    const forwarder = await LoneForwarder.start({ directory, port, core: proxyCore });
+    const tls = pem === null ? [] : [{ cert: pem, key: pem }];
+    const forwarder = await LoneForwarder.start({ directory, port, core: proxyCore, tls });
     const own = pinnedOf(forwarder.process);
     await forwarder.route(
       upstreams.map((socket, index) => ({ id: `web-${index + 1}.1`, availability: "available", sockets: { [listener]: socket } })),

@@ -41,10 +41,10 @@ export const scenarios: readonly Scenario[] = [
   scenario("idle", "200-byte answers, 64 connections, beside 1,000 idle ones", ["--path", "/200", "--idle", "1000"], three),
   scenario("open-5000", "Open loop, 5,000 requests a second", ["--path", "/200", "--rate", "5000"], three, { shows: "latency" }),
   scenario("open-15000", "Open loop, 15,000 requests a second", ["--path", "/200", "--rate", "15000"], three, { shows: "latency" }),
-  scenario("tls", "TLS 1.3 towards clients, 200-byte answers, 64 connections", ["-t1", "-c64", "-H", cookie], [haproxy, nginx], {
+  scenario("tls", "TLS 1.3 towards clients, 200-byte answers, 64 connections", ["-t1", "-c64", "-H", cookie], three, {
     by: "wrk",
   }),
-  scenario("h2", "HTTP/2 over TLS, 200-byte answers, 16 connections of 8 streams", ["-c16", "-m8", "-H", cookie], [haproxy, nginx], {
+  scenario("h2", "HTTP/2 over TLS, 200-byte answers, 16 connections of 8 streams", ["-c16", "-m8", "-H", cookie], three, {
     by: "h2load",
   }),
 ];

@@ -18,6 +18,7 @@ import { CoppiceError } from "../model/errors.ts";
 import { shareOut } from "../model/memory.ts";
 import type { ListenAddress } from "../model/node.ts";
 import { badName, clusterNamePattern, coppiceHome } from "./home.ts";
+import { keyPairsOf } from "./key-pairs.ts";
 import type { Register } from "./main.ts";
 import { findExecutable, isExecutable, resolveRelease, typedDirectory } from "./release.ts";
 
@@ -28,6 +29,8 @@ const coresPerForwarder = 4;
 export interface RunOptions {
   readonly nodes?: number;
   readonly forwarders?: number;
+  readonly tlsCert: readonly string[];
+  readonly tlsKey: readonly string[];
   readonly port?: number;
   readonly name?: string;
   readonly node?: string;
@@ -86,6 +89,13 @@ export function withRunOptions(command: Command): Command {
     .option("-n, --nodes <number>", "how many nodes", wholeNumber(1, nodesMax))
     .option("-p, --port <port>", "listen here instead of where the server asks to; the server sees it as PORT too", wholeNumber(1, 65_535))
     .option("--forwarders <number>", "how many processes forward requests; auto: one for each four cores (default: 1)", forwarderCount)
+    .option(
+      "--tls-cert <file>",
+      "serve https (and HTTP/2) with this certificate chain, PEM (repeatable: by the name asked for)",
+      collect,
+      [],
+    )
+    .option("--tls-key <file>", "its key", collect, [])
     .option("--name <name>", "the cluster's name (default: the name of the working directory)")
     .option("--node <path>", "the Node executable that runs the server (default: the one that runs Coppice)")
     .option("--user <user>", "run the server as this user (NAME or UID, also with :GID); Coppice itself must be root for that")
@@ -115,6 +125,7 @@ export function specificationOf(script: string, args: readonly string[], options
     name,
     nodes,
     forwarders,
+    tls: keyPairsOf(options.tlsCert, options.tlsKey),
     port: options.port ?? null,
     release: {
       id: "1",
@@ -167,6 +178,10 @@ function healthAddress(text: string): ListenAddress {
   const address = match?.[1]?.replace(/^\[(.*)\]$/, "$1") ?? null;
   if (port >= 1 && port <= 65_535 && (address === null || isIP(address) !== 0)) return { address, port };
   throw new InvalidArgumentError("Expected a port from 1 to 65535, or address:port with an IP address.");
+}
+
+function collect(text: string, before: readonly string[]): readonly string[] {
+  return [...before, text];
 }
 
 function collectSetting(text: string, before: Readonly<Record<string, string>>): Readonly<Record<string, string>> {

@@ -120,6 +120,10 @@ interface SwitchSetting {
 type SwitchKey = { [K in keyof Settings]: Settings[K] extends boolean ? K : never }[keyof Settings];
 
 export const switchSettings: Readonly<Record<SwitchKey, SwitchSetting>> = {
+  proxyProtocol: {
+    default: false,
+    doc: "A load balancer in front says who each client is (PROXY protocol, v1 or v2): required of every connection.",
+  },
   replaceSessionStore: { default: true, doc: "The default in-memory session store is replaced by the cluster's own." },
   resendWithIdempotencyKey: {
     default: false,
@@ -127,10 +131,35 @@ export const switchSettings: Readonly<Record<SwitchKey, SwitchSetting>> = {
   },
 };
 
+interface ListSetting {
+  readonly default: readonly string[];
+  readonly accepts: RegExp;
+  /** What is accepted, in words. */
+  readonly accepted: string;
+  readonly doc: string;
+}
+
+type ListKey = "affinityCookies" | "trustProxy";
+
+export const listSettings: Readonly<Record<ListKey, ListSetting>> = {
+  affinityCookies: {
+    default: ["connect.sid", "sessionId", "sid"],
+    accepts: /^[!#$%&'*+.^_`|~\w-]+$/,
+    accepted: "names of cookies",
+    doc: "Cookies that affinity goes by; the application's own is learned.",
+  },
+  trustProxy: {
+    default: [],
+    accepts: /^(\d{1,3}(\.\d{1,3}){3}(\/(\d|[12]\d|3[012]))?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(\/(\d|\d\d|1[01]\d|12[0-8]))?)$/,
+    accepted: "addresses or networks (10.0.0.0/8)",
+    doc: "Proxies in front whose X-Forwarded-* nodes without a probe are told; others' are not believed.",
+  },
+};
+
 export const defaultSettings: Settings = {
   ...(Object.fromEntries(Object.entries(numberSettings).map(([key, setting]) => [key, setting.default])) as Record<NumberKey, number>), // fromEntries loses the keys' type
   ...(Object.fromEntries(Object.entries(switchSettings).map(([key, setting]) => [key, setting.default])) as Record<SwitchKey, boolean>), // as above
-  affinityCookies: ["connect.sid", "sessionId", "sid"],
+  ...(Object.fromEntries(Object.entries(listSettings).map(([key, setting]) => [key, setting.default])) as Record<ListKey, string[]>), // as above
   mode: "automatic",
   regenerate: "auto",
 };
@@ -157,10 +186,11 @@ function parseSetting(key: string, value: unknown): unknown {
     if (choices.some((choice) => choice === value)) return value;
     throw refusal(key, value, choices.join(" or "));
   }
-  if (key === "affinityCookies") {
-    const names = typeof value === "string" ? value.split(",").filter((name) => name !== "") : value;
-    if (Array.isArray(names) && names.every((name) => typeof name === "string" && /^[!#$%&'*+.^_`|~\w-]+$/.test(name))) return names;
-    throw refusal(key, value, "names of cookies, separated by commas");
+  if (Object.hasOwn(listSettings, key)) {
+    const { accepts, accepted } = listSettings[key as ListKey]; // its own key, just seen
+    const items = typeof value === "string" ? value.split(",").filter((item) => item !== "") : value;
+    if (Array.isArray(items) && items.every((item) => typeof item === "string" && accepts.test(item))) return items;
+    throw refusal(key, value, `${accepted}, separated by commas`);
   }
   throw new CoppiceError("COPPICE_SETTING", `there is no setting "${key}"${suggestion(key)}`, { facts: { key } });
 }
@@ -180,7 +210,12 @@ function refusal(key: string, value: unknown, accepted: string): CoppiceError {
 }
 
 function suggestion(key: string): string {
-  const known = [...Object.keys(numberSettings), ...Object.keys(choiceSettings), ...Object.keys(switchSettings), "affinityCookies"];
+  const known = [
+    ...Object.keys(numberSettings),
+    ...Object.keys(choiceSettings),
+    ...Object.keys(switchSettings),
+    ...Object.keys(listSettings),
+  ];
   const close = known.find((name) => name.toLowerCase() === key.toLowerCase() || name.toLowerCase().startsWith(key.toLowerCase()));
   return close === undefined ? `; known are: ${known.join(", ")}` : `; did you mean "${close}"?`;
 }

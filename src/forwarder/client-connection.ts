@@ -63,7 +63,7 @@ export class ClientConnection {
     this.#socket = socket;
     this.facts = facts;
     this.#context = context;
-    this.addressLine = Buffer.from(`${facts.address} ${facts.port}\r\n`, "latin1");
+    this.addressLine = Buffer.from(`${facts.address} ${facts.port}${facts.encrypted ? " https" : ""}\r\n`, "latin1");
     this.deadlineMs = context.nowMs + context.dispatcher.settings.headTimeoutMs;
   }
 

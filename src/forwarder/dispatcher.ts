@@ -12,6 +12,7 @@ import { Blocks } from "./blocks.ts";
 import { InstanceLinks } from "./instance-links.ts";
 import { ParkingLot } from "./parking.ts";
 import { prefixBytesMax, SaveBudget } from "./saved-request.ts";
+import { TrustedProxies } from "./trusted-proxies.ts";
 
 const deadlyRouteMs = 60_000;
 /** Streams and tunnels of a drained node end within this time, spread, so that reconnecting is no stampede. */
@@ -35,6 +36,7 @@ export class Dispatcher {
   readonly table: UpstreamTable;
   readonly parking: ParkingLot;
   readonly saveBudget: SaveBudget;
+  readonly trustedProxies: TrustedProxies;
   /** Where heads are put together, and requests kept. */
   readonly headBlocks: Blocks;
   readonly deadlyRoutes = new DeadlyRoutes(deadlyRouteMs);
@@ -49,6 +51,7 @@ export class Dispatcher {
     this.#clusterKey = clusterKey;
     this.clientLineBytes = new InstanceLinks(markFor(clusterKey, "")).clientLine.length;
     this.parking = new ParkingLot(settings.parkedMax, settings.parkTimeoutMs);
+    this.trustedProxies = new TrustedProxies(settings.trustProxy);
     this.saveBudget = new SaveBudget(settings.saveBytesMax);
     this.headBlocks = new Blocks(settings.headBytesMax + 2 * prefixBytesMax, headBlocksKept);
     this.table = new UpstreamTable({

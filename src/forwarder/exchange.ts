@@ -63,6 +63,8 @@ export class Exchange implements Answered, Stream {
   #reusable = false;
   #startedMs = 0;
   #inOneRead = false;
+  /** For nodes without a probe: what the request itself said there is taken out of it once. */
+  #forwarded: Buffer | null = null;
   #attempts = 0;
   #deaths = 0;
   #done = false;
@@ -237,7 +239,10 @@ export class Exchange implements Answered, Stream {
     connection.user = answering;
     this.#dispatcher.table.begin(upstream, this.#unsafe);
     if (upstream.route.probed) request.putFirst(links.clientLine, client.addressLine);
-    else request.putFirst(forwardedLines(request, client.facts), nothing);
+    else {
+      this.#forwarded ??= forwardedLines(request, client.facts, this.#dispatcher.trustedProxies);
+      request.putFirst(this.#forwarded, nothing);
+    }
     const { first } = request;
     this.#inOneRead = request.inOnePiece && client.body.done && first.length <= oneReadBytes;
     let flushed = connection.write(first);

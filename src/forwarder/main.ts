@@ -8,6 +8,7 @@ import { tokenFor } from "../link/token.ts";
 import type { ClusterSpec, ToForwarderFromInit, Welcome } from "../model/birth.ts";
 import { controlProtocol, type FromForwarder, type ToForwarder } from "../model/control.ts";
 import type { Settings } from "../model/settings.ts";
+import { Certificates } from "./certificates.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { PublicServers } from "./public-servers.ts";
 
@@ -27,7 +28,8 @@ class Forwarder {
         this.#tellTraffic();
       },
     });
-    this.#servers = new PublicServers(this.#dispatcher);
+    const say = (text: string) => process.stderr.write(`${text}\n`);
+    this.#servers = new PublicServers(this.#dispatcher, spec.tls.length === 0 ? null : new Certificates(spec.tls, clusterKey, say));
     this.#link = new Link({
       path: spec.paths.controlSocket,
       hello: {

@@ -7,10 +7,14 @@
  * block, out of which whatever must outlive the read is copied.
  */
 import { Socket, type SocketConstructorOpts } from "node:net";
+import type { Duplex } from "node:stream";
 import { getSystemErrorName } from "node:util";
 import type { ListenerId } from "../model/node.ts";
+import { Announcement, Arrivals } from "./arrivals.ts";
+import type { Certificates } from "./certificates.ts";
 import { ClientConnection, type ClientContext } from "./client-connection.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import type { ClientFacts } from "./headers.ts";
 
 const backlog = 511;
 const readBytes = 64 * 1024;
@@ -30,19 +34,23 @@ interface AcceptedHandle {
 
 export class PublicServers {
   readonly #dispatcher: Dispatcher;
+  readonly #certificates: Certificates | null;
+  readonly #arrivals: Arrivals[] = [];
   readonly #handles = new Map<ListenerId, ListeningHandle>();
   readonly #contexts: { -readonly [K in keyof ClientContext]: ClientContext[K] }[] = [];
   readonly #connections = new Set<ClientConnection>();
   readonly #readBlock = Buffer.allocUnsafeSlow(readBytes);
   #onEmpty: (() => void) | null = null;
 
-  constructor(dispatcher: Dispatcher) {
+  /** With certificates clients are served https, and HTTP/2 where they can. */
+  constructor(dispatcher: Dispatcher, certificates: Certificates | null) {
     this.#dispatcher = dispatcher;
+    this.#certificates = certificates;
     setInterval(() => this.#sweep(performance.now()), sweepMs).unref();
   }
 
   get connections(): number {
-    return this.#connections.size;
+    return this.#arrivals.reduce((sum, { size }) => sum + size, this.#connections.size);
   }
 
   /** Accepts on a socket that init holds. */
@@ -52,8 +60,11 @@ export class PublicServers {
     const context = { dispatcher: this.#dispatcher, listener: id, nowMs: performance.now(), finishing: false };
     this.#contexts.push(context);
     this.#handles.set(id, handle);
+    const accept = this.#certificates === null ? this.#accepting(context) : this.#acceptingSecure(context, this.#certificates);
     handle.onconnection = (status, accepted) => {
-      if (status === 0) this.#accept(accepted, context);
+      if (status !== 0) return;
+      if (this.connections >= this.#dispatcher.settings.connectionsMax) accepted.close();
+      else accept(accepted);
     };
     const status = handle.listen(backlog);
     if (status !== 0) onError(Object.assign(new Error(`listen ${getSystemErrorName(status)}`), { code: getSystemErrorName(status) }));
@@ -64,33 +75,68 @@ export class PublicServers {
     for (const handle of this.#handles.values()) handle.close();
     for (const context of this.#contexts) context.finishing = true;
     for (const connection of this.#connections) if (connection.idle) connection.end();
+    await Promise.all(this.#arrivals.map((arrivals) => arrivals.finish()));
     if (this.#connections.size === 0) return;
     await new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
     });
   }
 
-  #accept(accepted: AcceptedHandle, context: ClientContext): void {
-    if (this.#connections.size >= this.#dispatcher.settings.connectionsMax) return accepted.close();
-    let connection: ClientConnection | null = null;
-    const options = {
-      handle: accepted, // as net.Server passes it; not in Node's type declarations
-      allowHalfOpen: true,
-      onread: {
-        buffer: this.#readBlock,
-        callback: (length: number, block: Buffer) => {
-          connection?.received(block, length);
-          return true;
+  /** Plain HTTP: read straight into our own block. */
+  #accepting(context: ClientContext): (accepted: AcceptedHandle) => void {
+    const { proxyProtocol } = this.#dispatcher.settings;
+    return (accepted) => {
+      let received: (block: Buffer, length: number) => void = () => {};
+      const options = {
+        handle: accepted, // as net.Server passes it; not in Node's type declarations
+        allowHalfOpen: true,
+        onread: {
+          buffer: this.#readBlock,
+          callback: (length: number, block: Buffer) => {
+            received(block, length);
+            return true;
+          },
         },
-      },
+      };
+      const socket = new Socket(options as unknown as SocketConstructorOpts); // see above
+      socket.setNoDelay(true);
+      const serve = (address: string, port: number) => {
+        const connection = this.#add(socket, { address, port, encrypted: false }, context);
+        received = (block, length) => connection.received(block, length);
+      };
+      if (!proxyProtocol) return serve(socket.remoteAddress ?? "-", socket.remotePort ?? 0);
+      const announcement = new Announcement(socket, this.#dispatcher.settings.headTimeoutMs);
+      received = (block, length) => {
+        const rest = announcement.read(block.subarray(0, length));
+        if (rest === null) return;
+        serve(announcement.client.address, announcement.client.port);
+        if (rest.length > 0) received(rest, rest.length);
+      };
     };
-    const socket = new Socket(options as unknown as SocketConstructorOpts); // see above
-    socket.setNoDelay(true);
-    const { remoteAddress = "-", remotePort = 0 } = socket;
-    connection = this.#add(socket, new ClientConnection(socket, { address: remoteAddress, port: remotePort, encrypted: false }, context));
   }
 
-  #add(socket: Socket, connection: ClientConnection): ClientConnection {
+  #acceptingSecure(context: ClientContext, certificates: Certificates): (accepted: AcceptedHandle) => void {
+    const { proxyProtocol, headTimeoutMs, idleTimeoutMs } = this.#dispatcher.settings;
+    const arrivals = new Arrivals({
+      certificates,
+      proxyProtocol,
+      headTimeoutMs,
+      idleTimeoutMs,
+      serve: (stream, facts) => {
+        const connection = this.#add(stream, facts, context);
+        stream.on("data", (chunk: Buffer) => connection.received(chunk, chunk.length));
+      },
+    });
+    this.#arrivals.push(arrivals);
+    return (accepted) => {
+      const options = { handle: accepted, allowHalfOpen: true }; // as above
+      const socket = new Socket(options as unknown as SocketConstructorOpts); // as above
+      arrivals.take(socket.setNoDelay(true));
+    };
+  }
+
+  #add(socket: Duplex, facts: ClientFacts, context: ClientContext): ClientConnection {
+    const connection = new ClientConnection(socket, facts, context);
     this.#connections.add(connection);
     socket.on("end", () => connection.ended());
     socket.on("error", () => socket.destroy());

@@ -91,11 +91,19 @@ export class SavedRequest {
 
   /** The first field of this name, or null. For what is rarely asked. */
   fieldValue(name: string): string | null {
-    for (const { nameAt, nameEnd, valueEnd } of fieldLines(this.#bytes, this.#fieldsAt, this.#fieldsEnd)) {
-      if (this.#bytes.toString("latin1", nameAt, nameEnd).toLowerCase() === name)
-        return this.#bytes.toString("latin1", nameEnd + 1, valueEnd).trim();
-    }
-    return null;
+    return this.#values(name)[0] ?? null;
+  }
+
+  /** All fields of this name as one list (RFC 9110 §5.2), or null. */
+  fieldList(name: string): string | null {
+    const values = this.#values(name);
+    return values.length === 0 ? null : values.join(", ");
+  }
+
+  #values(name: string): string[] {
+    return [...fieldLines(this.#bytes, this.#fieldsAt, this.#fieldsEnd)]
+      .filter(({ nameAt, nameEnd }) => this.#bytes.toString("latin1", nameAt, nameEnd).toLowerCase() === name)
+      .map(({ nameEnd, valueEnd }) => this.#bytes.toString("latin1", nameEnd + 1, valueEnd).trim());
   }
 
   /** The request's target without its query. */

@@ -30,9 +30,13 @@ export function trustClientHeader(mark: string): void {
 }
 
 function believe(socket: Socket, value: string, mark: string): void {
-  const [given, address, port] = value.split(" ");
+  const [given, address, port, scheme] = value.split(" ");
   if (given !== mark || address === undefined || port === undefined) return;
   // Where net.Socket keeps what getpeername said; remoteAddress, remotePort and remoteFamily read it.
-  const told = socket as Socket & { _peername?: { address: string; port: number; family: string } };
+  const told = socket as Socket & { _peername?: { address: string; port: number; family: string }; encrypted?: boolean };
   told._peername = { address, port: Number(port), family: isIPv6(address) ? "IPv6" : "IPv4" };
+  // As a TLS socket says it: frameworks take the scheme, and whether secure cookies may be set, from here. Clients of
+  // both kinds may follow each other on one private connection.
+  if (scheme === "https") told.encrypted = true;
+  else delete told.encrypted;
 }

@@ -44,12 +44,20 @@ export interface ClusterPaths {
   readonly initFile: string;
 }
 
+/** PEM files of a certificate (with what leads to its root) and its key. */
+export interface KeyPairFiles {
+  readonly cert: string;
+  readonly key: string;
+}
+
 /** All that `coppice run` decided: what every process of the cluster is told. */
 export interface ClusterSpec {
   readonly name: string;
   readonly nodes: number;
   /** How many forwarder processes there are: `forwarder-1` to `forwarder-<k>`, all on the one listening socket. */
   readonly forwarders: number;
+  /** Towards clients: empty for plain HTTP. The first is for clients that name no host. */
+  readonly tls: readonly KeyPairFiles[];
   /** Overrides the port that the application's first listener asks for. */
   readonly port: number | null;
   readonly release: Release;

@@ -36,6 +36,9 @@ export interface Settings {
   readonly stopTimeoutMs: number;
   readonly sessionStoreTimeoutMs: number;
   readonly replaceSessionStore: boolean;
+  readonly proxyProtocol: boolean;
+  /** Addresses and networks (`10.0.0.0/8`) whose X-Forwarded-* are believed. */
+  readonly trustProxy: readonly string[];
   readonly affinityCookies: readonly string[];
   readonly restartBackoffMsMin: number;
   readonly restartBackoffMsMax: number;

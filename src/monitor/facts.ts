@@ -123,7 +123,8 @@ function bound(draft: Draft, { id }: Of<"listener-bound">): void {
   listener.bound = true;
   const { address, port } = listener.at;
   const host = address === null ? "localhost" : address.includes(":") ? `[${address}]` : address;
-  draft.event("listening", `listening on http://${host}:${port}${address === null ? " (all addresses)" : ""}`, { address, port });
+  const scheme = draft.state.spec?.tls.length === 0 ? "http" : "https";
+  draft.event("listening", `listening on ${scheme}://${host}:${port}${address === null ? " (all addresses)" : ""}`, { address, port });
 }
 
 function bindFailed(draft: Draft, { id, at, code }: Of<"listener-failed">): void {

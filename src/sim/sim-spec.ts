@@ -16,6 +16,7 @@ export function simSpec(nodes: number, settings: Partial<Settings> = {}, forward
     name: "sim",
     nodes,
     forwarders,
+    tls: [],
     port: null,
     release: simRelease("1"),
     settings: { ...defaultSettings, ...settings },

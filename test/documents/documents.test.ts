@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { choiceSettings, defaultSettings, numberSettings, switchSettings } from "../../src/config/settings.ts";
+import { choiceSettings, listSettings, numberSettings, switchSettings } from "../../src/config/settings.ts";
 
 const file = (path: string) => new URL(`../../${path}`, import.meta.url);
 
@@ -20,7 +20,9 @@ test("docs/configuration.md is what the declarations say", () => {
     "|---|---|---|---|",
     ...rows,
     ...Object.entries(switchSettings).map(([key, { default: value, doc }]) => `| \`${key}\` | ${value} | true, false | ${doc} |`),
-    `| \`affinityCookies\` | ${defaultSettings.affinityCookies.join(",")} | names, by commas | Cookies that affinity goes by; the application's own is learned. |`,
+    ...Object.entries(listSettings).map(
+      ([key, { default: value, accepted, doc }]) => `| \`${key}\` | ${value.join(",")} | ${accepted}, by commas | ${doc} |`,
+    ),
     ...Object.entries(choiceSettings).map(([key, { choices, doc }]) => `| \`${key}\` | ${choices[0]} | ${choices.join(", ")} | ${doc} |`),
     "",
     "Environment: `COPPICE_HOME` is the directory for run-time files (default `~/.coppice`). Each server process is given `COPPICE_NODE`",

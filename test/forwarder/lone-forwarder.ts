@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { parseSettings } from "../../src/config/settings.ts";
 import { bindSocket } from "../../src/init/listening-sockets.ts";
 import { LinkServer, type Peer } from "../../src/link/link-server.ts";
-import type { Welcome } from "../../src/model/birth.ts";
+import type { KeyPairFiles, Welcome } from "../../src/model/birth.ts";
 import type { FromForwarder } from "../../src/model/control.ts";
 import type { UpstreamRoute } from "../../src/model/routes.ts";
 import { simSpec } from "../../src/sim/sim-spec.ts";
@@ -23,6 +23,9 @@ export interface LoneForwarderOptions {
   readonly directory: string;
   readonly port: number;
   readonly settings?: Readonly<Record<string, unknown>>;
+  readonly tls?: readonly KeyPairFiles[];
+  /** Its nodes have a probe; true if absent. */
+  readonly probed?: boolean;
   /** The one core that it may run on. */
   readonly core?: number | null;
 }
@@ -32,10 +35,12 @@ export class LoneForwarder {
   readonly process: ChildProcess;
   readonly #monitor: LinkServer;
   #peer: Peer | null = null;
+  readonly #probed: boolean;
   #revision = 0;
   #waiting: (() => void)[] = [];
 
-  private constructor({ directory, port, settings = {}, core = null }: LoneForwarderOptions) {
+  private constructor({ directory, port, settings = {}, core = null, tls = [], probed = true }: LoneForwarderOptions) {
+    this.#probed = probed;
     const controlSocket = join(directory, "c");
     this.#monitor = new LinkServer({
       path: controlSocket,
@@ -58,7 +63,7 @@ export class LoneForwarder {
       clusterKey,
       initPid: process.pid,
       bootId: "b",
-      spec: { ...spec, settings: parseSettings(settings), paths: { ...spec.paths, controlSocket } },
+      spec: { ...spec, tls, settings: parseSettings(settings), paths: { ...spec.paths, controlSocket } },
     };
     const socket = bindSocket(listener, { address: "127.0.0.1", port });
     if ("code" in socket) throw new Error(socket.code);
@@ -83,7 +88,9 @@ export class LoneForwarder {
   ): Promise<Extract<FromForwarder, { kind: "routes-applied" }>> {
     this.#revision += 1;
     const revision = this.#revision;
-    const routes = upstreams.map((upstream): UpstreamRoute => ({ ...upstream, availableSinceMs: 0, probed: true, slowStart: false }));
+    const routes = upstreams.map(
+      (upstream): UpstreamRoute => ({ ...upstream, availableSinceMs: 0, probed: this.#probed, slowStart: false }),
+    );
     this.#peer?.send({ kind: "routes", table: { revision, listeners: [], upstreams: routes, affinityCookies: ["sid"] } });
     await this.until(() => this.heard.some((message) => message.kind === "routes-applied" && message.revision === revision));
     const acknowledged = this.heard.find((message) => message.kind === "routes-applied" && message.revision === revision);

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { FromForwarder } from "../../src/model/control.ts";
 import type { Availability } from "../../src/model/routes.ts";
 import { freePort } from "../e2e/cluster.ts";
-import { LoneForwarder, listener } from "./lone-forwarder.ts";
+import { LoneForwarder, type LoneForwarderOptions, listener } from "./lone-forwarder.ts";
 
 export { listener };
 
@@ -24,10 +24,13 @@ export class Stage {
     this.#forwarder = forwarder;
   }
 
-  static async open(settings: Readonly<Record<string, unknown>> = {}): Promise<Stage> {
+  static async open(
+    settings: Readonly<Record<string, unknown>> = {},
+    more: Pick<LoneForwarderOptions, "tls" | "probed"> = {},
+  ): Promise<Stage> {
     const directory = mkdtempSync(join(tmpdir(), "coppice-fwd-"));
     const port = await freePort();
-    return new Stage(directory, port, await LoneForwarder.start({ directory, port, settings }));
+    return new Stage(directory, port, await LoneForwarder.start({ directory, port, settings, ...more }));
   }
 
   get process(): ChildProcess {

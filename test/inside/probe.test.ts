@@ -1,6 +1,7 @@
 /** The probe in real server processes, on every Node that is here: what the server sees, and what it tells. */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
+import { Agent } from "node:http";
 import { test } from "node:test";
 import { runtimes } from "./runtimes.ts";
 import { InsideStage, mark } from "./stage.ts";
@@ -13,10 +14,11 @@ test("the probe is tried on more than one Node", {
 });
 
 /** Says all that a server can see of itself and of a request. */
-const seeing = `(q, r) => r.end(JSON.stringify({ remote: [q.socket.remoteAddress, q.socket.remotePort, q.socket.remoteFamily], headers: q.headers, raw: q.rawHeaders,
+const seeing = `(q, r) => r.end(JSON.stringify({ encrypted: q.socket.encrypted ?? null, remote: [q.socket.remoteAddress, q.socket.remotePort, q.socket.remoteFamily], headers: q.headers, raw: q.rawHeaders,
   address: server.address(), argv: process.argv.slice(1), execArgv: process.execArgv, own: Object.keys(process.env).filter((k) => k.startsWith("COPPICE_BIRTH")) }))`;
 
 interface Seen {
+  readonly encrypted: boolean | null;
   readonly remote: unknown[];
   readonly headers: Record<string, string>;
   readonly raw: string[];
@@ -66,6 +68,17 @@ for (const { path, version } of all) {
   }
 
   const plain = `const server = require("node:http").createServer(${seeing}); server.listen(3000, "127.0.0.1");`;
+
+  withServer("a client that came by TLS is told as one, and the next one that did not, is not", plain, async (stage) => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const seen = [];
+    for (const scheme of [" https", "", " https"]) {
+      const { body } = await stage.ask("/", ["x-coppice-client", `${mark} 203.0.113.9 4567${scheme}`, "Host", "x"], agent);
+      seen.push((JSON.parse(body) as Seen).encrypted);
+    }
+    agent.destroy();
+    assert.deepEqual(seen, [true, null, true]);
+  });
 
   withServer("a header with a wrong mark is hidden and not believed", plain, async (stage) => {
     const { body } = await stage.ask("/", ["X-Coppice-Client", "forged 1.2.3.4 5", "Host", "x"]);

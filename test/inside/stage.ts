@@ -1,7 +1,7 @@
 /** A stage for one real server process with the probe: the test plays init (descriptor 3), the monitor, and the forwarder. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { type IncomingHttpHeaders, request } from "node:http";
+import { type Agent, type IncomingHttpHeaders, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Writable } from "node:stream";
@@ -120,20 +120,18 @@ export class InsideStage {
   async ask(
     path: string,
     headers: readonly string[] = ["x-coppice-client", `${mark} 203.0.113.9 4567`, "Host", "shop.example"],
+    agent: Agent | false = false,
   ): Promise<Answer> {
     const { socketPath } = await this.hear("listening");
     return new Promise((resolve, reject) => {
       // A flat array goes out as it is, in this order.
-      const call = request(
-        { socketPath, path, headers: headers as unknown as NodeJS.Dict<string>, setHost: false, agent: false },
-        (answer) => {
-          let body = "";
-          answer.setEncoding("utf8").on("data", (text: string) => {
-            body += text;
-          });
-          answer.on("end", () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body }));
-        },
-      );
+      const call = request({ socketPath, path, headers: headers as unknown as NodeJS.Dict<string>, setHost: false, agent }, (answer) => {
+        let body = "";
+        answer.setEncoding("utf8").on("data", (text: string) => {
+          body += text;
+        });
+        answer.on("end", () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body }));
+      });
       call.on("error", reject);
       call.end();
     });

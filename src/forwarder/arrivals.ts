@@ -1,0 +1,129 @@
+/**
+ * How a connection becomes one that requests are read from, where more comes first than a request: what a load
+ * balancer says of its client (PROXY protocol), a TLS handshake, HTTP/2 where the client chose it. All of it must
+ * come within the time that a request's head has. Plain connections do not pass through here (public-servers.ts).
+ */
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { Server, TLSSocket } from "node:tls";
+import { readProxyHeader } from "../wire/proxy-protocol.ts";
+import type { Certificates } from "./certificates.ts";
+import type { ClientFacts } from "./headers.ts";
+import { Http2Front } from "./http2-front.ts";
+
+export interface ArrivalOptions {
+  readonly certificates: Certificates;
+  readonly proxyProtocol: boolean;
+  readonly headTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  /** From here on requests are read from it. */
+  readonly serve: (stream: Duplex, facts: ClientFacts) => void;
+}
+
+export class Arrivals {
+  readonly #options: ArrivalOptions;
+  readonly #tls: Server;
+  readonly #http2: Http2Front;
+  readonly #arriving = new Set<Socket>();
+  /** By the client's own address and port: no other connection has them while this one lives. */
+  readonly #known = new Map<string, { readonly socket: Socket; readonly facts: ClientFacts }>();
+
+  constructor(options: ArrivalOptions) {
+    const { certificates, idleTimeoutMs, serve } = options;
+    this.#options = options;
+    this.#http2 = new Http2Front(idleTimeoutMs, (connection, from) => serve(connection, this.#factsOf(from)));
+    this.#tls = certificates.createServer(options.headTimeoutMs);
+    this.#tls.on("secureConnection", (socket) => {
+      socket.on("error", () => socket.destroy());
+      const known = this.#known.get(keyOf(socket));
+      if (known !== undefined) this.#arriving.delete(known.socket);
+      if (socket.alpnProtocol === "h2") this.#http2.accept(socket);
+      else serve(socket, this.#factsOf(socket));
+    });
+    this.#tls.on("tlsClientError", (_error, socket) => socket.destroy());
+  }
+
+  /** Connections that carry no request yet, and those of HTTP/2. */
+  get size(): number {
+    return this.#arriving.size + this.#http2.sessions;
+  }
+
+  take(socket: Socket): void {
+    const { remoteAddress = "-", remotePort = 0 } = socket;
+    const key = keyOf(socket);
+    this.#arriving.add(socket);
+    socket.on("error", () => socket.destroy());
+    socket.on("close", () => {
+      this.#arriving.delete(socket);
+      this.#known.delete(key);
+    });
+    const handshake = (client: { readonly address: string; readonly port: number }) => {
+      this.#known.set(key, { socket, facts: { ...client, encrypted: true } });
+      this.#tls.emit("connection", socket);
+    };
+    if (this.#options.proxyProtocol) readAnnounced(socket, this.#options.headTimeoutMs, handshake);
+    else handshake({ address: remoteAddress, port: remotePort });
+  }
+
+  /** Resolves when none is left. */
+  finish(): Promise<void> {
+    for (const socket of this.#arriving) socket.destroy();
+    return this.#http2.finish();
+  }
+
+  #factsOf(socket: TLSSocket): ClientFacts {
+    return this.#known.get(keyOf(socket))?.facts ?? { address: "-", port: 0, encrypted: true };
+  }
+}
+
+function keyOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
+}
+
+/** Takes the balancer's header off a connection's beginning; what is none ends the connection. */
+function readAnnounced(
+  socket: Socket,
+  timeoutMs: number,
+  then: (client: { readonly address: string; readonly port: number }) => void,
+): void {
+  const announcement = new Announcement(socket, timeoutMs);
+  const read = (chunk: Buffer) => {
+    const rest = announcement.read(chunk);
+    if (rest === null) return;
+    socket.off("data", read);
+    socket.pause();
+    if (rest.length > 0) socket.unshift(rest);
+    then(announcement.client);
+  };
+  socket.on("data", read);
+}
+
+/** The PROXY header of one connection, in as many parts as it comes. */
+export class Announcement {
+  readonly #socket: Socket;
+  readonly #late: NodeJS.Timeout;
+  #bytes: Buffer = Buffer.alloc(0);
+  /** Who it is that the balancer speaks for; the connection's other side until then. */
+  client: { readonly address: string; readonly port: number };
+
+  /** It must be there within `timeoutMs`. */
+  constructor(socket: Socket, timeoutMs: number) {
+    this.#socket = socket;
+    this.#late = setTimeout(() => socket.destroy(), timeoutMs);
+    socket.on("error", () => socket.destroy());
+    socket.on("end", () => socket.destroy());
+    socket.on("close", () => clearTimeout(this.#late));
+    this.client = { address: socket.remoteAddress ?? "-", port: socket.remotePort ?? 0 };
+  }
+
+  /** What follows the header, once it is whole; null before. */
+  read(chunk: Buffer): Buffer | null {
+    this.#bytes = Buffer.concat([this.#bytes, chunk]);
+    const header = readProxyHeader(this.#bytes);
+    if (header === "malformed") this.#socket.destroy();
+    if (typeof header === "string") return null;
+    clearTimeout(this.#late);
+    this.client = header.client ?? this.client;
+    return this.#bytes.subarray(header.length);
+  }
+}

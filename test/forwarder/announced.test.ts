@@ -1,0 +1,70 @@
+/** Who the client is, where others stand in front: the PROXY protocol on plain connections, and proxies that are trusted. */
+import assert from "node:assert/strict";
+import { connect } from "node:net";
+import { test } from "node:test";
+import { clientHeader } from "../../src/forwarder/headers.ts";
+import { Stage } from "./stage.ts";
+
+/** Writes the parts one after the other, each in a packet of its own; resolves to all that came until the end. */
+async function speak(port: number, parts: readonly (string | Buffer)[]): Promise<string> {
+  const socket = connect(port, "127.0.0.1").setNoDelay(true);
+  for (const part of parts) await new Promise<void>((resolve) => socket.write(part, () => setImmediate(resolve)));
+  let heard = "";
+  for await (const chunk of socket.setEncoding("latin1")) heard += String(chunk);
+  return heard;
+}
+
+const get = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+
+test("PROXY protocol: whatever packets it comes in, the node is told the client; without it nobody is served", {
+  timeout: 60_000,
+}, async () => {
+  const stage = await Stage.open({ proxyProtocol: true, headTimeoutMs: 1_000 });
+  try {
+    await stage.instance("web-1.1", (incoming, response) =>
+      response.end(String(incoming.headers[clientHeader]).split(" ").slice(1).join(" ")),
+    );
+    await stage.route({ "web-1.1": "available" });
+    const header = "PROXY TCP4 203.0.113.9 127.0.0.1 4711 80\r\n";
+    for (const parts of [
+      [header + get],
+      [header, get],
+      [...header, get],
+      [header.slice(0, 20), header.slice(20) + get.slice(0, 9), get.slice(9)],
+    ])
+      assert.match(await speak(stage.port, parts), /\r\n\r\n203\.0\.113\.9 4711$/);
+    assert.match(await speak(stage.port, ["PROXY UNKNOWN\r\n", get]), /\r\n\r\n127\.0\.0\.1 \d+$/);
+    const pipelined = await speak(stage.port, [`${header}GET / HTTP/1.1\r\nHost: x\r\n\r\n${get}`]);
+    assert.equal(pipelined.match(/203\.0\.113\.9 4711/g)?.length, 2);
+    assert.equal(await speak(stage.port, [get]), "");
+    assert.equal(await speak(stage.port, ["PROXY TCP4 203.0.113.9"]), "", "a header that does not come whole in time");
+    await stage.until(() => stage.heard.findLast((one) => one.kind === "traffic")?.connections === 0);
+  } finally {
+    await stage.close();
+  }
+});
+
+test("X-Forwarded-*: of a trusted proxy gone on with, also when the request is sent again; of others dropped", {
+  timeout: 60_000,
+}, async () => {
+  for (const trusted of [true, false]) {
+    const stage = await Stage.open({ trustProxy: trusted ? "127.0.0.1" : "10.0.0.0/8,::1" }, { probed: false });
+    try {
+      await stage.instance("web-1.1", (incoming) => incoming.socket.destroy());
+      await stage.instance("web-2.1", (incoming, response) => response.end(JSON.stringify(incoming.headers)));
+      await stage.route({ "web-1.1": "available", "web-2.1": "available" });
+      const said =
+        "X-Forwarded-For: 198.51.100.1\r\nX-Forwarded-For: 10.1.1.1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Port: 8443\r\nX_Forwarded_Host: evil\r\n";
+      for (let count = 0; count < 12; count += 1) {
+        const heard = await speak(stage.port, [`GET / HTTP/1.1\r\nHost: shop\r\n${said}Connection: close\r\n\r\n`]);
+        const seen = JSON.parse(heard.slice(heard.indexOf("{"))) as Record<string, string>;
+        assert.equal(seen["x-forwarded-for"], trusted ? "198.51.100.1, 10.1.1.1, 127.0.0.1" : "127.0.0.1");
+        assert.equal(seen["x-forwarded-proto"], trusted ? "https" : "http");
+        assert.equal(seen["x-forwarded-port"], trusted ? "8443" : undefined);
+        assert.equal(seen["x-forwarded-host"], "shop");
+      }
+    } finally {
+      await stage.close();
+    }
+  }
+});
