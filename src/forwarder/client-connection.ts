@@ -11,7 +11,7 @@ import type { Duplex } from "node:stream";
 import type { ListenerId } from "../model/node.ts";
 import { BodyReader, badBody } from "../wire/body.ts";
 import { needMore, whole } from "../wire/head.ts";
-import { RequestHead } from "../wire/request-head.ts";
+import { overlong, RequestHead } from "../wire/request-head.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { Exchange } from "./exchange.ts";
 import type { ClientFacts } from "./headers.ts";
@@ -210,7 +210,7 @@ export class ClientConnection {
         this.deadlineMs = this.#context.nowMs + headTimeoutMs;
       }
     } else if (verdict > whole) this.refuse(refusalOf(verdict));
-    else this.refuse(refusalOf(source.indexOf(lineFeed, from) < 0 ? 414 : 431));
+    else this.refuse(refusalOf(overlong(source.subarray(0, to), from, headBytesMax)));
   }
 
   #readOn(partial: Buffer, bytes: Buffer, length: number): void {

@@ -153,7 +153,7 @@ export abstract class Head {
     this.#transferEncodings += 1;
     if (this.#transferEncodings > 1) this.fault = 400;
     else if (isWord(bytes, from, to, chunkedWord)) this.chunked = true;
-    else this.fault = 501;
+    else this.fault = from === to ? 400 : 501;
   }
 
   #noteConnection(bytes: Uint8Array, from: number, to: number): void {

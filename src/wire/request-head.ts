@@ -26,6 +26,12 @@ function bytesOf(text: string): Uint8Array {
   return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
 }
 
+/** The status for a head of more than `bytesMax`: it is the target that is too long, or the fields. */
+export function overlong(bytes: Uint8Array, from: number, bytesMax: number): 414 | 431 {
+  const lineEnd = bytes.indexOf(lf, from);
+  return lineEnd < 0 || lineEnd - from > bytesMax ? 414 : 431;
+}
+
 export class RequestHead extends Head {
   method = "GET";
   targetAt = 0;

@@ -84,12 +84,12 @@ export class LoneForwarder {
 
   /** Sends the whole table; resolves when it was acknowledged, to that message. */
   async route(
-    upstreams: readonly Pick<UpstreamRoute, "id" | "availability" | "sockets">[],
+    upstreams: readonly (Pick<UpstreamRoute, "id" | "availability" | "sockets"> & Partial<UpstreamRoute>)[],
   ): Promise<Extract<FromForwarder, { kind: "routes-applied" }>> {
     this.#revision += 1;
     const revision = this.#revision;
     const routes = upstreams.map(
-      (upstream): UpstreamRoute => ({ ...upstream, availableSinceMs: 0, probed: this.#probed, slowStart: false }),
+      (upstream): UpstreamRoute => ({ availableSinceMs: 0, probed: this.#probed, slowStart: false, ...upstream }),
     );
     this.#peer?.send({ kind: "routes", table: { revision, listeners: [], upstreams: routes, affinityCookies: ["sid"] } });
     await this.until(() => this.heard.some((message) => message.kind === "routes-applied" && message.revision === revision));

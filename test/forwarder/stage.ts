@@ -2,6 +2,7 @@
 import type { ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer as createNetServer, type Server as NetServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { FromForwarder } from "../../src/model/control.ts";
@@ -16,6 +17,8 @@ export class Stage {
   readonly port: number;
   readonly #forwarder: LoneForwarder;
   readonly #servers = new Map<string, Server>();
+  readonly #rawServers: NetServer[] = [];
+  readonly #sockets = new Set<Socket>();
   readonly #states = new Map<string, Availability>();
 
   private constructor(directory: string, port: number, forwarder: LoneForwarder) {
@@ -50,6 +53,26 @@ export class Stage {
     return server;
   }
 
+  /** An instance that speaks bytes: `onConnection` gets each connection as it comes; `unread`: nothing is read before it says so. */
+  async rawInstance(
+    id: string,
+    onConnection: (socket: Socket) => void,
+    { port, unread = false }: { readonly port?: number; readonly unread?: boolean } = {},
+  ): Promise<void> {
+    const server = createNetServer({ allowHalfOpen: true, pauseOnConnect: unread }, (socket) => {
+      this.#sockets.add(socket);
+      socket.on("error", () => {});
+      onConnection(socket);
+    });
+    this.#rawServers.push(server);
+    await new Promise<void>((resolve) => server.listen(port ?? this.socketOf(id), () => resolve()));
+  }
+
+  /** Sends a table with these upstreams alone; resolves when it was acknowledged. */
+  async routeTo(...upstreams: Parameters<LoneForwarder["route"]>[0]): Promise<void> {
+    await this.#forwarder.route(upstreams);
+  }
+
   socketOf(id: string): string {
     return join(this.directory, `${id}.sock`);
   }
@@ -80,6 +103,8 @@ export class Stage {
       server.close();
       server.closeAllConnections();
     }
+    for (const server of this.#rawServers) server.close();
+    for (const socket of this.#sockets) socket.destroy();
     rmSync(this.directory, { recursive: true });
   }
 }

@@ -200,3 +200,45 @@ test("cookies: the first known name wins, a name inside another's value or name 
   assert.equal(cookieValue("b=2; a=1", ["a", "b"]), "1");
   assert.equal(cookieValue("", ["a"]), null);
 });
+
+test("ejection: after three failures in a row an upstream is set aside for a while, longer each time, unless there is no other", () => {
+  const upstreams = newTable();
+  upstreams.apply(table(1, [route("web-1.1"), route("web-2.1")]));
+  const [bad, good] = upstreams.all();
+  assert.ok(bad !== undefined && good !== undefined);
+  const chosenAt = (nowMs: number) => new Set(Array.from({ length: 50 }, () => upstreams.choose(ask(null, nowMs))?.id)).size;
+  const failThrice = (nowMs: number) => {
+    for (let count = 0; count < 3; count += 1) upstreams.failed(bad, nowMs);
+  };
+  upstreams.failed(bad, 0);
+  upstreams.failed(bad, 0);
+  assert.equal(chosenAt(0), 2);
+  upstreams.failed(bad, 0);
+  assert.equal(chosenAt(1), 1);
+  // Those that fail with it count for nothing more.
+  failThrice(1);
+  assert.equal(chosenAt(499), 1);
+  assert.equal(chosenAt(500), 2);
+  upstreams.failed(bad, 600);
+  assert.equal(chosenAt(1_599), 1, "twice as long");
+  assert.equal(chosenAt(1_600), 2);
+  for (let count = 0; count < 3; count += 1) upstreams.failed(good, 1_600);
+  upstreams.failed(bad, 1_600);
+  assert.notEqual(upstreams.choose(ask(null, 1_601)), null, "all have failed: better one of them than none");
+  upstreams.succeeded(bad);
+  assert.equal(upstreams.choose(ask(null, 1_601))?.id, bad.id);
+});
+
+test("limit: an upstream that is full gets no more, whoever's session it is; all full: nobody", () => {
+  const upstreams = new UpstreamTable({ slowStartMs: 0, concurrencyMax: 1, random: seededRandom(1), onDrained: () => {} });
+  upstreams.apply(table(1, [route("web-1.1"), route("web-2.1")]));
+  const first = upstreams.choose(ask("session"));
+  assert.ok(first !== null);
+  upstreams.begin(first, false);
+  const second = upstreams.choose(ask("session"));
+  assert.ok(second !== null && second !== first);
+  upstreams.begin(second, false);
+  assert.equal(upstreams.choose(ask("session")), null);
+  upstreams.end(first, false);
+  assert.equal(upstreams.choose(ask(null)), first);
+});

@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { AnswerHead } from "../../src/wire/answer-head.ts";
 import { BodyReader, badBody } from "../../src/wire/body.ts";
 import { framing, needMore, whole } from "../../src/wire/head.ts";
-import { RequestHead } from "../../src/wire/request-head.ts";
+import { overlong, RequestHead } from "../../src/wire/request-head.ts";
 
 export interface Message {
   /** `GET /x` or `200`. */
@@ -91,7 +91,8 @@ function frame(bytes: Buffer, cuts: readonly number[], head: RequestHead | Answe
         if (at >= to) break;
         const verdict = kind.read(source, at, to);
         if (verdict === needMore && to - at <= headBytesMax) break;
-        if (verdict !== whole || head.end - head.start > headBytesMax) return { messages, refused: verdict <= whole ? 431 : verdict };
+        if (verdict !== whole || head.end - head.start > headBytesMax)
+          return { messages, refused: verdict <= whole ? overlong(source, at, headBytesMax) : verdict };
         const fields = linesOf(source.toString("latin1", head.fieldsAt, head.fieldsEnd));
         forwarded.push(withoutCuts(source, head));
         bodyFrom = forwarded.length;
