@@ -35,6 +35,9 @@ function describe(status: ClusterStatus, nowMs: number): string {
     if (node.report?.verdict === "aging" || node.report?.verdict === "attention")
       lines.push(`${node.name}: ${node.report.reasons.join("; ")}`);
   }
+  const advice = status.notices.filter(({ level }) => level === "advice");
+  if (advice.length > 0)
+    lines.push("", "to mend in the application (docs/start-up-check.md):", ...advice.map(({ code, text }) => `  ${code}: ${text}`));
   return `${lines.join("\n")}\n`;
 }
 

@@ -19,6 +19,8 @@ import { AgingWatch } from "./aging-watch.ts";
 import { Engine } from "./engine.ts";
 import { EventLog } from "./event-log.ts";
 import { Journal } from "./journal.ts";
+import { Notices } from "./notices.ts";
+import { onlyOneCanHave } from "./only-one.ts";
 import { Peers } from "./peers.ts";
 import { PortWatch } from "./port-watch.ts";
 import { clusterStatus } from "./status.ts";
@@ -36,13 +38,14 @@ export class Daemon {
   readonly #regenerator: Regenerator;
   #admin: FastifyInstance | null = null;
   #requests = 0;
-  readonly #noticesTold = new Set<string>();
+  readonly #notices: Notices;
 
   constructor(welcome: Welcome) {
     const { spec, clusterKey } = welcome;
     const { settings, paths, memory } = spec;
     this.#welcome = welcome;
     this.#events = new EventLog(paths.eventsFile);
+    this.#notices = new Notices(this.#events.since(0));
     this.#regenerator = processRegenerator(tellInit);
     this.#engine = new Engine(new Journal<MonitorState>(paths.journalFile), (effect, nowMs) => this.#perform(effect, nowMs));
     this.#watch = new AgingWatch({
@@ -75,7 +78,11 @@ export class Daemon {
         for (const upstream of upstreams) this.#watch.traffic(upstream.id, upstream);
         this.#watchRelease();
       },
-      onNotice: (peer, level, code, text) => this.#notice(peer, level, code, text),
+      onNotice: (peer, notice) => this.#tellNotice(this.#notices.hear(peer, notice)),
+      onFingerprint: (instance, name, value) => {
+        const release = this.#engine.state.instances.find(({ id }) => id === instance)?.release ?? "";
+        this.#tellNotice(this.#notices.compare(instance, release, name, value));
+      },
     });
   }
 
@@ -98,6 +105,7 @@ export class Daemon {
           state: this.#engine.state,
           peers: this.#peers,
           watch: this.#watch,
+          notices: this.#notices.standing,
           monitorStartedAtMs: this.#startedAtMs,
         }),
       regenerate: (nodes) => {
@@ -125,7 +133,7 @@ export class Daemon {
     if (port === null) return;
     this.#engine.accept({ kind: "instance-listening", instance, at: { address: null, port }, socketPath });
     const text = "the nodes have no probe (no Node process of theirs listens): they are watched from outside, and keep their own sessions";
-    this.#notice(instance, "info", "no-probe", text);
+    this.#tellNotice(this.#notices.hear(instance, { level: "info", code: "no-probe", text }));
   }
 
   #nextRequest(): string {
@@ -178,6 +186,8 @@ export class Daemon {
         this.#watch.end(message.instance);
         this.#stuck.end(message.instance);
         this.#ports.end(message.instance);
+        this.#notices.ended(message.instance);
+        this.#adviseOnlyOne(message.tail);
         this.#engine.accept({ ...message, kind: "instance-exited" });
         break;
       case "roster":
@@ -231,7 +241,7 @@ export class Daemon {
         if (effect.event.kind === "node-failed") this.#tellHealth();
         break;
       case "give-up":
-        process.stderr.write(`${effect.reason}\n`);
+        process.stderr.write(`${[effect.reason, ...this.#notices.advice.map((text) => `    ${text}.`)].join("\n")}\n`);
         tellInit({ kind: "shut-down", reason: "cannot go on", exitCode: effect.exitCode });
         break;
     }
@@ -249,12 +259,18 @@ export class Daemon {
     process.stdout.write(`${event.text}\n`);
   }
 
-  /** What is only for information, every instance would say again: once is enough. */
-  #notice(peer: string, level: string, code: string, text: string): void {
-    if (level === "info" && this.#noticesTold.has(code)) return;
-    this.#noticesTold.add(code);
-    const subject = level === "info" ? {} : { instance: peer };
-    this.#event({ kind: "notice", ...subject, text: level === "info" ? text : `${peer}: ${text}`, facts: { level, code } });
+  /** Several nodes, and one of them died for want of what another one has. */
+  #adviseOnlyOne(tail: readonly string[]): void {
+    const { spec, releases, release } = this.#engine.state;
+    const isSaid = this.#notices.standing.some(({ code }) => code === "https-inside" || code === "node-cluster");
+    if (spec === null || isSaid || this.#engine.state.nodes.length < 2) return;
+    const kind = releases.find(({ id }) => id === release)?.kind ?? spec.release.kind;
+    const notice = onlyOneCanHave(tail, { kind, port: spec.port });
+    if (notice !== null) this.#tellNotice(this.#notices.tellOnce(notice));
+  }
+
+  #tellNotice(event: EventDraft | null): void {
+    if (event !== null) this.#event(event);
   }
 
   /** Exits from here on are init's doing: the core hears of nothing more. */

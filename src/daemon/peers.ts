@@ -9,6 +9,7 @@ import type { InstanceId } from "../model/node.ts";
 import type { RouteTable, UpstreamTraffic } from "../model/routes.ts";
 import type { Sample } from "../model/sample.ts";
 import type { Fact } from "./engine.ts";
+import type { Notice } from "./notices.ts";
 
 export interface ForwarderView {
   readonly id: string;
@@ -32,7 +33,8 @@ export interface PeersOptions {
   readonly onInstance: (instance: InstanceId, pid: number) => void;
   readonly onSample: (instance: InstanceId, sample: Sample) => void;
   readonly onTraffic: (upstreams: readonly UpstreamTraffic[]) => void;
-  readonly onNotice: (peer: string, level: string, code: string, text: string) => void;
+  readonly onNotice: (peer: string, notice: Notice) => void;
+  readonly onFingerprint: (instance: InstanceId, name: string, value: string) => void;
 }
 
 export class Peers {
@@ -132,12 +134,11 @@ export class Peers {
         break;
       }
       case "listen-failed":
-        this.#options.onNotice(
-          forwarder,
-          "warning",
-          "listen-failed",
-          `${forwarder} cannot listen on port ${message.at.port}: ${message.code}`,
-        );
+        this.#options.onNotice(forwarder, {
+          level: "warning",
+          code: "listen-failed",
+          text: `it cannot listen on port ${message.at.port}: ${message.code}`,
+        });
         break;
     }
   }
@@ -177,7 +178,10 @@ export class Peers {
         accept({ kind: "affinity-cookie", name: message.name });
         break;
       case "notice":
-        this.#options.onNotice(instance, message.level, message.code, message.text);
+        this.#options.onNotice(instance, message);
+        break;
+      case "fingerprint":
+        this.#options.onFingerprint(instance, message.name, message.value);
         break;
     }
   }

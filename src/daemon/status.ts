@@ -12,10 +12,11 @@ export interface StatusSources {
   readonly state: MonitorState;
   readonly peers: Peers;
   readonly watch: AgingWatch;
+  readonly notices: ClusterStatus["notices"];
   readonly monitorStartedAtMs: number;
 }
 
-export function clusterStatus({ welcome, state, peers, watch, monitorStartedAtMs }: StatusSources): ClusterStatus {
+export function clusterStatus({ welcome, state, peers, watch, notices, monitorStartedAtMs }: StatusSources): ClusterStatus {
   const forwarders = [...peers.forwarders.values()];
   const nodes = nodeStates(state).map((node): NodeStatus => {
     const traffic = forwarders.flatMap(({ upstreams }) => upstreams.filter(({ id }) => id === node.instance));
@@ -46,6 +47,7 @@ export function clusterStatus({ welcome, state, peers, watch, monitorStartedAtMs
     nodes,
     release: runningRelease(state, welcome),
     reloadingTo: state.rollout?.release ?? null,
+    notices,
     regenerations: regenerationCounts(state),
     halted: halted(state),
   };

@@ -5,7 +5,7 @@
  * everything: each child sees its end of the channel close.
  */
 import { randomBytes } from "node:crypto";
-import { markFor, tokenFor } from "../link/token.ts";
+import { fingerprintKeyFor, markFor, tokenFor } from "../link/token.ts";
 import type { ClusterSpec, FromInit, InstanceBirth, ToInit, Welcome } from "../model/birth.ts";
 import { controlProtocol } from "../model/control.ts";
 import type { InstanceId, ListenAddress } from "../model/node.ts";
@@ -203,6 +203,7 @@ export class Init {
       generation: order.generation,
       token: tokenFor(this.#clusterKey, "instance", order.instance),
       mark: markFor(this.#clusterKey, order.instance),
+      fingerprintKey: fingerprintKeyFor(this.#clusterKey),
       controlSocket: paths.controlSocket,
       storeSocket: paths.storeSocket,
       givenPort: port === null || this.#spec.port === null ? null : { own: port, public: this.#spec.port },

@@ -5,7 +5,8 @@
 import type { Readable } from "node:stream";
 import type { Log, LogStream } from "./log.ts";
 
-const tailLinesMax = 20;
+/** As much as Node prints of an error that nobody caught, its first line included. */
+const tailLinesMax = 40;
 /** A line without an end is cut here, so that a process that prints no newline cannot eat init's memory. */
 const lineCharactersMax = 64 * 1024;
 

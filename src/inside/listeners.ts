@@ -5,6 +5,7 @@
  * The seam is `net.Server.prototype._listen2`, where all forms of `listen` meet with plain arguments
  * (the same on Node 18 to 26). Port 0, paths, descriptors and cluster workers are left alone.
  */
+import cluster from "node:cluster";
 import { Server as HttpServer } from "node:http";
 import { type AddressInfo, isIPv6, Server as NetServer } from "node:net";
 import { networkInterfaces } from "node:os";
@@ -59,7 +60,7 @@ export function moveListeners(begun: (listens: boolean) => MoveOptions | null): 
     const options = begun(true);
     if (options === null) return listenAsAsked();
     if (!isPlainHttp(this)) {
-      options.onNotice("not-http", `port ${port} is not plain HTTP: it is left to the server itself and is not shared between nodes`);
+      options.onNotice(...whyNotMoved(this, port));
       return listenAsAsked();
     }
     const key = `${address ?? "*"}|${port}`;
@@ -83,6 +84,24 @@ export function moveListeners(begun: (listens: boolean) => MoveOptions | null): 
 
 function isPlainHttp(server: NetServer): boolean {
   return server instanceof HttpServer; // https and http2 servers are TLS or net servers, not these
+}
+
+/** Code and text of what its author can do. */
+function whyNotMoved(server: NetServer, port: number): [string, string] {
+  if (cluster.isPrimary && Object.keys(cluster.workers ?? {}).length > 0)
+    return [
+      "node-cluster",
+      `port ${port} is served by workers of node:cluster, which Coppice cannot share, drain or regenerate. It does what the primary process does: let the server listen itself, without workers, and say how many there are to be with -n`,
+    ];
+  if ("setSecureContext" in server)
+    return [
+      "https-inside",
+      `port ${port} is HTTPS inside the application, which Coppice cannot read, and so not share between nodes. Let the application listen with plain HTTP, and end TLS in front of it`,
+    ];
+  return [
+    "not-http",
+    `port ${port} is not HTTP: it is left to the server itself, and one process alone can have it. With more than one node give each its own (COPPICE_NODE_INDEX says which it is); one node (-n 1) is regenerated in place`,
+  ];
 }
 
 /** What `server.address()` would have answered. */

@@ -10,6 +10,7 @@ import type { InstanceBirth } from "../model/birth.ts";
 import { type MoveOptions, moveListeners } from "./listeners.ts";
 import { Probe } from "./probe.ts";
 import { Sessions } from "./session/install.ts";
+import { StartUpCheck } from "./start-up/check.ts";
 import { claim, forgetWrapping, passOn } from "./wrapped.ts";
 
 const birthLineBytesMax = 64 * 1024;
@@ -43,11 +44,12 @@ function waitForListen(fd: number, path: string): void {
 function install(born: () => InstanceBirth | null, atOnce: boolean): void {
   try {
     const sessions = new Sessions();
+    const check = new StartUpCheck();
     let options: MoveOptions | null | undefined;
     const begun = (listens: boolean) => {
       if (options === undefined && listens) {
         const birth = born();
-        options = birth === null ? null : new Probe(birth, sessions).begin();
+        options = birth === null ? null : new Probe(birth, sessions, check).begin();
       }
       return options ?? null;
     };

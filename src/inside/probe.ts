@@ -12,6 +12,7 @@ import { Indicators } from "./indicators.ts";
 import type { MovedListener, MoveOptions } from "./listeners.ts";
 import { Requests } from "./requests.ts";
 import type { Sessions } from "./session/install.ts";
+import type { StartUpCheck } from "./start-up/check.ts";
 
 const standingMax = 50;
 
@@ -22,12 +23,14 @@ export class Probe {
   readonly #standing: FromInstance[] = [];
   readonly #requests: Requests;
   readonly #sessions: Sessions;
+  readonly #check: StartUpCheck;
   #link: Link | null = null;
   #indicators: Indicators | null = null;
 
-  constructor(birth: InstanceBirth, sessions: Sessions) {
+  constructor(birth: InstanceBirth, sessions: Sessions, check: StartUpCheck) {
     this.#birth = birth;
     this.#sessions = sessions;
+    this.#check = check;
     this.#requests = new Requests({
       mark: birth.mark,
       quietMs: birth.quietMs,
@@ -39,6 +42,7 @@ export class Probe {
   begin(): MoveOptions {
     const { instance, token, controlSocket } = this.#birth;
     this.#sessions.begin(this.#birth, (message) => this.#say(message));
+    this.#check.begin(this.#birth, (message) => this.#say(message));
     this.#link = new Link({
       path: controlSocket,
       hello: { kind: "hello", protocol: controlProtocol, role: "instance", id: instance, token, pid: process.pid },
@@ -54,12 +58,13 @@ export class Probe {
         this.#listeners.set(listener.socketPath, listener);
         this.#tell({ kind: "listening", ...listener });
         this.#startSampling();
+        this.#check.listening();
       },
       onClosed: (listener) => {
         this.#listeners.delete(listener.socketPath);
         this.#tell({ kind: "listener-closed", at: listener.at });
       },
-      onNotice: (code, text) => this.#say({ kind: "notice", level: "warning", code, text }),
+      onNotice: (code, text) => this.#say({ kind: "notice", level: "advice", code, text }),
     };
   }
 
@@ -92,7 +97,7 @@ export class Probe {
       case "hand-off":
         this.#sessions.flush().then(
           ({ writes, checksum }) => this.#tell({ kind: "handed-off", writes, checksum }),
-          (error: unknown) => this.#say({ kind: "notice", level: "warning", code: "hand-off-failed", text: String(error) }),
+          (error: unknown) => this.#tell({ kind: "notice", level: "warning", code: "hand-off-failed", text: String(error) }),
         );
         break;
       case "take-evidence":

@@ -16,6 +16,11 @@ export function markFor(clusterKey: string, instance: InstanceId): string {
   return createHmac("sha256", clusterKey).update(`mark:${instance}`).digest("hex").slice(0, 32);
 }
 
+/** The same for all instances of a cluster. */
+export function fingerprintKeyFor(clusterKey: string): string {
+  return createHmac("sha256", clusterKey).update("fingerprint").digest("hex");
+}
+
 /** Compares in constant time. */
 export function tokenIsRight(clusterKey: string, role: PeerRole, id: string, token: string): boolean {
   const expected = Buffer.from(tokenFor(clusterKey, role, id));

@@ -2,6 +2,8 @@
  * The admin API: HTTP with JSON over the cluster's private admin socket. One declaration of its routes
  * and shapes for the daemon that serves it and the command line that calls it.
  */
+
+import type { NoticeLevel } from "./control.ts";
 import type { ClusterEvent } from "./events.ts";
 import type { InstanceId, NodeName, Release } from "./node.ts";
 import type { AgingReport } from "./report.ts";
@@ -57,6 +59,8 @@ export interface ClusterStatus {
   readonly release: Pick<Release, "id" | "workingDirectory" | "script" | "asTyped">;
   /** The release that a reload is bringing, null else. */
   readonly reloadingTo: string | null;
+  /** What the instances that live now say of the application (`info` and `advice`). */
+  readonly notices: readonly { readonly level: NoticeLevel; readonly code: string; readonly text: string }[];
   /** Regenerations that ended in this life of the cluster. */
   readonly regenerations: { readonly succeeded: number; readonly failed: number };
   /** Set when automatic regenerations were stopped after `maxConsecutiveFailures`. */

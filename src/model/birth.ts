@@ -18,6 +18,8 @@ export interface InstanceBirth {
   readonly token: string;
   /** What the private header must carry for the probe to believe it: known to the forwarders and this instance. */
   readonly mark: string;
+  /** Under it the secrets of the application are compared between instances, without being told; hex. */
+  readonly fingerprintKey: string;
   readonly controlSocket: string;
   readonly storeSocket: string;
   /** The port that this instance was given in `PORT`, and the one that it stands for; null: the server has its own. */

@@ -69,8 +69,15 @@ export type FromInstance =
   | { readonly kind: "evidence"; readonly evidence: Readonly<Record<string, unknown>> }
   /** The name of the cookie in which the application keeps its session identifier. */
   | { readonly kind: "affinity-cookie"; readonly name: string }
-  /** Something that the operator should know: the store was replaced, a listener could not be moved ... */
-  | { readonly kind: "notice"; readonly level: "info" | "warning"; readonly code: string; readonly text: string };
+  | { readonly kind: "notice"; readonly level: NoticeLevel; readonly code: string; readonly text: string }
+  /** Of a secret that the application was set up with: which one, and its HMAC under the cluster's `fingerprintKey`. */
+  | { readonly kind: "fingerprint"; readonly name: string; readonly value: string };
+
+/**
+ * Something that the operator should know. `info` and `advice` are of the application, so of all nodes alike: what
+ * Coppice did for it, and what its author should mend. A `warning` is of one instance, at one time.
+ */
+export type NoticeLevel = "info" | "advice" | "warning";
 
 // ---- monitor → replicator
 export type ToReplicator =

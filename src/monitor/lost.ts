@@ -12,7 +12,7 @@ import { countFailure, end, fail, succeed } from "./outcome.ts";
 import type { NodeRecord, Regeneration } from "./state.ts";
 
 /** What an application says that finds its port, file or lock taken: by its own older instance, most likely. */
-const takenPattern =
+export const takenPattern =
   /\b(?:EADDRINUSE|EBUSY|EEXIST|EAGAIN|ELOCKED|SQLITE_BUSY|EWOULDBLOCK)\b|is locked|already in use|already running|lock file/i;
 
 /** The replacement died or never came. */

@@ -41,6 +41,7 @@ export class InsideStage {
       generation: 1,
       token: tokenFor(clusterKey, "instance", "web-1.1"),
       mark,
+      fingerprintKey: "f1",
       controlSocket: join(this.directory, "c"),
       storeSocket: join(this.directory, "s"),
       givenPort: null,

@@ -57,6 +57,7 @@ export class ReplicatorStage {
       sampleIntervalMs: 1_000,
       quietMs: 100,
       sessionStoreTimeoutMs: timeoutMs,
+      fingerprintKey: "f1",
       replaceSessionStore: true,
     };
     return new StoreClient(() => birth);

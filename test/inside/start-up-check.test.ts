@@ -1,0 +1,79 @@
+/** The start-up check in real server processes, on every Node that is here: what it names, and what it leaves alone. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { FromInstance } from "../../src/model/control.ts";
+import { runtimes } from "./runtimes.ts";
+import { InsideStage } from "./stage.ts";
+
+interface Found {
+  readonly advice: string[];
+  readonly info: string[];
+  readonly fingerprints: Record<string, string>;
+}
+
+function found(heard: readonly FromInstance[]): Found {
+  const notices = heard.filter((message) => message.kind === "notice");
+  const codes = (level: string) => notices.filter((notice) => notice.level === level).map(({ code }) => code);
+  const fingerprints = heard.filter((message) => message.kind === "fingerprint").map(({ name, value }) => [name, value] as const);
+  return { advice: codes("advice").toSorted(), info: codes("info").toSorted(), fingerprints: Object.fromEntries(fingerprints) };
+}
+
+/** Of one process that ran this code, after it listened and answered. */
+async function check(nodePath: string, kind: "commonjs" | "module", code: string): Promise<Found> {
+  const stage = new InsideStage(nodePath, code, kind);
+  await stage.listen();
+  try {
+    await stage.ask("/");
+    await stage.hear("sample", ({ sample }) => (sample.requestsTotal ?? 0) > 0);
+    return found(stage.heard);
+  } finally {
+    await stage.close();
+  }
+}
+
+const load = (kind: "commonjs" | "module", name: string, from: string) =>
+  kind === "commonjs" ? `const ${name} = require("${from}");` : `import ${name === "io" ? "* as io" : name} from "${from}";`;
+
+const application = (kind: "commonjs" | "module", setUp: string) =>
+  `${load(kind, "express", "express")} ${load(kind, "session", "express-session")} ${load(kind, "limiter", "express-rate-limit")}
+   ${load(kind, "crypto", "node:crypto")} ${load(kind, "http", "node:http")} ${load(kind, "io", "socket.io")}
+   const app = express(); const server = http.createServer(app); ${setUp}
+   app.get("/", (q, r) => r.send("here")); server.listen(3000);`;
+
+const sound = `app.use(session({ secret: ["new", "old"], resave: false, saveUninitialized: false }));
+  new io.Server(server, { transports: ["websocket"], adapter: class Shared { constructor(nsp) { this.nsp = nsp; } init() {} close() {} } });`;
+const unsound = `app.use(session({ secret: crypto.randomBytes(20).toString("hex"), resave: false, saveUninitialized: false }));
+  app.use(limiter({ windowMs: 1000, limit: 100 })); new io.Server(server);`;
+
+for (const { path, version } of runtimes()) {
+  for (const kind of ["commonjs", "module"] as const) {
+    test(`Node ${version}, ${kind}: what breaks with several processes is named, each thing once`, { timeout: 30_000 }, async () => {
+      const [one, other] = [await check(path, kind, application(kind, unsound)), await check(path, kind, application(kind, unsound))];
+      assert.deepEqual(one.advice, ["rate-limit-in-memory", "socket-io-polling", "socket-io-rooms"]);
+      assert.deepEqual(Object.keys(one.fingerprints), ["express-session"]);
+      assert.notEqual(one.fingerprints["express-session"], other.fingerprints["express-session"]);
+    });
+
+    test(`Node ${version}, ${kind}: a sound application is left alone, and its secret is not told`, { timeout: 30_000 }, async () => {
+      const [one, other] = [await check(path, kind, application(kind, sound)), await check(path, kind, application(kind, sound))];
+      assert.deepEqual(one.advice, []);
+      assert.deepEqual(one.fingerprints, other.fingerprints);
+      assert.match(one.fingerprints["express-session"] ?? "", /^[0-9a-f]{64}$/);
+    });
+  }
+
+  test(`Node ${version}: stores of the application's own: one in memory is named, another only mentioned`, {
+    timeout: 30_000,
+  }, async () => {
+    const withStore = (name: string) =>
+      application(
+        "commonjs",
+        `class ${name} extends session.Store { get(id, done) { done(); } set(id, data, done) { done(); } }
+        app.use(session({ secret: "s", store: new ${name}(), resave: false, saveUninitialized: false }));`,
+      );
+    const memory = await check(path, "commonjs", withStore("CheckedMemoryStore"));
+    assert.deepEqual([memory.advice, memory.info.includes("session-store-own")], [["session-store-in-process"], false]);
+    const redis = await check(path, "commonjs", withStore("RedisStore"));
+    assert.deepEqual([redis.advice, redis.info.includes("session-store-own")], [[], true]);
+  });
+}
