@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { killAtRandom } from "./kill.ts";
+import { keepLedger } from "./ledger.ts";
 import { reloadOnAndOn } from "./reload.ts";
 import { median, soak } from "./soak.ts";
 
@@ -20,6 +21,24 @@ test("each kind of process killed at random moments of regenerations: clients no
   assert.ok(regenerations > 3, `${regenerations} regenerations`);
   assert.deepEqual(stopped, clean);
   t.diagnostic(`failed as expected: ${JSON.stringify(expected)}; p99.9 ${p999Ms.toFixed(0)} ms, longest ${longestMs.toFixed(0)} ms`);
+});
+
+test("a ledger of what was executed: regenerated, nothing fails and nothing is executed twice; killed, only POSTs that were in process there", {
+  timeout: 300_000,
+}, async (t) => {
+  const calm = await keepLedger({ requests: 10_000, regenerations: 6, kills: 0 });
+  assert.deepEqual([calm.failures, calm.twice, calm.missing, calm.emptyCordons], [[], [], [], 0]);
+  assert.deepEqual(calm.stopped, clean);
+  const killed = await keepLedger({ requests: 5_000, regenerations: 0, kills: 3 });
+  assert.deepEqual([killed.twice, killed.missing], [[], []]);
+  assert.deepEqual(
+    killed.failures.filter(({ method, what }) => method === "GET" || !what.startsWith("502 ")),
+    [],
+  );
+  // One connection has one request in process.
+  assert.ok(killed.failures.length <= 3 * 64, `${killed.failures.length} POSTs`);
+  assert.deepEqual(killed.stopped, clean);
+  t.diagnostic(`${calm.requests} requests, longest ${calm.longestMs.toFixed(0)} ms; with kills ${killed.failures.length} POSTs got a 502`);
 });
 
 test("deploys there and back under load: nothing fails, nobody goes back; a broken one is rolled back and nobody notices", {
