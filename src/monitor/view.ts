@@ -61,13 +61,9 @@ export function progress(state: MonitorState, request: string): RegenerationProg
   return { id: request, done, reload, nodes };
 }
 
-function kindOf({ mode, phase, inFlightAtCordon, old }: Regeneration): RegenerationProgress["nodes"][number]["kind"] {
+function kindOf({ mode, outcome, inFlightAtCordon }: Regeneration): RegenerationProgress["nodes"][number]["kind"] {
   if (mode === "retire") return "retired";
-  return phase === "probation" || phase === "verified" || old === null
-    ? inFlightAtCordon === null
-      ? "started"
-      : "regenerated"
-    : "regenerated";
+  return outcome === "succeeded" && inFlightAtCordon === null ? "started" : "regenerated"; // nobody was cordoned for it
 }
 
 function findRegeneration(state: MonitorState, id: string): Regeneration | null {
