@@ -31,6 +31,7 @@ export interface RunOptions {
   readonly forwarders?: number;
   readonly tlsCert: readonly string[];
   readonly tlsKey: readonly string[];
+  readonly accessLog?: string;
   readonly port?: number;
   readonly name?: string;
   readonly node?: string;
@@ -96,6 +97,7 @@ export function withRunOptions(command: Command): Command {
       [],
     )
     .option("--tls-key <file>", "its key", collect, [])
+    .option("--access-log <file>", "write a line of JSON for each request to this file; - for standard output")
     .option("--name <name>", "the cluster's name (default: the name of the working directory)")
     .option("--node <path>", "the Node executable that runs the server (default: the one that runs Coppice)")
     .option("--user <user>", "run the server as this user (NAME or UID, also with :GID); Coppice itself must be root for that")
@@ -126,6 +128,7 @@ export function specificationOf(script: string, args: readonly string[], options
     nodes,
     forwarders,
     tls: keyPairsOf(options.tlsCert, options.tlsKey),
+    accessLog: options.accessLog === undefined || options.accessLog === "-" ? (options.accessLog ?? null) : resolve(options.accessLog),
     port: options.port ?? null,
     release: {
       id: "1",

@@ -71,6 +71,10 @@ export class ClientConnection {
     return this.#exchange === null && this.tunnel === null && this.#partial === null && this.#ahead === null;
   }
 
+  get bytesWritten(): number {
+    return this.#written;
+  }
+
   get finishing(): boolean {
     return this.#context.finishing;
   }

@@ -8,6 +8,7 @@ import type { RouteTable, UpstreamTraffic } from "../model/routes.ts";
 import type { Settings } from "../model/settings.ts";
 import { DeadlyRoutes } from "../routing/resend-rule.ts";
 import { type Upstream, UpstreamTable } from "../routing/upstream-table.ts";
+import type { AccessLog } from "./access-log.ts";
 import { Blocks } from "./blocks.ts";
 import { InstanceLinks } from "./instance-links.ts";
 import { ParkingLot } from "./parking.ts";
@@ -26,6 +27,7 @@ export interface Stream {
 }
 
 export interface DispatcherOptions {
+  readonly accessLog: AccessLog | null;
   readonly settings: Settings;
   readonly clusterKey: string;
   readonly onDrained: (instance: InstanceId) => void;
@@ -37,6 +39,7 @@ export class Dispatcher {
   readonly parking: ParkingLot;
   readonly saveBudget: SaveBudget;
   readonly trustedProxies: TrustedProxies;
+  readonly accessLog: AccessLog | null;
   /** Where heads are put together, and requests kept. */
   readonly headBlocks: Blocks;
   readonly deadlyRoutes = new DeadlyRoutes(deadlyRouteMs);
@@ -46,8 +49,9 @@ export class Dispatcher {
   readonly #clusterKey: string;
   readonly #links = new Map<InstanceId, InstanceLinks>();
 
-  constructor({ settings, clusterKey, onDrained }: DispatcherOptions) {
+  constructor({ settings, clusterKey, accessLog, onDrained }: DispatcherOptions) {
     this.settings = settings;
+    this.accessLog = accessLog;
     this.#clusterKey = clusterKey;
     this.clientLineBytes = new InstanceLinks(markFor(clusterKey, "")).clientLine.length;
     this.parking = new ParkingLot(settings.parkedMax, settings.parkTimeoutMs);

@@ -36,6 +36,9 @@ const retryMsMax = 250;
 /** A server's read takes at least so much at once: a shorter request of which a part was not read was not read at all. */
 const oneReadBytes = 16 * 1024;
 
+/** In the access log, for want of an answer (nginx's number for it). */
+const clientWentAway = 499;
+
 const nothing = Buffer.alloc(0);
 const nobody: readonly string[] = [];
 
@@ -65,6 +68,11 @@ export class Exchange implements Answered, Stream {
   #inOneRead = false;
   /** For nodes without a probe: what the request itself said there is taken out of it once. */
   #forwarded: Buffer | null = null;
+  /** For the access log. */
+  readonly #beganMs: number;
+  readonly #bytesBefore: number;
+  #status = 0;
+  #answeredBy: Upstream | null = null;
   #attempts = 0;
   #deaths = 0;
   #done = false;
@@ -78,6 +86,8 @@ export class Exchange implements Answered, Stream {
     this.asksUpgrade = head.upgrades;
     this.clientMinorVersion = head.minorVersion;
     this.keep = head.keepsAlive;
+    this.#beganMs = dispatcher.accessLog === null ? 0 : performance.now();
+    this.#bytesBefore = client.bytesWritten;
     this.#unsafe = isUnsafe(head.method);
     this.#idempotencyKey = head.hasIdempotencyKey && dispatcher.settings.resendWithIdempotencyKey;
     this.#session = head.cookieCount === 0 ? null : sessionOf(head, source, dispatcher.table.affinityCookies);
@@ -118,7 +128,7 @@ export class Exchange implements Answered, Stream {
 
   clientClosed(): void {
     if (this.#done) return;
-    this.#done = true;
+    this.#over(this.#client.bytesWritten > this.#bytesBefore ? this.#status : clientWentAway);
     this.#unpark?.();
     this.#abandon();
     this.request.release(true);
@@ -127,6 +137,8 @@ export class Exchange implements Answered, Stream {
   // ---- what an attempt tells
 
   headRead({ status, isEventStream }: AnswerHead): void {
+    this.#status = status;
+    this.#answeredBy = this.#upstream;
     if (status >= 500 && this.#upstream !== null) this.#upstream.serverErrorsTotal += 1;
     if (isEventStream) this.#dispatcher.streams.add(this);
   }
@@ -165,7 +177,9 @@ export class Exchange implements Answered, Stream {
     const connection = this.#connection;
     const upstream = this.#upstream;
     if (connection === null || upstream === null) return;
-    this.#done = true;
+    this.#status = 101;
+    this.#answeredBy = upstream;
+    this.#over(101);
     const isWebSocket = this.request.fieldValue("upgrade")?.toLowerCase() === "websocket";
     this.request.release(!connection.flushed);
     const tunnel = new Tunnel({
@@ -335,10 +349,25 @@ export class Exchange implements Answered, Stream {
     connection.destroy(!this.#client.flushed);
   }
 
+  /** In one of its ways it has ended; its head is still there. */
+  #over(status: number): void {
+    this.#done = true;
+    this.#dispatcher.accessLog?.request({
+      client: this.#client.facts.address,
+      method: this.method,
+      path: this.request.path,
+      status,
+      bytes: this.#client.bytesWritten - this.#bytesBefore,
+      ms: Math.round((performance.now() - this.#beganMs) * 1_000) / 1_000,
+      ...(this.#answeredBy === null ? {} : { instance: this.#answeredBy.id }),
+      ...(this.#avoid.length === 0 ? {} : { resent: this.#avoid.length }),
+    });
+  }
+
   /** Request and answer are complete. */
   #finish(): void {
     if (this.#done) return;
-    this.#done = true;
+    this.#over(this.#status);
     const connection = this.#connection;
     const flushed = connection === null || connection.flushed;
     if (connection !== null) {
@@ -359,10 +388,10 @@ export class Exchange implements Answered, Stream {
 
   #refuse(refusal: Refusal): void {
     if (this.#done) return;
-    this.#done = true;
     this.#unpark?.();
     const keep = this.keep && this.#client.body.done && !this.#client.finishing;
     this.#client.write(written(refusal, this.request.fieldValue("accept") ?? "", this.method !== "HEAD", !keep));
+    this.#over(refusal.status);
     this.request.release(true);
     this.#client.exchangeDone(keep);
   }

@@ -8,6 +8,7 @@ import { tokenFor } from "../link/token.ts";
 import type { ClusterSpec, ToForwarderFromInit, Welcome } from "../model/birth.ts";
 import { controlProtocol, type FromForwarder, type ToForwarder } from "../model/control.ts";
 import type { Settings } from "../model/settings.ts";
+import { AccessLog } from "./access-log.ts";
 import { Certificates } from "./certificates.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { PublicServers } from "./public-servers.ts";
@@ -20,15 +21,16 @@ class Forwarder {
   readonly #link: Link;
 
   constructor({ id, clusterKey, spec }: Welcome) {
+    const say = (text: string) => process.stderr.write(`${text}\n`);
     this.#dispatcher = new Dispatcher({
       settings: shareOf(spec),
       clusterKey,
+      accessLog: spec.accessLog === null ? null : new AccessLog(spec.accessLog, say),
       onDrained: (instance) => {
         this.#tell({ kind: "drained", instance, revision: this.#dispatcher.table.revision });
         this.#tellTraffic();
       },
     });
-    const say = (text: string) => process.stderr.write(`${text}\n`);
     this.#servers = new PublicServers(this.#dispatcher, spec.tls.length === 0 ? null : new Certificates(spec.tls, clusterKey, say));
     this.#link = new Link({
       path: spec.paths.controlSocket,

@@ -60,6 +60,8 @@ export interface ClusterSpec {
   readonly forwarders: number;
   /** Towards clients: empty for plain HTTP. The first is for clients that name no host. */
   readonly tls: readonly KeyPairFiles[];
+  /** Where a line for each request goes: a file, or `-` for standard output; null: nowhere. */
+  readonly accessLog: string | null;
   /** Overrides the port that the application's first listener asks for. */
   readonly port: number | null;
   readonly release: Release;

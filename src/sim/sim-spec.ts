@@ -17,6 +17,7 @@ export function simSpec(nodes: number, settings: Partial<Settings> = {}, forward
     nodes,
     forwarders,
     tls: [],
+    accessLog: null,
     port: null,
     release: simRelease("1"),
     settings: { ...defaultSettings, ...settings },

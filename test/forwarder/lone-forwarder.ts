@@ -24,6 +24,7 @@ export interface LoneForwarderOptions {
   readonly port: number;
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly tls?: readonly KeyPairFiles[];
+  readonly accessLog?: string | null;
   /** Its nodes have a probe; true if absent. */
   readonly probed?: boolean;
   /** The one core that it may run on. */
@@ -39,7 +40,7 @@ export class LoneForwarder {
   #revision = 0;
   #waiting: (() => void)[] = [];
 
-  private constructor({ directory, port, settings = {}, core = null, tls = [], probed = true }: LoneForwarderOptions) {
+  private constructor({ directory, port, settings = {}, core = null, tls = [], accessLog = null, probed = true }: LoneForwarderOptions) {
     this.#probed = probed;
     const controlSocket = join(directory, "c");
     this.#monitor = new LinkServer({
@@ -63,7 +64,7 @@ export class LoneForwarder {
       clusterKey,
       initPid: process.pid,
       bootId: "b",
-      spec: { ...spec, tls, settings: parseSettings(settings), paths: { ...spec.paths, controlSocket } },
+      spec: { ...spec, tls, accessLog, settings: parseSettings(settings), paths: { ...spec.paths, controlSocket } },
     };
     const socket = bindSocket(listener, { address: "127.0.0.1", port });
     if ("code" in socket) throw new Error(socket.code);

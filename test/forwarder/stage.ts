@@ -29,7 +29,7 @@ export class Stage {
 
   static async open(
     settings: Readonly<Record<string, unknown>> = {},
-    more: Pick<LoneForwarderOptions, "tls" | "probed"> = {},
+    more: Pick<LoneForwarderOptions, "tls" | "probed" | "accessLog"> = {},
   ): Promise<Stage> {
     const directory = mkdtempSync(join(tmpdir(), "coppice-fwd-"));
     const port = await freePort();

@@ -1,0 +1,75 @@
+/** The access log: one line for each request however it ended, in a file that may be moved away. */
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Stage } from "./stage.ts";
+
+interface Line {
+  readonly time: string;
+  readonly client: string;
+  readonly method: string;
+  readonly path: string;
+  readonly status: number;
+  readonly bytes: number;
+  readonly ms: number;
+  readonly instance?: string;
+  readonly resent?: number;
+}
+
+function linesOf(file: string): Line[] {
+  if (!existsSync(file)) return [];
+  return readFileSync(file, "utf8")
+    .split("\n")
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as Line);
+}
+
+test("the access log has a line for each request: answered, refused, sent again, gone; moved away, it is begun anew", {
+  timeout: 60_000,
+}, async () => {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-log-"));
+  const file = join(directory, "access.log");
+  const stage = await Stage.open({ headTimeoutMs: 1_000 }, { accessLog: file });
+  const url = `http://127.0.0.1:${stage.port}`;
+  try {
+    await stage.instance("web-1.1", (incoming, response) => {
+      if (incoming.url === "/dies") incoming.socket.destroy();
+      else if (incoming.url !== "/waits") response.end("x".repeat(1_000));
+    });
+    await stage.route({ "web-1.1": "available" });
+    await (await fetch(`${url}/page?token=secret`)).text();
+    assert.equal((await fetch(`${url}/dies`, { method: "POST", body: "b" })).status, 502);
+    const gone = connect(stage.port, "127.0.0.1");
+    gone.write("GET /waits HTTP/1.1\r\nHost: x\r\n\r\n");
+    await stage.until(() => stage.heard.some((one) => one.kind === "traffic" && one.upstreams.some(({ total }) => total === 1)));
+    gone.destroy();
+    await stage.instance("web-2.1", (_incoming, response) => response.end("second"));
+    await stage.route({ "web-2.1": "available" });
+    for (let turn = 0; !linesOf(file).some(({ resent }) => resent !== undefined); turn += 1) {
+      assert.ok(turn < 5_000, "nothing was sent again");
+      await (await fetch(`${url}/dies`)).text();
+    }
+    await stage.until(() => linesOf(file).some(({ path }) => path === "/waits"));
+    const lines = linesOf(file);
+    const [page, refused] = lines;
+    const left = lines.find(({ path }) => path === "/waits");
+    assert.deepEqual([page?.client, page?.method, page?.path, page?.status, page?.instance], ["127.0.0.1", "GET", "/page", 200, "web-1.1"]);
+    assert.ok((page?.bytes ?? 0) > 1_000 && (page?.ms ?? -1) >= 0 && !Number.isNaN(Date.parse(page?.time ?? "")));
+    assert.deepEqual([refused?.method, refused?.status, refused?.instance], ["POST", 502, undefined]);
+    assert.deepEqual([left?.path, left?.status, left?.bytes], ["/waits", 499, 0]);
+    const again = lines.find(({ resent }) => resent !== undefined);
+    assert.deepEqual([again?.path, again?.status, again?.instance, again?.resent], ["/dies", 200, "web-2.1", 1]);
+    assert.equal(readFileSync(file, "utf8").includes("secret"), false);
+
+    renameSync(file, `${file}.1`);
+    await stage.until(() => existsSync(file));
+    await (await fetch(`${url}/new`)).text();
+    await stage.until(() => linesOf(file).some(({ path }) => path === "/new"));
+  } finally {
+    await stage.close();
+    rmSync(directory, { recursive: true });
+  }
+});
