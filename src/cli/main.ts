@@ -4,32 +4,25 @@
  */
 import { Command, CommanderError } from "commander";
 import { CoppiceError } from "../model/errors.ts";
-import { registerAnalyze } from "./analyze.ts";
-import { registerEvents } from "./events.ts";
-import { registerLogs } from "./logs.ts";
 import { packageVersion } from "./package-version.ts";
-import { registerRegenerate } from "./regenerate.ts";
-import { registerReload } from "./reload.ts";
-import { registerRun } from "./run.ts";
-import { registerScale } from "./scale.ts";
-import { registerRestart, registerStart } from "./start.ts";
-import { registerStatus } from "./status.ts";
-import { registerStop } from "./stop.ts";
 
-/** In the order of the help. */
-const commands: readonly Register[] = [
-  registerRun,
-  registerStart,
-  registerStop,
-  registerRestart,
-  registerStatus,
-  registerLogs,
-  registerEvents,
-  registerReload,
-  registerScale,
-  registerRegenerate,
-  registerAnalyze,
-];
+/**
+ * In the order of the help. Only the command that is meant is loaded: `run` stays for the life of the cluster, and
+ * what the others need would stay with it.
+ */
+const commands: Readonly<Record<string, () => Promise<Register>>> = {
+  run: async () => (await import("./run.ts")).registerRun,
+  start: async () => (await import("./start.ts")).registerStart,
+  stop: async () => (await import("./stop.ts")).registerStop,
+  restart: async () => (await import("./start.ts")).registerRestart,
+  status: async () => (await import("./status.ts")).registerStatus,
+  logs: async () => (await import("./logs.ts")).registerLogs,
+  events: async () => (await import("./events.ts")).registerEvents,
+  reload: async () => (await import("./reload.ts")).registerReload,
+  scale: async () => (await import("./scale.ts")).registerScale,
+  regenerate: async () => (await import("./regenerate.ts")).registerRegenerate,
+  analyze: async () => (await import("./analyze.ts")).registerAnalyze,
+};
 
 /** Runs one command line (without node and script); resolves to the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -42,7 +35,9 @@ export async function main(args: readonly string[]): Promise<number> {
   const setExitCode = (code: number) => {
     exitCode = code;
   };
-  for (const register of commands) register(program, setExitCode);
+  const [named = ""] = args;
+  const meant = Object.hasOwn(commands, named) ? [named] : Object.keys(commands); // all of them: for the help
+  for (const name of meant) (await commands[name]?.())?.(program, setExitCode);
   try {
     await program.parseAsync(args, { from: "user" });
     return exitCode;

@@ -15,7 +15,7 @@ import { type AppUser, checkReach, findUser } from "../init/rights.ts";
 import { nodesMax } from "../model/admin.ts";
 import type { ClusterSpec } from "../model/birth.ts";
 import { CoppiceError } from "../model/errors.ts";
-import { shareOut } from "../model/memory.ts";
+import { describeMemory, nodesThatFit, shareOut } from "../model/memory.ts";
 import type { ListenAddress } from "../model/node.ts";
 import { badName, clusterNamePattern, coppiceHome } from "./home.ts";
 import { keyPairsOf } from "./key-pairs.ts";
@@ -64,6 +64,7 @@ export const registerRun: Register = (program, setExitCode) => {
       const init = new Init(specification, { log, background, user, health: options.health ?? null });
       if (user === null && process.getuid?.() === 0)
         log.say("WARNING: the server runs as root. With --user NAME it runs as that user, and can harm only what that user can.");
+      if (specification.memory !== null) log.say(describeMemory(specification.memory, specification.nodes));
       const code = await init.done;
       setExitCode(code);
       if (file !== null) await new Promise<void>((resolve) => file.end(resolve));
@@ -87,7 +88,11 @@ export function withRunOptions(command: Command): Command {
     .showHelpAfterError("(an option of the server's own goes behind --, as in: coppice run -n 3 -- server.js --verbose)")
     .argument("<target>", "the server's script, a directory with a package.json, or a command (npm, next ...)")
     .argument("[args...]", "its arguments; where some begin with a dash, put -- before the target")
-    .option("-n, --nodes <number>", "how many nodes", wholeNumber(1, nodesMax))
+    .option(
+      "-n, --nodes <number>",
+      "how many nodes (default: as many as there are cores, where memory has room for them)",
+      wholeNumber(1, nodesMax),
+    )
     .option("-p, --port <port>", "listen here instead of where the server asks to; the server sees it as PORT too", wholeNumber(1, 65_535))
     .option("--forwarders <number>", "how many processes forward requests; auto: one for each four cores (default: 1)", forwarderCount)
     .option(
@@ -119,9 +124,9 @@ function clusterNameOf({ name = nameFrom(basename(typedDirectory())) }: Pick<Run
 export function specificationOf(script: string, args: readonly string[], options: RunOptions): ClusterSpec {
   const name = clusterNameOf(options);
   const settings = parseSettings(options.set);
-  const nodes = options.nodes ?? Math.max(2, availableParallelism());
   const limitBytes = settings.memoryLimitBytes > 0 ? settings.memoryLimitBytes : memoryLimitBytes();
   const forwarders = options.forwarders ?? 1;
+  const nodes = options.nodes ?? nodesThatFit(limitBytes, forwarders, Math.max(2, availableParallelism()));
   const memory = shareOut(limitBytes, { nodes, forwarders, regenerate: settings.regenerate });
   return {
     name,

@@ -1,5 +1,6 @@
 /** `coppice status`: the nodes at one glance, or all of it as JSON. */
 import { adminRoutes, type ClusterStatus, type NodeStatus } from "../model/admin.ts";
+import { describeMemory } from "../model/memory.ts";
 import { callAdmin } from "./admin-client.ts";
 import { duration, quantity, table } from "./format.ts";
 import { findCluster } from "./home.ts";
@@ -29,6 +30,7 @@ function describe(status: ClusterStatus, nowMs: number): string {
     `regenerations: ${status.regenerations.succeeded} succeeded, ${status.regenerations.failed} failed; sessions: ${status.replicator.sessions ?? "?"}`,
   ];
   if (status.forwarders.length !== 1) lines.push(`forwarders: ${status.forwarders.map(describeForwarder).join(", ") || "none"}`);
+  if (status.memory !== null) lines.push(describeMemory(status.memory, status.nodes.length));
   if (status.halted !== null) lines.push(`automatic regenerations are halted: ${status.halted}`);
   for (const node of status.nodes) {
     if (node.reason !== null) lines.push(`${node.name}: ${node.reason}`);

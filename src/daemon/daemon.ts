@@ -6,7 +6,7 @@ import type { FastifyInstance } from "fastify";
 import type { ReloadRequest } from "../model/admin.ts";
 import type { FromInit, ToInit, Welcome } from "../model/birth.ts";
 import type { EventDraft } from "../model/events.ts";
-import { instanceShare } from "../model/memory.ts";
+import { residentLimit } from "../model/memory.ts";
 import { type InstanceId, nodeOf } from "../model/node.ts";
 import { worseThanOthers } from "../monitor/rollout.ts";
 import type { MonitorState } from "../monitor/state.ts";
@@ -51,7 +51,7 @@ export class Daemon {
     this.#watch = new AgingWatch({
       horizonMs: settings.horizonMs,
       sampleIntervalMs: settings.sampleIntervalMs,
-      rssLimitBytes: memory === null ? null : instanceShare(memory, spec.nodes),
+      rssLimitBytes: memory === null ? null : residentLimit(memory, spec.nodes),
       onAging: (instance, report) => this.#engine.accept({ kind: "aging", instance, report }),
     });
     this.#stuck = new StuckWatch({

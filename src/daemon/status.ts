@@ -1,6 +1,7 @@
 /** What `coppice status` shows: the core's view of the nodes, with what the peers and the models say of them. */
 import type { ClusterStatus, NodeStatus } from "../model/admin.ts";
 import type { Welcome } from "../model/birth.ts";
+import { heapLimit, instanceShare } from "../model/memory.ts";
 import type { MonitorState } from "../monitor/state.ts";
 import { halted, listeners, nodeStates, regenerationCounts } from "../monitor/view.ts";
 import type { AgingWatch } from "./aging-watch.ts";
@@ -45,12 +46,17 @@ export function clusterStatus({ welcome, state, peers, watch, notices, monitorSt
     },
     listeners: listeners(state),
     nodes,
+    memory: memoryOf(welcome, nodes.length),
     release: runningRelease(state, welcome),
     reloadingTo: state.rollout?.release ?? null,
     notices,
     regenerations: regenerationCounts(state),
     halted: halted(state),
   };
+}
+
+function memoryOf({ spec: { memory } }: Welcome, nodes: number): ClusterStatus["memory"] {
+  return memory === null ? null : { ...memory, instanceBytes: instanceShare(memory, nodes), heapBytes: heapLimit(memory, nodes) };
 }
 
 function runningRelease({ releases, release }: MonitorState, { spec }: Welcome): ClusterStatus["release"] {

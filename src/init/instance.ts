@@ -12,7 +12,7 @@ import type { InstanceId } from "../model/node.ts";
 import type { Log } from "./log.ts";
 import { LogLines } from "./log-lines.ts";
 import type { AppUser } from "./rights.ts";
-import { claimPath, heapOption, wrappedEnvironment } from "./wrapped.ts";
+import { claimPath, heapOptions, wrappedEnvironment } from "./wrapped.ts";
 
 export const probePath = fileURLToPath(new URL("../probe/inside/preload.js", import.meta.url));
 
@@ -124,7 +124,7 @@ function commandLineOf(order: StartOrder): [string, string[]] {
   const { release, heapLimitBytes } = order;
   if (release.kind === "command") return [release.script, [...release.arguments]];
   // The probe takes its own two arguments out again, and the heap's after them.
-  const heap = heapLimitBytes === null || hasHeapLimit(order) ? [] : [heapOption(heapLimitBytes)];
+  const heap = heapOptions(hasHeapLimit(order) ? null : heapLimitBytes);
   return [release.nodePath, [...release.nodeArguments, "--require", probePath, ...heap, release.script, ...release.arguments]];
 }
 
@@ -132,8 +132,8 @@ function environmentOf({ order, birth, directory, user }: InstanceOptions): Node
   const { instance, node, nodeIndex, generation, release } = order;
   const environment = {
     ...process.env,
-    ...user?.environment,
     ...release.environment,
+    ...user?.environment,
     ...(birth.givenPort === null ? {} : { PORT: String(birth.givenPort.own) }),
     COPPICE_BIRTH_FD: "3",
     COPPICE_NODE: node,

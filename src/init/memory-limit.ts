@@ -10,7 +10,8 @@ import { dirname, join } from "node:path";
 export function memoryLimitBytes(root = "/"): number {
   const groups = (read(join(root, "proc/self/cgroup")) ?? "").split("\n").map((line) => line.split(":"));
   const limits = groups.flatMap(([, controllers, path = "/"]) => {
-    if (controllers === "") return limitsUpwards(join(root, "sys/fs/cgroup"), path, "memory.max");
+    // Above memory.high the kernel slows everybody down: it is no place to be either.
+    if (controllers === "") return ["memory.max", "memory.high"].flatMap((file) => limitsUpwards(join(root, "sys/fs/cgroup"), path, file));
     if (controllers?.split(",").includes("memory")) return limitsUpwards(join(root, "sys/fs/cgroup/memory"), path, "memory.limit_in_bytes");
     return [];
   });

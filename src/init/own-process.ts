@@ -16,6 +16,17 @@ const goodLifeMs = 10_000;
 
 const mainOf = { monitor: "../daemon/main.js", forwarder: "../forwarder/main.js", replicator: "../replicator/main.js" } as const;
 
+/**
+ * Small young generations: these processes live long and keep little (bench/footprint: 185 MiB become 135). The
+ * forwarder pays for it with a tenth of its speed, so only where memory is scarce.
+ */
+const smallHeap = {
+  monitor: ["--max-semi-space-size=1", "--optimize-for-size"],
+  replicator: ["--max-semi-space-size=1", "--optimize-for-size"],
+  forwarder: ["--max-semi-space-size=4"],
+} as const;
+const scarceBytes = 2 * 1024 ** 3;
+
 export interface OwnProcessOptions {
   readonly welcome: Welcome;
   readonly log: Log;
@@ -84,7 +95,7 @@ export class OwnProcess {
     const child = fork(fileURLToPath(new URL(mainOf[welcome.role], import.meta.url)), [], {
       cwd: "/",
       env: environment,
-      execArgv: [],
+      execArgv: welcome.role === "forwarder" && !isScarce(welcome) ? [] : [...smallHeap[welcome.role]],
       stdio: ["ignore", "pipe", "pipe", "ipc"],
       detached: true, // Ctrl-C in the terminal is for init alone
       ...(user === null ? {} : { uid: user.uid, gid: user.gid }),
@@ -110,4 +121,8 @@ export class OwnProcess {
     this.#timer = setTimeout(() => this.#start(), this.#pauseMs);
     this.#pauseMs = Math.min(this.#pauseMs * 2, pauseMsMax);
   }
+}
+
+function isScarce({ spec: { memory } }: Welcome): boolean {
+  return memory !== null && memory.limitBytes < scarceBytes;
 }

@@ -5,6 +5,7 @@
  */
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import { semiSpace } from "../model/memory.ts";
 
 export interface Wrapping {
   readonly instance: string;
@@ -18,8 +19,8 @@ export interface Wrapping {
 }
 
 export function wrappedEnvironment(base: NodeJS.ProcessEnv, wrapping: Wrapping): NodeJS.ProcessEnv {
-  const heap = wrapping.heapLimitBytes === null ? "" : `${heapOption(wrapping.heapLimitBytes)} `;
-  const options = `${heap}--require=${JSON.stringify(wrapping.probePath)}`;
+  const heap = heapOptions(wrapping.heapLimitBytes).map((option) => `${option} `);
+  const options = `${heap.join("")}--require=${JSON.stringify(wrapping.probePath)}`;
   const shims = writeShims(wrapping);
   return {
     ...base,
@@ -36,9 +37,13 @@ export function claimPath({ listenDirectory, instance }: Pick<Wrapping, "listenD
   return join(listenDirectory, `${instance}.claim`);
 }
 
-/** For Node's old space, which is nearly all of its heap. */
-export function heapOption(heapLimitBytes: number): string {
-  return `--max-old-space-size=${Math.max(16, Math.floor(heapLimitBytes / 1024 / 1024))}`;
+/** For Node's old space, which is nearly all of its heap, and for the young generation. Node 18.19 knows both. */
+export function heapOptions(heapLimitBytes: number | null): string[] {
+  if (heapLimitBytes === null) return [];
+  const mebibytes = (bytes: number) => Math.floor(bytes / 1024 / 1024);
+  const semiSpaceBytes = semiSpace(heapLimitBytes);
+  const young = semiSpaceBytes === null ? [] : [`--max-semi-space-size=${mebibytes(semiSpaceBytes)}`];
+  return [`--max-old-space-size=${Math.max(16, mebibytes(heapLimitBytes))}`, ...young];
 }
 
 function writeShims({ directory, nodePath }: Wrapping): string {

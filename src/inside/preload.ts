@@ -73,8 +73,9 @@ function forgetPreload(): void {
     (argument, index) => (argument === "--require" || argument === "-r") && process.execArgv[index + 1] === __filename,
   );
   if (at < 0) return;
-  const heap = process.execArgv[at + 2]?.startsWith("--max-old-space-size=") === true ? 1 : 0;
-  process.execArgv.splice(at, 2 + heap);
+  let end = at + 2;
+  while (/^--max-(?:old|semi)-space-size=/.test(process.execArgv[end] ?? "")) end += 1;
+  process.execArgv.splice(at, end - at);
 }
 
 function readBirth(fd: number): InstanceBirth | null {

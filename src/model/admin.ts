@@ -5,6 +5,7 @@
 
 import type { NoticeLevel } from "./control.ts";
 import type { ClusterEvent } from "./events.ts";
+import type { MemoryBudget } from "./memory.ts";
 import type { InstanceId, NodeName, Release } from "./node.ts";
 import type { AgingReport } from "./report.ts";
 
@@ -55,6 +56,8 @@ export interface ClusterStatus {
   readonly replicator: { readonly pid: number | null; readonly sessions: number | null; readonly conflictsTotal: number | null };
   readonly listeners: readonly { readonly address: string | null; readonly port: number }[];
   readonly nodes: readonly NodeStatus[];
+  /** How the memory is shared out: what each instance may take, and its heap. */
+  readonly memory: (MemoryBudget & { readonly instanceBytes: number; readonly heapBytes: number }) | null;
   /** The running release; while a reload is under way, the one before. */
   readonly release: Pick<Release, "id" | "workingDirectory" | "script" | "asTyped">;
   /** The release that a reload is bringing, null else. */

@@ -15,15 +15,23 @@ export interface MemoryBudget {
 
 const mebibyte = 1024 * 1024;
 
-/** Init, monitor, one forwarder and replicator together: measured, see docs/footprint in the README. */
-const ownBytesMin = 160 * mebibyte;
-/** Each further forwarder: its process and what its connections hold. */
-const forwarderBytes = 64 * mebibyte;
+/** Init, monitor and replicator together, and each forwarder: under load, measured by bench/footprint (docs/operations.md). */
+const ownBytesMin = 96 * mebibyte;
+const forwarderBytes = 48 * mebibyte;
 const reserveRatio = 0.05;
-/** Of an instance's share the heap may take so much; the rest is code, stacks, buffers. */
-const heapRatio = 0.75;
+/**
+ * What a process takes beside its heap: code, stacks, buffers. A small Express server takes 40 MiB (measured on
+ * Node 20 and 24, at the moment that its heap is full), larger ones more.
+ */
+const besideHeapBytesMin = 40 * mebibyte;
+const besideHeapRatio = 0.25;
 /** Node's own limit on a machine with plenty. */
 const heapBytesMax = 4096 * mebibyte;
+/** Node's program, mapped into every process and so in each one's resident memory, but there once (measured, Node 20 and 24). */
+const sharedPagesBytes = 48 * mebibyte;
+/** Of the heap's limit: each half of the young generation, which comes on top; and Node 20's own size for it. */
+const semiSpaceRatio = 1 / 48;
+const semiSpaceBytesMax = 16 * mebibyte;
 /** Below this an ordinary server cannot start: there is no room. */
 export const shareBytesMin = 96 * mebibyte;
 
@@ -31,8 +39,23 @@ export function instanceShare({ limitBytes, ownBytes, reserveBytes, surge }: Mem
   return Math.max(0, Math.floor((limitBytes - ownBytes - reserveBytes) / (nodes + surge)));
 }
 
+/** What an instance's resident memory may come to before it takes of the others' share. */
+export function residentLimit(budget: MemoryBudget, nodes: number): number {
+  return instanceShare(budget, nodes) + sharedPagesBytes;
+}
+
 export function heapLimit(budget: MemoryBudget, nodes: number): number {
-  return Math.min(heapBytesMax, Math.floor(instanceShare(budget, nodes) * heapRatio));
+  const share = instanceShare(budget, nodes);
+  return Math.max(0, Math.min(heapBytesMax, Math.floor(share - Math.max(besideHeapBytesMin, share * besideHeapRatio))));
+}
+
+/**
+ * For V8's young generation, which `--max-old-space-size` leaves alone: Node 24 lets it grow to 192 MiB, which
+ * alone would be more than a small instance's share. Null: there is plenty, Node's own size stands.
+ */
+export function semiSpace(heapLimitBytes: number): number | null {
+  if (heapLimitBytes >= heapBytesMax) return null;
+  return Math.max(mebibyte, Math.min(semiSpaceBytesMax, Math.floor((heapLimitBytes * semiSpaceRatio) / mebibyte) * mebibyte));
 }
 
 type Regenerate = "auto" | "replace" | "in-place";
@@ -42,7 +65,26 @@ export function shareOut(
   limitBytes: number,
   { nodes, forwarders, regenerate: wanted }: { readonly nodes: number; readonly forwarders: number; readonly regenerate: Regenerate },
 ): MemoryBudget {
-  const ownBytes = ownBytesMin + (forwarders - 1) * forwarderBytes;
+  const ownBytes = ownBytesMin + forwarders * forwarderBytes;
   const budget = { limitBytes, ownBytes, reserveBytes: Math.floor(limitBytes * reserveRatio), surge: wanted === "in-place" ? 0 : 1 };
   return wanted === "auto" && instanceShare(budget, nodes) < shareBytesMin ? { ...budget, surge: 0 } : budget;
+}
+
+/** How many nodes have room beside a replacement, `wanted` at most and one at least. */
+export function nodesThatFit(limitBytes: number, forwarders: number, wanted: number): number {
+  for (let nodes = wanted; nodes > 1; nodes -= 1) {
+    if (instanceShare(shareOut(limitBytes, { nodes, forwarders, regenerate: "replace" }), nodes) >= shareBytesMin) return nodes;
+  }
+  return 1;
+}
+
+/** For people: who gets how much, and what follows from it. */
+export function describeMemory(budget: MemoryBudget, nodes: number): string {
+  const { limitBytes, ownBytes, reserveBytes, surge } = budget;
+  const mebibytes = (bytes: number) => Math.floor(bytes / mebibyte);
+  const share = instanceShare(budget, nodes);
+  const whom = `each of ${nodes} node${nodes === 1 ? "" : "s"}${surge === 0 ? ", regenerated in place" : " and a replacement"}`;
+  const little = share < shareBytesMin ? "; that is little: give it more memory, or fewer nodes (-n)" : "";
+  const rest = `less ${mebibytes(ownBytes)} for Coppice and ${mebibytes(reserveBytes)} in reserve`;
+  return `memory: ${mebibytes(limitBytes)} MiB, ${rest}: ${mebibytes(share)} for ${whom} (heap at most ${mebibytes(heapLimit(budget, nodes))})${little}`;
 }

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type Container, freePort, root, TestCluster } from "./cluster.ts";
+import { ControlGroup } from "./control-group.ts";
 import { SessionLoad } from "./session-load.ts";
 
 const app = fileURLToPath(new URL("./fixtures/container-app.cjs", import.meta.url));
@@ -150,3 +151,42 @@ function filesOf(cluster: TestCluster): string[] {
   assert.deepEqual(files.map(({ name }) => name).sort(), ["events.jsonl", "init.json", "journal.jsonl"]);
   return files.map(({ name }) => readFileSync(join(directory, name), "latin1"));
 }
+
+const mebibyte = 1024 * 1024;
+const probe = process.getuid?.() === 0 ? ControlGroup.make(mebibyte) : null;
+probe?.remove();
+
+test("in 512 MiB two leaking nodes are regenerated beside each other, in 256 MiB one in its own place: nobody is killed, nothing is lost", {
+  timeout: 120_000,
+  skip: probe === null ? "no control groups with a memory limit can be made here" : false,
+}, async () => {
+  for (const { limitBytes, nodes, surge } of [
+    { limitBytes: 512 * mebibyte, nodes: 2, surge: 1 },
+    { limitBytes: 256 * mebibyte, nodes: 1, surge: 0 },
+  ]) {
+    const group = ControlGroup.make(limitBytes);
+    assert.ok(group !== null);
+    const setUp = `echo $$ > ${group.directory}/cgroup.procs && exec "$@"`;
+    const settings = { mode: "observe" }; // the test says when
+    const cluster = await TestCluster.start({ script: app, nodes, settings, env: { LEAK: "2000" }, container: { setUp, root } });
+    const { memory } = await cluster.status();
+    assert.deepEqual([memory?.limitBytes, memory?.surge], [limitBytes, surge]);
+    assert.match(
+      cluster.output,
+      new RegExp(`memory: ${limitBytes / mebibyte} MiB, .* ${memory?.surge === 0 ? "in place" : "a replacement"}`),
+    );
+    assert.deepEqual((await at<{ execArgv: string[] }>(cluster.port, "/who")).execArgv, [], "the server does not see whose limits it has");
+    const rush = new SessionLoad({ port: cluster.port, clients: 10 });
+    const halfFull = async () =>
+      (await cluster.status()).nodes.every(({ indicators }) => (indicators["heapUsedBytes"] ?? 0) > 0.5 * (memory?.heapBytes ?? 0));
+    await cluster.until("heaps are half full", halfFull, 60_000);
+    assert.deepEqual((await rush.end()).failed, []);
+    const load = new SessionLoad({ port: cluster.port, clients: 4, thinkMs: 20 });
+    const outcome = await cluster.command("regenerate", "--all", "--wait", "--name", "t");
+    assert.equal(outcome.code, 0, outcome.stdout + outcome.stderr);
+    const { failed, lost } = await load.end();
+    assert.deepEqual([failed, lost, group.killed], [[], 0, 0]);
+    assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+    group.remove();
+  }
+});
