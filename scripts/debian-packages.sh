@@ -9,11 +9,13 @@ need python3 python3-minimal
 need openssl openssl
 need curl curl
 need h2load nghttp2-client
+need ab apache2-utils
+need hey hey
+need wrk wrk
 if [ "${1:-}" = bench ]; then
   need cc gcc
   need haproxy haproxy
   need nginx nginx
-  need wrk wrk
   need taskset util-linux
 fi
 if [ ${#missing[@]} -gt 0 ]; then

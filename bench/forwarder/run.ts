@@ -1,12 +1,12 @@
 /**
  * The forwarder's benchmark: `node bench/forwarder/run.ts [--only small,64k] [--rounds 5] [--seconds 2] [--write]`.
- * Puts up backend, load and every rival, each pinned to its core, measures them in turn and prints the tables;
- * --write makes docs/forwarder-benchmark.md of them. Needs `npm run build`, `npm ci --prefix bench`, and
- * `scripts/debian-packages.sh bench`.
+ * Puts up backend, load and every rival, each pinned to its core, measures them in turn and prints the tables.
+ * --nice -10 (as root) puts all of it before whatever else runs; --write makes docs/forwarder-benchmark.md of the
+ * tables. Needs `npm run build`, `npm ci --prefix bench`, and `scripts/debian-packages.sh bench`.
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
+import { cpus, setPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { compile, freePort, pinned } from "./machine.ts";
@@ -21,12 +21,14 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "2" },
     "proxy-core": { type: "string", default: "0" },
     "load-core": { type: "string", default: "1" },
+    nice: { type: "string", default: "0" },
     write: { type: "boolean", default: false },
     quiet: { type: "boolean", default: false },
   },
 });
 const proxyCore = Number(values["proxy-core"]);
 const loadCore = Number(values["load-core"]);
+setPriority(Number(values.nice)); // and that of all that is started from here
 const directory = mkdtempSync(join(tmpdir(), "coppice-bench-"));
 const backend = compile("backend", directory);
 const load = compile("load", directory);
