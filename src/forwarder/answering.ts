@@ -28,6 +28,8 @@ export interface Answered {
   readonly clientMinorVersion: number;
   /** The client's connection goes on after this answer. */
   keep: boolean;
+  /** The client holds its body back until it is told to go on. */
+  awaitsContinue: boolean;
   headRead(head: AnswerHead): void;
   complete(reusable: boolean): void;
   fenced(): void;
@@ -136,7 +138,8 @@ export class Answering implements UpstreamUser {
       return false;
     }
     if (head.framing === framing.chunked && this.#to.clientMinorVersion === 0) return this.#break();
-    if (head.framing === framing.untilClose) this.#to.keep = false;
+    // A body that the client still holds back may come or not: nobody could tell it from a next request.
+    if (head.framing === framing.untilClose || this.#to.awaitsContinue) this.#to.keep = false;
     connection.from = this.#forClient(block, head);
     connection.scanned = head.end;
     if (head.status === 101) {
@@ -156,6 +159,7 @@ export class Answering implements UpstreamUser {
   }
 
   #passInterim(block: Buffer, head: AnswerHead): void {
+    if (head.status === 100) this.#to.awaitsContinue = false;
     // Whoever speaks 1.0 knows none of these; and they are not worth waiting for.
     if (this.#to.clientMinorVersion === 0 || !this.#client.flushed) return;
     this.#client.write(Buffer.from(block.subarray(cutLines(block, head), head.end)));
@@ -180,8 +184,13 @@ export class Answering implements UpstreamUser {
     }
     connection.scanned = end;
     if (body.done) this.#complete(end);
-    else if (this.#reading === "held" && to - connection.from <= this.#bytesMax) this.#waitForRest();
+    else if (this.#reading === "held" && this.#mayHold(to - connection.from)) this.#waitForRest();
     else this.#stream();
+  }
+
+  /** One that says its length was found short enough when its head came. */
+  #mayHold(bytes: number): boolean {
+    return this.#connection.head.framing === framing.length || bytes <= this.#bytesMax;
   }
 
   #waitForRest(): void {

@@ -12,6 +12,7 @@ import type { ListenerId } from "../model/node.ts";
 import { BodyReader, badBody } from "../wire/body.ts";
 import { needMore, whole } from "../wire/head.ts";
 import { overlong, RequestHead } from "../wire/request-head.ts";
+import { giveBack, largeBlocks } from "./blocks.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { Exchange } from "./exchange.ts";
 import type { ClientFacts } from "./headers.ts";
@@ -54,6 +55,7 @@ export class ClientConnection {
   #partialBytes = 0;
   /** What came behind the request that is in process. */
   #ahead: Buffer | null = null;
+  #ownBlock: Buffer | null = null;
   #closing = false;
   #paused = false;
   #writtenAtEnd = 0;
@@ -88,6 +90,7 @@ export class ClientConnection {
     if (this.#closing) return;
     if (this.tunnel !== null) this.tunnel.fromClient(bytes, length);
     else if (this.#exchange !== null) this.#duringExchange(this.#exchange, bytes, length);
+    else if (this.#ahead !== null) this.#keepAhead(bytes, 0, length, false);
     else if (this.#partial !== null) this.#readOn(this.#partial, bytes, length);
     else this.#readHead(bytes, 0, length, false);
   }
@@ -155,8 +158,24 @@ export class ClientConnection {
     this.resume();
   }
 
+  /** Half-closes: what comes from the client still counts. */
+  endWriting(): void {
+    this.#socket.end();
+  }
+
   destroy(): void {
     this.#socket.destroy();
+  }
+
+  /** Where the next read goes: into the block of all, or one of its own while a body streams that is not kept. */
+  blockFor(shared: Buffer): Buffer {
+    if (this.#exchange?.streamsBody === true && !this.body.done) {
+      this.#ownBlock ??= largeBlocks.take();
+      return this.#ownBlock;
+    }
+    if (this.#ownBlock !== null && this.#exchange?.bodyFlushed === true) giveBack(this.#ownBlock);
+    this.#ownBlock = null;
+    return shared;
   }
 
   /** Ends with an answer of the forwarder's own; what the client still sends is dropped. */
@@ -181,8 +200,12 @@ export class ClientConnection {
   exchangeDone(keep: boolean): void {
     this.#exchange = null;
     if (!keep || this.#context.finishing || (this.hasEnded && this.#ahead === null)) this.end();
-    else if (!this.flushed) this.afterFlush(() => this.#next());
-    else this.#next();
+    else if (this.flushed) this.#next();
+    else {
+      // A client that asks and does not read must not fill the memory with answers.
+      this.pause();
+      this.afterFlush(() => this.#next());
+    }
   }
 
   #next(): void {
@@ -239,7 +262,7 @@ export class ClientConnection {
     const exchange = new Exchange(dispatcher, listener, this, head, source);
     this.#exchange = exchange;
     this.deadlineMs = this.body.done ? 0 : this.#context.nowMs + dispatcher.settings.bodyTimeoutMs;
-    if (bodyEnd > bodyAt) exchange.request.saveFirst(source, bodyAt, bodyEnd);
+    if (bodyEnd > bodyAt) exchange.bodyBegan(source, bodyAt, bodyEnd);
     if (bodyEnd < to) this.#keepAhead(source, bodyEnd, to, owned);
     this.#dropPartial();
     exchange.start();
@@ -251,7 +274,7 @@ export class ClientConnection {
     if (bodyEnd === badBody) return exchange.badBody();
     this.deadlineMs = this.body.done ? 0 : this.#context.nowMs + this.#context.dispatcher.settings.bodyTimeoutMs;
     if (bodyEnd < length) this.#keepAhead(bytes, bodyEnd, length, false);
-    exchange.bodyRead(bytes, 0, bodyEnd);
+    exchange.bodyRead(bytes, 0, bodyEnd, bytes === this.#ownBlock);
   }
 
   #keepAhead(source: Buffer, from: number, to: number, owned: boolean): void {

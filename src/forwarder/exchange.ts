@@ -8,11 +8,13 @@ import { cookieValue } from "../routing/affinity.ts";
 import { type AttemptEnd, isUnsafe, resendVerdict } from "../routing/resend-rule.ts";
 import type { Upstream } from "../routing/upstream-table.ts";
 import type { AnswerHead } from "../wire/answer-head.ts";
+import { framing } from "../wire/head.ts";
 import type { RequestHead } from "../wire/request-head.ts";
 import { type Answered, Answering } from "./answering.ts";
 import type { ClientConnection } from "./client-connection.ts";
 import type { Dispatcher, Stream } from "./dispatcher.ts";
 import { forwardedLines } from "./headers.ts";
+import type { InstanceLinks } from "./instance-links.ts";
 import {
   badAnswer,
   diedInProcess,
@@ -62,8 +64,11 @@ export class Exchange implements Answered, Stream {
   #answering: Answering | null = null;
   /** Where the request is being written; it outlives its answer while the body is still coming. */
   #connection: UpstreamConnection | null = null;
+  #links: InstanceLinks | null = null;
   #pool: UpstreamPool | null = null;
   #reusable = false;
+  /** The client holds its body back until it is told to go on. */
+  awaitsContinue: boolean;
   #startedMs = 0;
   #inOneRead = false;
   /** For nodes without a probe: what the request itself said there is taken out of it once. */
@@ -88,6 +93,7 @@ export class Exchange implements Answered, Stream {
     this.keep = head.keepsAlive;
     this.#beganMs = dispatcher.accessLog === null ? 0 : performance.now();
     this.#bytesBefore = client.bytesWritten;
+    this.awaitsContinue = head.expectsContinue && head.framing !== framing.none;
     this.#unsafe = isUnsafe(head.method);
     this.#idempotencyKey = head.hasIdempotencyKey && dispatcher.settings.resendWithIdempotencyKey;
     this.#session = head.cookieCount === 0 ? null : sessionOf(head, source, dispatcher.table.affinityCookies);
@@ -96,16 +102,34 @@ export class Exchange implements Answered, Stream {
     this.request = new SavedRequest(head, source, prefixBytes, headBlocks, saveBudget, settings.saveBodyBytesMax);
   }
 
+  /** A part of the body that came with the head, before `start`. */
+  bodyBegan(bytes: Buffer, from: number, to: number): void {
+    this.awaitsContinue = false;
+    this.request.saveFirst(bytes, from, to);
+  }
+
   start(): void {
     this.#try();
   }
 
-  /** A further part of the body came; the bytes are the caller's again afterwards. */
-  bodyRead(bytes: Buffer, from: number, to: number): void {
+  /** The body is passed on and not kept. */
+  get streamsBody(): boolean {
+    return !this.request.whole && this.#connection !== null;
+  }
+
+  /** Nothing of the body is on its way any more. */
+  get bodyFlushed(): boolean {
+    return this.#connection?.flushed !== false;
+  }
+
+  /** A further part of the body came. `lasting`: the bytes stay as they are until reading goes on; else they are the caller's again. */
+  bodyRead(bytes: Buffer, from: number, to: number, lasting: boolean): void {
+    this.awaitsContinue = false;
     const connection = this.#connection;
     if (connection !== null) {
+      const part = bytes.subarray(from, to);
       const kept = this.answered ? null : this.request.save(bytes, from, to);
-      if (!connection.write(kept ?? Buffer.from(bytes.subarray(from, to)))) {
+      if (!connection.write(kept ?? (lasting ? part : Buffer.from(part)))) {
         this.#client.pause();
         connection.afterFlush(() => this.#client.resume());
       }
@@ -147,14 +171,15 @@ export class Exchange implements Answered, Stream {
     const upstream = this.#upstream;
     const nowMs = performance.now();
     if (upstream !== null) {
-      this.#dispatcher.linksOf(upstream.id).latencies.add(nowMs - this.#startedMs);
+      this.#links?.latencies.add(nowMs - this.#startedMs);
       this.#dispatcher.table.succeeded(upstream);
     }
     this.#endAttempt();
     this.answered = true;
     this.#reusable = reusable;
     if (this.#connection?.user === null) this.#connection = null;
-    if (this.#client.body.done) this.#finish();
+    // A body that was never asked for will not come.
+    if (this.#client.body.done || this.awaitsContinue) this.#finish();
   }
 
   fenced(): void {
@@ -247,6 +272,7 @@ export class Exchange implements Answered, Stream {
     const connection = pool.take(this.#startedMs);
     const answering = new Answering(this, client, connection, links.mark, this.#dispatcher.settings.heldAnswerBytesMax);
     this.#upstream = upstream;
+    this.#links = links;
     this.#pool = pool;
     this.#connection = connection;
     this.#answering = answering;
@@ -371,7 +397,7 @@ export class Exchange implements Answered, Stream {
     const connection = this.#connection;
     const flushed = connection === null || connection.flushed;
     if (connection !== null) {
-      if (this.#reusable && flushed && !connection.destroyed) this.#pool?.give(connection, performance.now());
+      if (this.#reusable && flushed && this.#client.body.done && !connection.destroyed) this.#pool?.give(connection, performance.now());
       else this.#dropConnection();
     }
     this.request.release(!flushed);

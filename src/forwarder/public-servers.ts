@@ -87,11 +87,12 @@ export class PublicServers {
     const { proxyProtocol } = this.#dispatcher.settings;
     return (accepted) => {
       let received: (block: Buffer, length: number) => void = () => {};
+      let blockFor = (shared: Buffer) => shared;
       const options = {
         handle: accepted, // as net.Server passes it; not in Node's type declarations
         allowHalfOpen: true,
         onread: {
-          buffer: this.#readBlock,
+          buffer: () => blockFor(this.#readBlock),
           callback: (length: number, block: Buffer) => {
             received(block, length);
             return true;
@@ -103,6 +104,7 @@ export class PublicServers {
       const serve = (address: string, port: number) => {
         const connection = this.#add(socket, { address, port, encrypted: false }, context);
         received = (block, length) => connection.received(block, length);
+        blockFor = (shared) => connection.blockFor(shared);
       };
       if (!proxyProtocol) return serve(socket.remoteAddress ?? "-", socket.remotePort ?? 0);
       const announcement = new Announcement(socket, this.#dispatcher.settings.headTimeoutMs);

@@ -26,7 +26,7 @@ export class SavedRequest {
   readonly #blocks: Blocks;
   readonly #budget: SaveBudget;
   readonly #bodyBytesMax: number;
-  readonly #bytes: Buffer;
+  #bytes: Buffer;
   #lineEnd: number;
   #fieldsAt: number;
   #fieldsEnd: number;
@@ -75,6 +75,7 @@ export class SavedRequest {
   /** Puts lines in front of all fields, in place of those of an attempt before. */
   putFirst(line: Buffer, rest: Buffer): void {
     const shift = line.length + rest.length - (this.#fieldsAt - this.#lineEnd);
+    if (this.#end + shift > this.#bytes.length) this.#grow(this.#end + shift);
     if (shift !== 0) this.#shift(this.#fieldsAt, shift);
     this.#fieldsAt += shift;
     copy(line, 0, line.length, this.#bytes, this.#lineEnd);
@@ -150,6 +151,14 @@ export class SavedRequest {
     this.#budget.bytes -= this.#chunkBytes;
     this.#chunkBytes = 0;
     this.#chunks = this.#chunks === null ? null : [];
+  }
+
+  /** Lines of others that we pass on can be long. */
+  #grow(bytes: number): void {
+    const larger = Buffer.allocUnsafeSlow(bytes);
+    this.#bytes.copy(larger, 0, 0, this.#end);
+    this.#blocks.give(this.#bytes);
+    this.#bytes = larger;
   }
 
   #shift(from: number, by: number): void {

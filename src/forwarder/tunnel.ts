@@ -73,7 +73,7 @@ export class Tunnel implements UpstreamUser {
   upstreamEnded(error: NodeJS.ErrnoException | null): void {
     this.#serverEnded = true;
     if (error !== null) this.#client.destroy();
-    else this.#client.end();
+    else this.#client.endWriting();
     // The client may have more to say; its own end, or the close of the server's connection, ends the tunnel.
     if (error !== null || this.#server.destroyed || this.#client.hasEnded) this.#close();
     else this.#server.onceClosed(() => this.#close());

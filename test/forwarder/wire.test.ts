@@ -161,6 +161,9 @@ withStage("Expect: 100-continue goes to the server, its 100 and 103 to the clien
   const refused = new Client(stage).say(post("/no"));
   await refused.until(/403 Forbidden/);
   assert.doesNotMatch(refused.heard, /100 Continue/);
+  // Whether the body still comes, nobody can know: no further request on that connection.
+  await refused.untilEnd();
+  assert.match(refused.heard, /\r\nconnection: close\r\n/);
 });
 
 withStage("a client that closes its side after its request gets the answer; one that has gone is told to the server", {}, async (stage) => {
