@@ -4,7 +4,7 @@
  * request (saving, sending again, parking, holding answers) are the same, and written once. Connections of one
  * HTTP/2 session belong to one client and are kept for its next requests.
  */
-import { Agent, type IncomingMessage, request as sendRequest } from "node:http";
+import { Agent, type ClientRequest, type IncomingMessage, request as sendRequest } from "node:http";
 import {
   constants,
   createServer,
@@ -104,26 +104,26 @@ export class Http2Front {
     });
   }
 
-  #forward(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw: readonly string[]): void {
+  #forward(stream: ServerHttp2Stream, pseudo: IncomingHttpHeaders, raw: readonly string[]): void {
     stream.on("error", () => {}); // "close" follows
     const session = stream.session as ServerHttp2Session | undefined; // of a server
     const agent = session === undefined ? undefined : this.#sessions.get(session);
-    const { ":method": method = "", ":path": path = "", ":authority": authority = "" } = headers;
+    const { ":method": method = "", ":path": path = "", ":authority": authority = "" } = pseudo;
     if (agent === undefined) return stream.close(constants.NGHTTP2_CANCEL);
     if (method === "CONNECT") return stream.respond({ ":status": 501 }, { endStream: true });
     const withBody = !stream.endAfterHeaders;
-    const outgoing = sendRequest({
-      agent,
-      method,
-      path,
-      headers: requestHeaders(raw, authority, withBody) as unknown as NodeJS.Dict<string>, // a flat array goes out as it is
-      setHost: false,
-    });
+    let outgoing: ClientRequest;
+    try {
+      const headers = requestHeaders(raw, authority, withBody) as unknown as NodeJS.Dict<string>; // a flat array goes out as it is
+      outgoing = sendRequest({ agent, method, path, headers, setHost: false });
+    } catch {
+      return stream.respond({ ":status": 400 }, { endStream: true }); // not to be said in HTTP/1.1
+    }
     stream.on("close", () => outgoing.destroy());
     outgoing.on("error", () => stream.close(constants.NGHTTP2_INTERNAL_ERROR));
     outgoing.on("information", ({ statusCode, rawHeaders }) => {
       if (!stream.headersSent && !stream.destroyed && statusCode !== 100)
-        stream.additionalHeaders({ ...answerHeaders(rawHeaders), ":status": statusCode });
+        say(stream, () => stream.additionalHeaders({ ...answerHeaders(rawHeaders), ":status": statusCode }));
     });
     outgoing.on("response", (answer) => answerWith(stream, answer));
     if (withBody) stream.pipe(outgoing);
@@ -134,14 +134,18 @@ export class Http2Front {
 function answerWith(stream: ServerHttp2Stream, answer: IncomingMessage): void {
   if (stream.destroyed) return void answer.destroy();
   answer.on("error", () => stream.close(constants.NGHTTP2_INTERNAL_ERROR)); // cut short: the client must see it
-  try {
-    stream.respond({ ...answerHeaders(answer.rawHeaders), ":status": answer.statusCode }, { waitForTrailers: true });
-  } catch {
-    // A field that HTTP/2 forbids and HTTP/1.1 does not: not the client's fault, and not to be passed on.
-    return stream.close(constants.NGHTTP2_INTERNAL_ERROR);
-  }
-  stream.on("wantTrailers", () => stream.sendTrailers(answerHeaders(answer.rawTrailers)));
+  say(stream, () => stream.respond({ ...answerHeaders(answer.rawHeaders), ":status": answer.statusCode }, { waitForTrailers: true }));
+  stream.on("wantTrailers", () => say(stream, () => stream.sendTrailers(answerHeaders(answer.rawTrailers))));
   answer.pipe(stream);
+}
+
+/** Fields that HTTP/2 forbids and HTTP/1.1 does not are not the client's fault, and not to be passed on. */
+function say(stream: ServerHttp2Stream, it: () => void): void {
+  try {
+    it();
+  } catch {
+    stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  }
 }
 
 /** Name and value in turn. Cookies may come in crumbs and go on in one piece (RFC 9113 §8.2.3). */

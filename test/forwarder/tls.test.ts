@@ -212,6 +212,30 @@ withTls(
   },
 );
 
+withTls("HTTP/2: an answer that it cannot carry ends its stream alone; interim answers and trailers pass", {}, async ({ stage }) => {
+  await stage.instance("web-1.1", (incoming, response) => {
+    if (incoming.url === "/twice") response.setHeader("content-location", ["/a", "/b"]);
+    if (incoming.url === "/hints") {
+      response.writeEarlyHints({ link: "</style.css>; rel=preload" });
+      response.setHeader("trailer", "x-sum");
+      response.write("x");
+      response.addTrailers({ "x-sum": "7" });
+    }
+    response.end("done");
+  });
+  await stage.route({ "web-1.1": "available" });
+  const session = http2To(stage);
+  await assert.rejects(ask(session, { ":path": "/twice" }));
+  const stream = session.request({ ":path": "/hints" });
+  const hints = once(stream, "headers");
+  const trailers = once(stream, "trailers");
+  stream.resume();
+  assert.equal(((await hints) as [Record<string, unknown>])[0]["link"], "</style.css>; rel=preload");
+  assert.equal(((await trailers) as [Record<string, unknown>])[0]["x-sum"], "7");
+  assert.equal((await ask(session, { ":path": "/" })).status, 200, "the session goes on");
+  session.close();
+});
+
 withTls("HTTP/2: large bodies in both directions are whole, and one that is not read holds nobody up", {}, async ({ stage }) => {
   const large = randomBytes(24 * 1024 * 1024);
   await stage.instance("web-1.1", (incoming, response) => {
@@ -302,6 +326,28 @@ withTls("PROXY protocol before TLS: the node is told the client that the balance
   assert.match(await askAnnounced(stage.port, version1), /"client":\["2001:db8::9","4711","https"\]/);
   await assert.rejects(certificateName(stage), /disconnected|ECONNRESET|socket hang up/);
   await stage.until(() => stage.heard.findLast((one) => one.kind === "traffic")?.connections === 0);
+});
+
+withTls("told to finish: streams in process are answered, sessions and idle connections end, the process too", {}, async ({ stage }) => {
+  let answerIt: () => void = () => {};
+  await stage.instance("web-1.1", (incoming, response) => {
+    if (incoming.url === "/waits") answerIt = () => response.end("the answer");
+    else response.end();
+  });
+  await stage.route({ "web-1.1": "available" });
+  const session = http2To(stage);
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  await askHttps(stage, { agent });
+  const answer = ask(session, { ":path": "/waits" });
+  await stage.until(() => stage.heard.some((one) => one.kind === "traffic" && one.upstreams.some(({ total }) => total === 1)));
+  const goneAway = once(session, "goaway");
+  const exited = once(stage.process, "exit");
+  stage.process.send({ kind: "finish", deadlineMs: 20_000 });
+  await goneAway;
+  answerIt();
+  assert.equal((await answer).body.toString(), "the answer");
+  assert.deepEqual(await exited, [0, null]);
+  agent.destroy();
 });
 
 const has = (command: string) => {
