@@ -16,8 +16,8 @@ export interface ArrivalOptions {
   readonly proxyProtocol: boolean;
   readonly headTimeoutMs: number;
   readonly idleTimeoutMs: number;
-  /** From here on requests are read from it. */
-  readonly serve: (stream: Duplex, facts: ClientFacts) => void;
+  /** From here on requests are read from it. `inside`: it is one of HTTP/2's. */
+  readonly serve: (stream: Duplex, facts: ClientFacts, inside: boolean) => void;
 }
 
 export class Arrivals {
@@ -31,14 +31,14 @@ export class Arrivals {
   constructor(options: ArrivalOptions) {
     const { certificates, idleTimeoutMs, serve } = options;
     this.#options = options;
-    this.#http2 = new Http2Front(idleTimeoutMs, (connection, from) => serve(connection, this.#factsOf(from)));
+    this.#http2 = new Http2Front(idleTimeoutMs, (connection, from) => serve(connection, this.#factsOf(from), true));
     this.#tls = certificates.createServer(options.headTimeoutMs);
     this.#tls.on("secureConnection", (socket) => {
       socket.on("error", () => socket.destroy());
       const known = this.#known.get(keyOf(socket));
       if (known !== undefined) this.#arriving.delete(known.socket);
       if (socket.alpnProtocol === "h2") this.#http2.accept(socket);
-      else serve(socket, this.#factsOf(socket));
+      else serve(socket, this.#factsOf(socket), false);
     });
     this.#tls.on("tlsClientError", (_error, socket) => socket.destroy());
   }

@@ -40,6 +40,7 @@ const head = new RequestHead();
 
 export class ClientConnection {
   readonly facts: ClientFacts;
+  readonly inside: boolean;
   /** The end of the private header's line. */
   readonly addressLine: Buffer;
   readonly body = new BodyReader();
@@ -61,8 +62,10 @@ export class ClientConnection {
   #writtenAtEnd = 0;
   #written = 0;
 
-  constructor(socket: Duplex, facts: ClientFacts, context: ClientContext) {
+  /** `inside`: its other end lies in this process, which ends it; idle, it stands as long as that wants. */
+  constructor(socket: Duplex, facts: ClientFacts, context: ClientContext, inside: boolean) {
     this.#socket = socket;
+    this.inside = inside;
     this.facts = facts;
     this.#context = context;
     this.addressLine = Buffer.from(`${facts.address} ${facts.port}${facts.encrypted ? " https" : ""}\r\n`, "latin1");
@@ -210,7 +213,7 @@ export class ClientConnection {
 
   #next(): void {
     if (this.#closing || this.#exchange !== null) return;
-    this.deadlineMs = this.#context.nowMs + this.#context.dispatcher.settings.idleTimeoutMs;
+    this.deadlineMs = this.inside ? 0 : this.#context.nowMs + this.#context.dispatcher.settings.idleTimeoutMs;
     if (this.#ahead === null) {
       if (this.#paused) this.resume();
       return;

@@ -74,7 +74,7 @@ export class PublicServers {
   async finish(): Promise<void> {
     for (const handle of this.#handles.values()) handle.close();
     for (const context of this.#contexts) context.finishing = true;
-    for (const connection of this.#connections) if (connection.idle) connection.end();
+    for (const connection of this.#connections) if (connection.idle && !connection.inside) connection.end();
     await Promise.all(this.#arrivals.map((arrivals) => arrivals.finish()));
     if (this.#connections.size === 0) return;
     await new Promise<void>((resolve) => {
@@ -102,7 +102,7 @@ export class PublicServers {
       const socket = new Socket(options as unknown as SocketConstructorOpts); // see above
       socket.setNoDelay(true);
       const serve = (address: string, port: number) => {
-        const connection = this.#add(socket, { address, port, encrypted: false }, context);
+        const connection = this.#add(socket, { address, port, encrypted: false }, context, false);
         received = (block, length) => connection.received(block, length);
         blockFor = (shared) => connection.blockFor(shared);
       };
@@ -124,8 +124,8 @@ export class PublicServers {
       proxyProtocol,
       headTimeoutMs,
       idleTimeoutMs,
-      serve: (stream, facts) => {
-        const connection = this.#add(stream, facts, context);
+      serve: (stream, facts, inside) => {
+        const connection = this.#add(stream, facts, context, inside);
         stream.on("data", (chunk: Buffer) => connection.received(chunk, chunk.length));
       },
     });
@@ -137,8 +137,8 @@ export class PublicServers {
     };
   }
 
-  #add(socket: Duplex, facts: ClientFacts, context: ClientContext): ClientConnection {
-    const connection = new ClientConnection(socket, facts, context);
+  #add(socket: Duplex, facts: ClientFacts, context: ClientContext, inside: boolean): ClientConnection {
+    const connection = new ClientConnection(socket, facts, context, inside);
     this.#connections.add(connection);
     socket.on("end", () => connection.ended());
     socket.on("error", () => socket.destroy());
