@@ -6,7 +6,11 @@ const how = `The proxy has one core to itself; load generator and backend (C, on
 features: affinity by the session cookie over two upstreams, the client's address forwarded, keep-alive connections to the upstreams. Coppice
 alone also holds answers up to 64 KiB until they are whole and saves request bodies, so that a node's death costs no request; nobody else offers
 that to be switched on. The proxies are measured in turn, forwards and backwards; ratios are medians of the rounds' own ratios, since the machine's
-speed changes from minute to minute: trust ratios and CPU a request, not absolute rates.`;
+speed changes from minute to minute: trust ratios and CPU a request, not absolute rates. Where a proxy's CPU a request leaves its core idle, the load
+generator was the limit, and the ratio of CPU says more than that of requests.
+
+Node cannot splice: HAProxy told to splice (its line beside the others) moves large bodies for less than anybody else here. TLS and HTTP/2 stand on
+Node's own modules, several times dearer than HAProxy's.`;
 
 export function page(heading: string, measured: readonly Measured[]): string {
   const sections = measured.map((one) => `## ${one.scenario.title}\n\n${tableOf(one)}\n`);

@@ -1,5 +1,6 @@
 /** https in front of an unmodified server: it sees the scheme, its secure cookies work, over both versions of HTTP. */
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:http2";
@@ -7,9 +8,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { makeKeyPair } from "../forwarder/key-pairs.ts";
 import { TestCluster } from "./cluster.ts";
 
+const plainApp = fileURLToPath(new URL("./fixtures/plain-app.mjs", import.meta.url));
 const secureApp = fileURLToPath(new URL("./fixtures/secure-app.cjs", import.meta.url));
 
 interface Visit {
@@ -46,6 +49,23 @@ test("an unmodified Express app behind --tls-cert: secure cookies, req.secure an
   assert.equal((await visit(cookie)).visits, 3, "on the same HTTP/2 session");
   session.close();
   assert.match(cluster.output, /listening on https:/);
+  assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+  rmSync(directory, { recursive: true });
+});
+
+test("h2load over two forwarders while every node is regenerated: no request fails", { timeout: 90_000 }, async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-tls-"));
+  const { cert, key } = makeKeyPair(directory, "localhost");
+  const args = ["--tls-cert", cert, "--tls-key", key, "--forwarders", "2"];
+  const cluster = await TestCluster.start({ script: plainApp, args, settings: { minReadyMs: 200 } });
+  const load = promisify(execFile)("h2load", ["-D", "12", "-c", "8", "-m", "8", `https://127.0.0.1:${cluster.port}/`]);
+  const outcome = await cluster.command("regenerate", "--all", "--wait", "--name", "t");
+  assert.equal(outcome.code, 0, outcome.stdout);
+  const { stdout } = await load;
+  const counts = /requests: .*/.exec(stdout)?.[0] ?? "";
+  t.diagnostic(counts);
+  assert.match(counts, / 0 failed, 0 errored, 0 timeout/);
+  assert.match(stdout, /status codes: \d{3,} 2xx, 0 3xx, 0 4xx, 0 5xx/);
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
   rmSync(directory, { recursive: true });
 });
