@@ -14,6 +14,7 @@ need hey hey
 need wrk wrk
 if [ "${1:-}" = bench ]; then
   need cc gcc
+  need gunicorn gunicorn
   need haproxy haproxy
   need nginx nginx
   need taskset util-linux

@@ -1,4 +1,5 @@
 /** `coppice run`: what was typed becomes the cluster's specification; then this process is init. */
+import { spawnSync } from "node:child_process";
 import { existsSync, realpathSync } from "node:fs";
 import { isIP } from "node:net";
 import { availableParallelism } from "node:os";
@@ -155,8 +156,17 @@ function findNode(given: string | undefined): string {
   delete process.env["COPPICE_APP_NODE"]; // the server is to see the environment as it was
   if (given === undefined) return callers ?? process.execPath;
   const path = given.includes("/") ? resolve(given) : findExecutable(given);
-  if (path !== null && isExecutable(path)) return join(realpathSync(dirname(path)), basename(path));
+  if (path !== null && isExecutable(path)) return newEnough(given, join(realpathSync(dirname(path)), basename(path)));
   throw new CoppiceError("COPPICE_ARGUMENT", `--node ${given}: there is no such executable`);
+}
+
+/** The probe is for Node 18.19 and later. */
+function newEnough(given: string, path: string): string {
+  const { stdout } = spawnSync(path, ["-p", "process.versions.node"], { encoding: "utf8", timeout: 10_000 });
+  const [major = 0, minor = 0] = (stdout ?? "").split(".").map(Number);
+  if (major > 18 || (major === 18 && minor >= 19)) return path;
+  const what = /^\d+\.\d+/.test(stdout ?? "") ? `is Node ${stdout.trim()}; 18.19 is the oldest that a server can run on` : "is no Node";
+  throw new CoppiceError("COPPICE_ARGUMENT", `--node ${given}: ${path} ${what}`);
 }
 
 function nameFrom(text: string): string {

@@ -19,6 +19,7 @@ import { AgingWatch } from "./aging-watch.ts";
 import { Engine } from "./engine.ts";
 import { EventLog } from "./event-log.ts";
 import { Journal } from "./journal.ts";
+import { whyNoProbe } from "./lost-probe.ts";
 import { Notices } from "./notices.ts";
 import { onlyOneCanHave } from "./only-one.ts";
 import { Peers } from "./peers.ts";
@@ -132,8 +133,7 @@ export class Daemon {
     const { port } = this.#welcome.spec;
     if (port === null) return;
     this.#engine.accept({ kind: "instance-listening", instance, at: { address: null, port }, socketPath });
-    const text = "the nodes have no probe (no Node process of theirs listens): they are watched from outside, and keep their own sessions";
-    this.#tellNotice(this.#notices.hear(instance, { level: "info", code: "no-probe", text }));
+    this.#tellNotice(this.#notices.hear(instance, whyNoProbe(this.#watch.pid(instance) ?? 0)));
   }
 
   #nextRequest(): string {

@@ -34,7 +34,7 @@ function together(one: OutsideReading, other: OutsideReading): OutsideReading {
   return { indicators, limits: { ...other.limits, ...one.limits }, cpuTicks: one.cpuTicks + other.cpuTicks };
 }
 
-function childrenOf(pid: number): number[] {
+export function childrenOf(pid: number): number[] {
   const children = read(`/proc/${pid}/task/${pid}/children`) ?? "";
   return children
     .split(" ")

@@ -96,7 +96,7 @@ function whyNotMoved(server: NetServer, port: number): [string, string] {
   if ("setSecureContext" in server)
     return [
       "https-inside",
-      `port ${port} is HTTPS inside the application, which Coppice cannot read, and so not share between nodes. Let the application listen with plain HTTP, and end TLS in front of it`,
+      `port ${port} is HTTPS inside the application, which Coppice cannot read, and so not share between nodes. Let it listen with plain HTTP, and give Coppice its certificate (--tls-cert, --tls-key)`,
     ];
   return [
     "not-http",

@@ -140,6 +140,7 @@ test("wrong input is refused with a reason and an exit code", { timeout: 60_000 
     [["run", "missing.js"], /missing\.js does not exist/],
     [["run", expressApp, "-n", "0"], /whole number from 1/],
     [["run", expressApp, "--name", "t"], /running already/],
+    [["run", expressApp, "--node", "/bin/ls"], /is no Node/],
     [["run", expressApp, "--name", "Bad Name"], /no name for a cluster/],
     [["run", expressApp, "--set", "drainTimeout=5"], /drainTimeoutMs/],
     [["run", expressApp, "--set", "drainTimeoutMs=5s"], /milliseconds/],

@@ -10,7 +10,7 @@ const servers: readonly [string, string, RegExp][] = [
   [
     "HTTPS inside the application",
     'require("node:https").createServer(() => {}).listen(process.env.APP_PORT)',
-    /cannot be started: it did not listen[\s\S]*HTTPS inside the application.*end TLS in front of it/,
+    /cannot be started: it did not listen[\s\S]*HTTPS inside the application.*--tls-cert/,
   ],
   [
     "node:cluster inside the application",

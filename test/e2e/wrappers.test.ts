@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { TestCluster } from "./cluster.ts";
+import { freePort, TestCluster } from "./cluster.ts";
 import { SessionLoad } from "./session-load.ts";
 
 const expressApp = fileURLToPath(new URL("./fixtures/express-app.cjs", import.meta.url));
@@ -151,6 +151,28 @@ test("a server that is not Node: any command with PORT is balanced, watched from
   assert.deepEqual(failures, []);
   const pids = new Set([(await get()).pid, (await get()).pid, (await get()).pid]);
   for (const { pid } of before.nodes) assert.equal(pids.has(pid ?? 0), false, "the old processes serve no more");
+  assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+  rmSync(directory, { recursive: true });
+});
+
+test("a Node server that was started without its parent's environment: that the probe is lost is said, with the reason", {
+  timeout: 60_000,
+}, async () => {
+  const directory = application({});
+  writeFileSync(
+    join(directory, "starter.sh"),
+    `#!/bin/sh\nexec env -i PORT=$PORT APP_PORT=$PORT PATH=$PATH ${process.execPath} ${join(directory, "server.cjs")}\n`,
+  );
+  chmodSync(join(directory, "starter.sh"), 0o755);
+  const port = await freePort();
+  const cluster = await TestCluster.start({ script: "./starter.sh", cwd: directory, args: ["--port", String(port)] });
+  const { notices } = await cluster.status();
+  assert.deepEqual(
+    notices.map(({ code }) => code),
+    ["probe-lost"],
+  );
+  assert.match(notices[0]?.text ?? "", /did not reach ".*server\.cjs", which was started without the NODE_OPTIONS/);
+  assert.equal((await fetch(`http://127.0.0.1:${port}/items`)).status, 200);
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
   rmSync(directory, { recursive: true });
 });

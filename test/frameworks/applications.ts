@@ -7,14 +7,14 @@ const express = { command: ["apps/express.cjs"], load: "sessions" } as const;
 export function applications(nodes: Readonly<Record<string, string>>): Application[] {
   return [
     { ...express, name: "Express 5" },
-    { ...express, name: "Express 4", environment: { EXPRESS: "express4" } },
+    { ...express, name: "Express 4", command: ["apps/express4.cjs"] },
     { name: "Fastify 5", command: ["apps/fastify.mjs"], load: "sessions" },
     { name: "Koa 3", command: ["apps/koa.cjs"], load: "requests" },
     { name: "Hono 4", command: ["apps/hono.mjs"], load: "requests" },
     { name: "Nest 12", command: ["apps/nest/dist/main.js"], load: "sessions" },
     { name: "Next 16", command: ["next", "start"], directory: "apps/next", load: "requests" },
     { name: "ws 8", command: ["apps/ws.mjs"], load: "chat" },
-    { name: "Socket.IO 4, WebSocket only", command: ["apps/socket-io.mjs"], load: "socket.io" },
+    { name: "Socket.IO 4", command: ["apps/socket-io.mjs"], load: "socket.io", notices: ["socket-io-rooms"] },
     { name: "tsx", command: ["tsx", "apps/server.ts"], load: "requests" },
     { name: "ts-node", command: ["ts-node", "--transpile-only", "apps/server.ts"], load: "requests" },
     { name: "Fastify CLI", command: ["fastify", "start", "apps/plugin.mjs"], load: "requests" },

@@ -102,19 +102,16 @@ type Connect = (url: string, options: object) => SocketIoClient;
 /** Clients of Socket.IO, which reconnect by themselves; what was said into a connection that ended is said again. */
 export class SocketIoLoad extends Clients {
   readonly #connect: Connect;
-  readonly #transports: readonly string[];
 
-  constructor(options: LoadOptions, folder: string, transports: readonly string[]) {
+  constructor(options: LoadOptions, folder: string) {
     super(options);
     this.#connect = (createRequire(join(folder, "package.json"))("socket.io-client") as { io: Connect }).io; // the package's export
-    this.#transports = transports;
   }
 
   async client(index: number): Promise<void> {
     const options = {
-      transports: this.#transports,
+      transports: ["websocket"],
       forceNew: true,
-      withCredentials: true,
       reconnectionDelay: 50,
       reconnectionDelayMax: 200,
     };

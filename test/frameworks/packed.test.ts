@@ -1,13 +1,14 @@
 /** The package itself: what its checkers say of it, and what its users do with it first, in an empty folder. */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { bin, freePort, root, TestCluster } from "../e2e/cluster.ts";
-import { SessionLoad } from "../e2e/session-load.ts";
+import { bin, root } from "../e2e/cluster.ts";
 import { runtimes } from "../inside/runtimes.ts";
+import { beginners } from "./beginners.ts";
 import { emptyFolder, install, launcherIn, pack } from "./packed.ts";
+import { readmeCommands, runTranscript } from "./transcript.ts";
 
 const tool = (name: string, ...args: string[]): string =>
   execFileSync(process.execPath, [join(root, "node_modules/.bin", name), ...args], { encoding: "utf8" });
@@ -18,52 +19,20 @@ test("publint and attw find nothing in the package", { timeout: 120_000 }, () =>
   assert.match(tool("attw", tarball, "--profile", "esm-only", "--format", "ascii"), /No problems found/);
 });
 
-/** The versions that this repository is tested with. */
-const pinned = (name: string): string => {
-  const { devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
-    devDependencies: Record<string, string>;
-  };
-  return `${name}@${devDependencies[name]}`;
-};
-
-/** The README's, to the letter. */
-const serverOfReadme = `const express = require("express");
-const session = require("express-session");
-
-const app = express();
-app.use(session({ secret: "keyboard cat", resave: false, saveUninitialized: false }));
-app.use(express.json());
-app.get("/items", (req, res) => res.json({ items: req.session.items ?? [] }));
-app.post("/items", (req, res) => {
-  req.session.items = [...(req.session.items ?? []), req.body.item];
-  res.json({ count: req.session.items.length });
+test("the README's first minute, to the letter, in an empty folder with Express", { timeout: 300_000 }, async () => {
+  const [express] = beginners;
+  assert.ok(express !== undefined && readmeCommands().length > 4);
+  const { lines, requests, failed, left } = await runTranscript(express, pack(emptyFolder()));
+  for (const { command, code, output } of lines) assert.equal(code, 0, `${command}\n${output}`);
+  assert.equal(lines.length, readmeCommands().length);
+  assert.ok(requests > 100, `only ${requests} requests`);
+  assert.deepEqual([failed, left], [[], []]);
 });
-app.listen(process.env.PORT ?? 3000);
-`;
 
 describe("installed from its tarball into an empty folder", () => {
   const folder = emptyFolder();
-  before(() => install(folder, pack(emptyFolder()), pinned("express"), pinned("express-session")));
+  before(() => install(folder, pack(emptyFolder())));
   after(() => rmSync(folder, { recursive: true }));
-
-  test("it runs a server, regenerates it under load and stops", { timeout: 240_000 }, async () => {
-    writeFileSync(join(folder, "server.js"), serverOfReadme);
-    const port = await freePort();
-    const cluster = await TestCluster.start({
-      script: "server.js",
-      cwd: folder,
-      port,
-      launcher: launcherIn(folder),
-      env: { PORT: String(port) },
-    });
-    const load = new SessionLoad({ port, clients: 6, thinkMs: 5 });
-    await cluster.until("the load runs", () => load.result.requests > 60);
-    const outcome = await cluster.command("regenerate", "--all", "--wait", "--name", "t");
-    assert.equal(outcome.code, 0, outcome.stdout + outcome.stderr);
-    const { failed, lost, stale, doubled } = await load.end();
-    assert.deepEqual([failed, lost, stale, doubled], [[], 0, 0, 0]);
-    assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
-  });
 
   const older = runtimes().find(({ version }) => Number(version.split(".")[0]) < 22)?.path;
   const skip = older === undefined ? "no Node older than 22 is here" : false;

@@ -1,7 +1,7 @@
 /**
  * `node test/frameworks/run.ts [name ...]`: installs the packed Coppice and every framework of folder/package.json into an
  * empty folder, runs each application there, and prints the table of docs/frameworks.md. Needs npm's registry once.
- * `--folder` uses a folder that an earlier run left.
+ * `--folder` uses a folder that an earlier run left; `--part trials` and `--part first-minute` do one half.
  */
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync } from "node:fs";
@@ -9,17 +9,19 @@ import { delimiter, join } from "node:path";
 import { parseArgs } from "node:util";
 import { runtimes } from "../inside/runtimes.ts";
 import { applications } from "./applications.ts";
+import { beginners } from "./beginners.ts";
 import { emptyFolder, launcherIn, npm, pack } from "./packed.ts";
+import { readmeCommands, runTranscript, type Transcript } from "./transcript.ts";
 import { type Trial, tryApplication } from "./trial.ts";
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { folder: { type: "string" } } });
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { folder: { type: "string" }, part: { type: "string" } } });
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
 const folder = values.folder ?? emptyFolder();
-prepare();
+if (values.part !== "first-minute") prepare();
 const isOnPath = (name: string) => (process.env["PATH"] ?? "").split(delimiter).some((directory) => existsSync(join(directory, name)));
 const trials: Trial[] = [];
-for (const application of applications(otherNodes())) {
+for (const application of values.part === "first-minute" ? [] : applications(otherNodes())) {
   if (positionals.length > 0 && !positionals.includes(application.name)) continue;
   const [command = ""] = application.command;
   if (command === "gunicorn" && !isOnPath(command)) {
@@ -30,8 +32,34 @@ for (const application of applications(otherNodes())) {
   trials.push(trial);
   say(`${trial.name}: ${trial.wrong.length === 0 ? "right" : `WRONG\n${trial.wrong.join("\n")}`}`);
 }
-process.stdout.write(`${table(trials)}\n`);
-process.exitCode = trials.every(({ wrong }) => wrong.length === 0) ? 0 : 1;
+if (trials.length > 0) process.stdout.write(`${table(trials)}\n\n`);
+
+const firsts: Transcript[] = [];
+const tarball = pack(emptyFolder());
+for (const beginner of values.part === "trials" ? [] : beginners) {
+  if (positionals.length > 0 && !positionals.includes(beginner.name)) continue;
+  const transcript = await runTranscript(beginner, tarball);
+  firsts.push(transcript);
+  say(`first minute, ${beginner.name}: ${isRight(transcript) ? "right" : `WRONG\n${JSON.stringify(transcript, null, 2)}`}`);
+}
+if (firsts.length > 0) process.stdout.write(`${firstMinutes(firsts)}\n`);
+process.exitCode = trials.every(({ wrong }) => wrong.length === 0) && firsts.every(isRight) ? 0 : 1;
+
+function isRight({ lines, requests, failed, left }: Transcript): boolean {
+  return (
+    lines.every(({ code }) => code === 0) && lines.length === readmeCommands().length && requests > 0 && failed.length + left.length === 0
+  );
+}
+
+function firstMinutes(rows: readonly Transcript[]): string {
+  const commands = readmeCommands().map((command) => `\`${command.replace("npx coppice ", "")}\``);
+  const lines = rows.map((row) => {
+    const cells = row.lines.map(({ code, ms }) => (code === 0 ? seconds(ms) : `exit code ${code}`));
+    return [row.name, ...cells, String(row.requests), String(row.failed.length)].join(" | ");
+  });
+  const head = ["in an empty folder", ...commands, "requests", "failed"];
+  return [`| ${head.join(" | ")} |`, `| ${head.map(() => "---").join(" | ")} |`, ...lines.map((line) => `| ${line} |`)].join("\n");
+}
 
 function prepare(): void {
   cpSync(new URL("folder", import.meta.url), folder, { recursive: true });

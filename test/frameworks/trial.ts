@@ -14,7 +14,7 @@ export interface Application {
   readonly command: readonly string[];
   /** In the folder of all applications; else the folder itself. */
   readonly directory?: string;
-  readonly load: "sessions" | "requests" | "chat" | "socket.io" | "socket.io, from polling on";
+  readonly load: "sessions" | "requests" | "chat" | "socket.io";
   /** Given to Coppice as --port; else the server finds it in PORT, as everybody's does. */
   readonly portOption?: true;
   readonly flags?: readonly string[];
@@ -103,7 +103,7 @@ export async function tryApplication(application: Application, place: Place): Pr
   return { ...facts, startMs, requests, regenerateMs, sessions, notices, wrong: wrong.length === 0 ? [] : [...wrong, cluster.output] };
 }
 
-function beginLoad({ load }: Application, options: LoadOptions, { folder }: Place): Load {
+export function beginLoad({ load }: Pick<Application, "load">, options: LoadOptions, { folder }: Place): Load {
   switch (load) {
     case "sessions":
       return new SessionLoad(options);
@@ -112,9 +112,7 @@ function beginLoad({ load }: Application, options: LoadOptions, { folder }: Plac
     case "chat":
       return new ChatLoad(options).begin();
     case "socket.io":
-      return new SocketIoLoad(options, folder, ["websocket"]).begin();
-    case "socket.io, from polling on":
-      return new SocketIoLoad(options, folder, ["polling", "websocket"]).begin();
+      return new SocketIoLoad(options, folder).begin();
   }
 }
 
