@@ -84,6 +84,7 @@ export async function tryApplication(application: Application, place: Place): Pr
     const after = await cluster.status();
     for (const [index, { name, pid }] of before.nodes.entries())
       if (after.nodes[index]?.pid === pid) wrong.push(`${name} is the same process after its regeneration`);
+    for (const { name, restarts } of after.nodes) if (restarts > 0) wrong.push(`${name} died and was started again`);
     await lookAtClient(port, wrong);
     for (const pid of cluster.processes()) processes.add(pid);
   } catch (error) {
