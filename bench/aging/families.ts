@@ -26,6 +26,11 @@ export interface Family {
   /** Noise of the level as a share of the limit, from and to. */
   readonly noise?: readonly [number, number];
   readonly daily?: boolean;
+  /** Now and then a row lies far from where it should. */
+  readonly tails?: boolean;
+  /** Rows of the whole trace and hours, from and to. */
+  readonly rows?: readonly [number, number];
+  readonly hours?: readonly [number, number];
   readonly counts?: boolean;
   /** Above it: the settled level, as a share of the limit (look-alikes). */
   readonly settles?: readonly [number, number];

@@ -23,14 +23,15 @@ export interface Trace {
   readonly exhaustionMs: number | null;
 }
 
-const rowsPerTrace = 1_600;
+const rowsUsual = 1_600;
 const hourMs = 3_600_000;
 /** A leak's mean goes on beyond the limit, so that every one meets it in spite of noise and load. */
 const overshoot = 1.12;
 
 export function generate(family: Family, seed: number): Trace {
   const random = new Random(seed * 7_919 + hash(family.name));
-  const durationMs = random.scaled(5, 110) * hourMs;
+  const durationMs = random.scaled(...(family.hours ?? [5, 110])) * hourMs;
+  const rowsPerTrace = family.rows === undefined ? rowsUsual : Math.round(random.scaled(...family.rows));
   const rowMs = durationMs / rowsPerTrace;
   const limit = family.counts === true ? Math.round(random.scaled(1_024, 16_384)) : Math.round(random.scaled(96, 4_096)) * 1024 * 1024;
   const base = limit * random.between(0.08, 0.35);
@@ -39,7 +40,7 @@ export function generate(family: Family, seed: number): Trace {
   const correlated = random.between(0.3, 0.95);
   const onset = family.onset === undefined ? 0 : random.between(...family.onset);
   const settled = family.settles === undefined ? limit : limit * random.between(...family.settles);
-  const loads = drawLoads(random, durationMs, rowMs, family.daily === true || random.next() < 0.4);
+  const loads = drawLoads(random, durationMs, rowsPerTrace, family.daily === true || random.next() < 0.4);
   const loadEffect = limit * random.between(0, 0.04);
   const lazyRows = random.next() < 0.3 ? Math.round(random.between(2, 12)) : 1;
   const growth = drawGrowth(family, random, loads, onset);
@@ -52,7 +53,8 @@ export function generate(family: Family, seed: number): Trace {
   for (let at = 0; at < growth.length; at += 1) {
     drift = drift * keep + Math.sqrt(1 - keep * keep) * random.normal();
     requests += ((loads[at % loads.length] ?? 1) * rowMs) / 20;
-    const wobble = noise * (Math.sqrt(correlated) * drift + Math.sqrt(1 - correlated) * random.normal());
+    const tail = family.tails === true && random.next() < 0.03 ? 4 * random.normal() : 0;
+    const wobble = noise * (tail + Math.sqrt(correlated) * drift + Math.sqrt(1 - correlated) * random.normal());
     const exact = base + (settled - base) * (growth[at] ?? 0) + loadEffect * ((loads[at % loads.length] ?? 1) - 1) + wobble;
     if (random.next() < 0.0006) gapUntil = at + random.between(2, 30);
     if (at < gapUntil) continue;
@@ -92,7 +94,8 @@ function drawGrowth(family: Family, random: Random, loads: readonly number[], on
 }
 
 /** Relative request rates with mean 1: constant, or by day and week; with noise and a restart of the load now and then. */
-function drawLoads(random: Random, durationMs: number, rowMs: number, daily: boolean): number[] {
+function drawLoads(random: Random, durationMs: number, rowsPerTrace: number, daily: boolean): number[] {
+  const rowMs = durationMs / rowsPerTrace;
   const amplitude = daily ? random.between(0.3, 0.8) : 0;
   const weekly = daily ? random.between(0, 0.25) : 0;
   const phase = random.next();

@@ -6,7 +6,9 @@ import { parseArgs } from "node:util";
 import { families } from "./families.ts";
 import { generate } from "./generate.ts";
 import { judgeByModel } from "./judge.ts";
+import { outcomeOf } from "./outcome.ts";
 import { score } from "./score.ts";
+import { unseenFamilies } from "./unseen-families.ts";
 
 const { values } = parseArgs({
   options: {
@@ -19,10 +21,10 @@ const { values } = parseArgs({
 const percent = (x: number) => (Number.isNaN(x) ? "-" : (100 * x).toFixed(1)).padStart(6);
 
 process.stdout.write(`${"family".padEnd(40)} inTime  waste usedP5 issued errP50 errP90  cover  width heldTm heldP50 heldP95 decided\n`);
-for (const family of families) {
+for (const family of [...families, ...unseenFamilies]) {
   if (values.family !== undefined && !family.name.includes(values.family)) continue;
   const judged = Array.from({ length: Number(values.traces) }, (_, at) => judgeByModel(generate(family, Number(values.seed) + at)));
-  const s = score(judged);
+  const s = score(judged.map(outcomeOf));
   const cells = family.ages
     ? [
         s.inTime,

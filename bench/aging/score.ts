@@ -3,7 +3,7 @@
  * life left at the decision. Forecasts: relative error of the middle, coverage and width of the 90 % interval,
  * one vote a trace and grid point, for points at which the leak has run for a tenth of its life.
  */
-import type { Judged } from "./judge.ts";
+import type { Outcome } from "./outcome.ts";
 
 const leadMs = 10 * 60_000;
 
@@ -25,30 +25,28 @@ export interface Score {
   readonly heldAtP95: number;
 }
 
-export function score(judged: readonly Judged[]): Score {
-  const inTime = judged.filter(
-    ({ trace, decidedAtMs }) =>
-      decidedAtMs !== null && trace.exhaustionMs !== null && decidedAtMs >= trace.onsetMs && decidedAtMs <= trace.exhaustionMs - leadMs,
+export function isInTime({ onsetMs, exhaustionMs, decidedAtMs }: Outcome): boolean {
+  return decidedAtMs !== null && exhaustionMs !== null && decidedAtMs >= onsetMs && decidedAtMs <= exhaustionMs - leadMs;
+}
+
+export function score(outcomes: readonly Outcome[]): Score {
+  const used = outcomes.flatMap(({ exhaustionMs, decidedAtMs }) =>
+    exhaustionMs === null || decidedAtMs === null ? [] : [Math.min(decidedAtMs / exhaustionMs, 1)],
   );
-  const used = judged.flatMap(({ trace, decidedAtMs }) =>
-    trace.exhaustionMs === null || decidedAtMs === null ? [] : [Math.min(decidedAtMs / trace.exhaustionMs, 1)],
-  );
-  const points = judged.flatMap(({ trace, forecasts }) => {
-    const end = trace.exhaustionMs ?? 0;
-    return forecasts.filter(({ life }) => life * end >= trace.onsetMs + 0.1 * (end - trace.onsetMs) || trace.onsetMs === 0);
+  const points = outcomes.flatMap(({ onsetMs, exhaustionMs, forecasts }) => {
+    const end = exhaustionMs ?? 0;
+    return forecasts.filter(({ life }) => life * end >= onsetMs + 0.1 * (end - onsetMs) || onsetMs === 0);
   });
-  const issued = points.flatMap(({ said, trueMs }) => (said === null || !Number.isFinite(said.mid) ? [] : [{ ...said, trueMs }]));
+  const issued = points.flatMap(({ said, trueMs }) => (said === null || said.mid === null ? [] : [{ ...said, mid: said.mid, trueMs }]));
   const errors = issued.map(({ mid, trueMs }) => Math.abs(mid - trueMs) / trueMs);
-  const covered = points.filter(({ said, trueMs }) => said !== null && said.low <= trueMs && trueMs <= said.high);
-  const heldAt = judged.flatMap(({ trace, heldAtMs }) =>
-    trace.exhaustionMs === null
-      ? []
-      : [heldAtMs === null ? 1 : Math.max((heldAtMs - trace.onsetMs) / (trace.exhaustionMs - trace.onsetMs), 0)],
+  const covered = points.filter(({ said, trueMs }) => said !== null && said.low <= trueMs && trueMs <= (said.high ?? trueMs));
+  const heldAt = outcomes.flatMap(({ onsetMs, exhaustionMs, heldAtMs }) =>
+    exhaustionMs === null ? [] : [heldAtMs === null ? 1 : Math.max((heldAtMs - onsetMs) / (exhaustionMs - onsetMs), 0)],
   );
   return {
-    traces: judged.length,
-    inTime: inTime.length / judged.length,
-    decided: judged.filter(({ decidedAtMs }) => decidedAtMs !== null).length,
+    traces: outcomes.length,
+    inTime: outcomes.filter(isInTime).length / outcomes.length,
+    decided: outcomes.filter(({ decidedAtMs }) => decidedAtMs !== null).length,
     wasteMean: mean(used.map((share) => 1 - share)),
     lifeUsedP5: at(used, 0.05),
     issued: issued.length / Math.max(points.length, 1),
@@ -56,10 +54,10 @@ export function score(judged: readonly Judged[]): Score {
     errorP90: at(errors, 0.9),
     coverage: covered.length / Math.max(points.length, 1),
     width: at(
-      issued.map(({ low, high, trueMs }) => (high - low) / trueMs),
+      issued.map(({ low, high, trueMs }) => ((high ?? Number.POSITIVE_INFINITY) - low) / trueMs),
       0.5,
     ),
-    heldShare: mean(judged.map(({ trace, heldMs }) => heldMs / Math.max(trace.rows.at(-1)?.atMs ?? 1, 1))),
+    heldShare: mean(outcomes.map(({ heldMs, endMs }) => heldMs / Math.max(endMs, 1))),
     heldAtMedian: at(heldAt, 0.5),
     heldAtP95: at(heldAt, 0.95),
   };

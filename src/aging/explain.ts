@@ -1,11 +1,17 @@
 /** The report's sentences: what an operator reads of a trend. */
 import type { Trend } from "../model/report.ts";
+import type { PeerOpinion } from "./peers.ts";
 
 const names: Readonly<Record<string, string>> = {
   heapAfterGcBytes: "the heap after collection",
   externalBytes: "memory outside the heap",
   rssBytes: "resident memory",
+  heapUsedBytes: "the used heap",
   openFds: "the number of open descriptors",
+  activeHandles: "the number of active handles",
+  latencyP99Ms: "latency at the same load",
+  gcTimeRatio: "the collector's share of time at the same load",
+  eventLoopDelayP99Ms: "the event loop's delay at the same load",
 };
 
 export function describeTrend(trend: Trend, shape: string): string {
@@ -29,6 +35,21 @@ export function describeAgainst({ exhaustionInMs, floor, limit }: Trend, horizon
   if (floor < 0.5 * limit) against.push(`it is at ${Math.round((100 * floor) / limit)} % of the limit`);
   if (against.length === 0) against.push("it is not yet near enough to be worth a regeneration");
   return against;
+}
+
+/** One that stands this share of its level above its peers rises alone. */
+const aloneRatio = 0.15;
+
+/** What a control group of the same release and age says. */
+export function describePeers({ indicator, floor }: Trend, peers: PeerOpinion | null): { for: string[]; against: string[] } {
+  if (peers === null || peers.median === null) return { for: [], against: [] };
+  const { peers: count, median, settledAt } = peers;
+  const who = count === 1 ? "the one peer of the same release" : `${count} peers of the same release`;
+  if (settledAt !== null) {
+    return { for: [], against: [`${who} rose like it to this age and then settled, at ${amount(indicator, settledAt)} at most`] };
+  }
+  const stood = `at this age ${who} stood at ${amount(indicator, median)}`;
+  return { for: [floor - median > aloneRatio * floor ? `it rises alone: ${stood}` : `its peers rise like it: ${stood}`], against: [] };
 }
 
 function amount(indicator: string, value: number): string {

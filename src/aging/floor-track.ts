@@ -1,8 +1,9 @@
 /**
  * The floor of one indicator over the life of an instance, in O(1) memory: at most `pointsMax` blocks, narrow
  * where they are young and wide where they are old. A full track merges the two neighbours that are the
- * narrowest for their age; sums are kept, so a merged block is exactly the block of all its readings.
- * What a reading means (a floor, a gauge) and what follows from it is left to others.
+ * narrowest for their age; means are weighed, so a merged block is exactly the block of all its readings.
+ * Blocks lie in columns of numbers, some 2.3 KiB an indicator. What a reading means (a floor, a gauge) and what
+ * follows from it is left to others.
  */
 
 export interface FloorReading {
@@ -14,11 +15,10 @@ export interface FloorReading {
   readonly overloadWork: number;
 }
 
-/** A block of readings: means, and what it spans. */
+/** A block of readings: their means, how many, and when the first of them was. */
 export interface FloorPoint extends FloorReading {
   readonly count: number;
   readonly fromMs: number;
-  readonly toMs: number;
 }
 
 export const pointsMax = 64;
@@ -28,10 +28,20 @@ const widthPerAge = 1 / 20;
 /** Of row noise, this many readings are remembered, so that a spike leaves it again. */
 const noiseMemory = 400;
 
+/** Where the columns begin. */
+const valueAt = pointsMax;
+const fromAt = 2 * pointsMax;
+const overloadAt = pointsMax;
+const countAt = 2 * pointsMax;
+
 export class FloorTrack {
-  readonly #points: FloorPoint[] = [];
-  #pending: FloorPoint | null = null;
-  #startMs: number | null = null;
+  /**
+   * Columns of the blocks, oldest first, one behind the other: time, value and begin exactly; work, overload and count
+   * to seven digits, which is more than a forecast needs. The last block may still be gathering.
+   */
+  readonly #exact = new Float64Array(3 * pointsMax);
+  readonly #rough = new Float32Array(3 * pointsMax);
+  #blocks = 0;
   #last: FloorReading | null = null;
   #noise = 0;
   #noiseCount = 0;
@@ -40,9 +50,20 @@ export class FloorTrack {
   #highest = Number.NEGATIVE_INFINITY;
   #lowest = Number.POSITIVE_INFINITY;
 
-  /** Oldest first; the last may still be gathering. */
+  /** Oldest first; made anew, for an evaluation. */
   get points(): readonly FloorPoint[] {
-    return this.#pending === null ? this.#points : [...this.#points, this.#pending];
+    return Array.from({ length: this.#blocks }, (_, at) => ({
+      atMs: this.#exact[at] ?? 0,
+      value: this.#exact[valueAt + at] ?? 0,
+      work: this.#rough[at] ?? 0,
+      overloadWork: this.#rough[overloadAt + at] ?? 0,
+      count: this.#rough[countAt + at] ?? 0,
+      fromMs: this.#exact[fromAt + at] ?? 0,
+    }));
+  }
+
+  get blocks(): number {
+    return this.#blocks;
   }
 
   get last(): FloorReading | null {
@@ -54,7 +75,7 @@ export class FloorTrack {
   }
 
   get startMs(): number {
-    return this.#startMs ?? 0;
+    return this.#exact[fromAt] ?? 0;
   }
 
   get highest(): number {
@@ -65,34 +86,34 @@ export class FloorTrack {
     return this.#lowest;
   }
 
-  /** Standard deviation of one reading against its neighbours: the noise that no block shows. */
-  get readingNoise(): number {
-    return this.changeNoise;
-  }
-
   add(reading: FloorReading): void {
-    this.#startMs ??= reading.atMs;
     this.#count += 1;
     this.#measureNoise(reading);
     this.#last = reading;
     if (reading.value > this.#highest) this.#highest = reading.value;
     if (reading.value < this.#lowest) this.#lowest = reading.value;
-    const single: FloorPoint = { ...reading, count: 1, fromMs: reading.atMs, toMs: reading.atMs };
-    const pending = this.#pending;
-    if (pending === null) this.#pending = single;
-    else if (reading.atMs - pending.fromMs < (reading.atMs - this.#startMs) * youngestShare) this.#pending = merge(pending, single);
-    else {
-      this.#points.push(pending);
-      this.#pending = single;
-      if (this.#points.length >= pointsMax) this.#mergeNarrowest(reading.atMs);
+    const last = this.#blocks - 1;
+    const lifeMs = reading.atMs - this.startMs;
+    if (last >= 0 && reading.atMs - (this.#exact[fromAt + last] ?? 0) < lifeMs * youngestShare) {
+      this.#gather(last, reading, 1);
+      return;
     }
+    if (this.#blocks === pointsMax) this.#mergeNarrowest(reading.atMs);
+    const at = this.#blocks;
+    this.#blocks += 1;
+    this.#exact[at] = reading.atMs;
+    this.#exact[valueAt + at] = reading.value;
+    this.#rough[at] = reading.work;
+    this.#rough[overloadAt + at] = reading.overloadWork;
+    this.#rough[countAt + at] = 1;
+    this.#exact[fromAt + at] = reading.atMs;
   }
 
   /**
-   * Standard deviation of one reading against its neighbours with their mean growth taken out; far above zero only
-   * where readings go up and down.
+   * Standard deviation of one reading against its neighbours, with their mean growth taken out: the noise that no
+   * block shows; far above zero only where readings go up and down.
    */
-  get changeNoise(): number {
+  get readingNoise(): number {
     return Math.sqrt(Math.max(this.#noise - this.#growth ** 2 / 2, 0));
   }
 
@@ -106,39 +127,45 @@ export class FloorTrack {
     this.#noise += (square - this.#noise) / this.#noiseCount;
   }
 
+  /** Into the block's means go those of `count` more readings. */
+  #gather(block: number, { atMs, value, work, overloadWork }: FloorReading, count: number): void {
+    const total = (this.#rough[countAt + block] ?? 0) + count;
+    const share = count / total;
+    const into = (column: Float64Array | Float32Array, place: number, more: number) => {
+      column[place] = (column[place] ?? 0) + (more - (column[place] ?? 0)) * share;
+    };
+    into(this.#exact, block, atMs);
+    into(this.#exact, valueAt + block, value);
+    into(this.#rough, block, work);
+    into(this.#rough, overloadAt + block, overloadWork);
+    this.#rough[countAt + block] = total;
+  }
+
   #mergeNarrowest(nowMs: number): void {
     const lifeMs = nowMs - this.startMs;
     let narrowestAt = 0;
     let narrowest = Number.POSITIVE_INFINITY;
-    for (let at = 0; at + 1 < this.#points.length; at += 1) {
-      const first = this.#points[at];
-      const second = this.#points[at + 1];
-      if (first === undefined || second === undefined) break;
-      const widthMs = second.toMs - first.fromMs;
-      const allowedMs = lifeMs * youngestShare + (nowMs - second.toMs) * widthPerAge;
+    for (let at = 0; at + 1 < this.#blocks; at += 1) {
+      const toMs = at + 2 < this.#blocks ? (this.#exact[fromAt + at + 2] ?? nowMs) : nowMs;
+      const widthMs = toMs - (this.#exact[fromAt + at] ?? 0);
+      const allowedMs = lifeMs * youngestShare + (nowMs - toMs) * widthPerAge;
       const narrowness = widthMs / (allowedMs + 1);
       if (narrowness < narrowest) {
         narrowest = narrowness;
         narrowestAt = at;
       }
     }
-    const first = this.#points[narrowestAt];
-    const second = this.#points[narrowestAt + 1];
-    if (first !== undefined && second !== undefined) this.#points.splice(narrowestAt, 2, merge(first, second));
+    const second = narrowestAt + 1;
+    const merged = {
+      atMs: this.#exact[second] ?? 0,
+      value: this.#exact[valueAt + second] ?? 0,
+      work: this.#rough[second] ?? 0,
+      overloadWork: this.#rough[overloadAt + second] ?? 0,
+    };
+    this.#gather(narrowestAt, merged, this.#rough[countAt + second] ?? 0);
+    for (const column of [this.#exact, this.#rough]) {
+      for (let from = 0; from < column.length; from += pointsMax) column.copyWithin(from + second, from + second + 1, from + this.#blocks);
+    }
+    this.#blocks -= 1;
   }
-}
-
-function merge(a: FloorPoint, b: FloorPoint): FloorPoint {
-  const count = a.count + b.count;
-  const share = b.count / count;
-  const mean = (x: number, y: number) => x + (y - x) * share;
-  return {
-    atMs: mean(a.atMs, b.atMs),
-    value: mean(a.value, b.value),
-    work: mean(a.work, b.work),
-    overloadWork: mean(a.overloadWork, b.overloadWork),
-    count,
-    fromMs: a.fromMs,
-    toMs: b.toMs,
-  };
 }

@@ -1,5 +1,5 @@
 /**
- * The shapes in which a mean can grow, each a clock that runs from 0: the level is a line against the clock.
+ * The shapes in which a mean can grow: one or two clocks that run from 0; the level is a line against each.
  * Life is scaled so that now is 1; work and overload too. `ends` are the shapes that stop by themselves: a
  * warm-up, a cache that fills, a deploy step. They are what a trend must beat to be held for real.
  */
@@ -11,50 +11,103 @@ export interface LifeMark {
   readonly overloadWork: number;
 }
 
+export type Clock = (mark: LifeMark) => number;
+
 export interface GrowthShape {
   readonly name: string;
-  readonly clock: (mark: LifeMark) => number;
+  /** Places in `clocks`. */
+  readonly clocks: readonly number[];
   /** Prior weight, relative to the others. */
   readonly prior: number;
+  /** How far its growth ahead may differ from its law, relative: what has changed its pace once will do so again. */
+  readonly doubtRatio: number;
   readonly ends: boolean;
   readonly needsWork: boolean;
 }
 
-const shape = (name: string, prior: number, ends: boolean, needsWork: boolean, clock: (mark: LifeMark) => number): GrowthShape => ({
+export const clocks: Clock[] = [];
+const known = new Map<string, number>();
+/** Places of those that go by work. */
+export const workClocks = new Set<number>();
+
+/** The clock's place; one of a name is made once. */
+function place(name: string, clock: Clock): number {
+  const before = known.get(name);
+  if (before !== undefined) return before;
+  clocks.push(clock);
+  known.set(name, clocks.length - 1);
+  if (name.startsWith("work") || name === "overload") workClocks.add(clocks.length - 1);
+  return clocks.length - 1;
+}
+
+const time = place("time", (mark) => mark.time);
+const work = place("work", (mark) => mark.work);
+const overload = place("overload", (mark) => mark.overloadWork);
+const power = (exponent: number) => place(`time ^ ${exponent}`, (mark) => Math.max(mark.time, 0) ** exponent);
+const workPower = (exponent: number) => place(`work ^ ${exponent}`, (mark) => Math.max(mark.work, 0) ** exponent);
+const exponential = (rate: number) => place(`exp ${rate}`, (mark) => Math.expm1(rate * mark.time) / Math.expm1(rate));
+const logarithm = (scale: number) => place(`log ${scale}`, (mark) => Math.log1p(scale * Math.max(mark.time, 0)));
+const settling = (scale: number) => place(`settle ${scale}`, (mark) => 1 - Math.exp(-Math.max(mark.time, 0) / scale));
+const workSettling = (scale: number) => place(`work settle ${scale}`, (mark) => 1 - Math.exp(-Math.max(mark.work, 0) / scale));
+const late = (knot: number) => place(`late ${knot}`, (mark) => Math.max(mark.time - knot, 0));
+const workLate = (knot: number) => place(`work late ${knot}`, (mark) => Math.max(mark.work - knot, 0));
+const lateSquare = (knot: number) => place(`late square ${knot}`, (mark) => Math.max(mark.time - knot, 0) ** 2);
+const stopped = (knot: number) => place(`stopped ${knot}`, (mark) => Math.min(mark.time, knot));
+const workStopped = (knot: number) => place(`work stopped ${knot}`, (mark) => Math.min(mark.work, knot));
+const step = (knot: number) => place(`step ${knot}`, (mark) => (mark.time > knot ? 1 : 0));
+
+const grows = (name: string, prior: number, doubtRatio: number, ...of: number[]): GrowthShape => ({
   name,
   prior,
-  ends,
-  needsWork,
-  clock,
+  doubtRatio,
+  clocks: of,
+  ends: false,
+  needsWork: of.some((at) => workClocks.has(at)),
 });
+const ends = (name: string, prior: number, ...of: number[]): GrowthShape => ({ ...grows(name, prior, bent, ...of), ends: true });
+
+/** Doubts: of one law over the whole life, of a curved one, of one that changed. */
+const straight = 0.02;
+const bent = 0.11;
+const changed = 0.25;
 
 const grid = (count: number, from: number, to: number): number[] =>
   Array.from({ length: count }, (_, at) => from + ((to - from) * at) / (count - 1));
 
 const steady: readonly GrowthShape[] = [
-  shape("in time", 4, false, false, ({ time }) => time),
-  ...[1.5, 2, 3].map((power) => shape(`with time to the power of ${power}`, 0.7, false, false, ({ time }) => time ** power)),
-  ...[1.5, 3, 5].map((rate) => shape("exponentially", 0.6, false, false, ({ time }) => Math.expm1(rate * time) / Math.expm1(rate))),
-  shape("with the root of time", 0.5, false, false, ({ time }) => Math.sqrt(Math.max(time, 0))),
-  shape("with the requests", 4, false, true, ({ work }) => work),
-  shape("with the square of the requests", 0.5, false, true, ({ work }) => work ** 2),
-  shape("under load", 1.5, false, true, ({ overloadWork }) => overloadWork),
+  grows("in time", 4, straight, time),
+  ...[1.3, 1.6, 2, 2.5, 3, 4].map((exponent) => grows("ever faster", 0.5, bent, power(exponent))),
+  ...[1, 2, 3, 4.5, 6].map((rate) => grows("exponentially", 0.4, bent, exponential(rate))),
+  ...[0.5, 0.6, 0.7, 0.8, 0.9].map((exponent) => grows("ever more slowly", 0.4, bent, power(exponent))),
+  grows("with the requests", 4, straight, work),
+  ...[1.5, 2, 3].map((exponent) => grows("ever faster with the requests", 0.3, bent, workPower(exponent))),
+  grows("under load", 2, straight, overload),
+  grows("in time and with the requests", 0.5, straight, time, work),
 ];
 
-const late: readonly GrowthShape[] = grid(9, 0.1, 0.9).flatMap((knot) => [
-  shape("in time, begun late", 0.25, false, false, ({ time }) => Math.max(time - knot, 0)),
-  shape("with the requests, begun late", 0.15, false, true, ({ work }) => Math.max(work - knot, 0)),
-]);
+const begunLate: readonly GrowthShape[] = [
+  ...grid(9, 0.1, 0.9).map((knot) => grows("in time, begun late", 0.25, straight, late(knot))),
+  ...grid(9, 0.1, 0.9).map((knot) => grows("with the requests, begun late", 0.15, straight, workLate(knot))),
+  ...grid(4, 0.2, 0.8).map((knot) => grows("ever faster, begun late", 0.15, bent, lateSquare(knot))),
+];
+
+/** Two things at once: a warm-up or a step beside a leak, a leak that changes its pace. */
+const mixed: readonly GrowthShape[] = [
+  ...[0.02, 0.06, 0.15].map((scale) => grows("in time after a warm-up", 0.3, bent, settling(scale), time)),
+  ...[0.02, 0.1].map((scale) => grows("with the requests after a warm-up", 0.3, bent, workSettling(scale), work)),
+  ...grid(8, 0.15, 0.85).map((knot) => grows("in time, at a changed pace", 0.15, changed, time, late(knot))),
+  ...grid(4, 0.2, 0.8).map((knot) => grows("with the requests, at a changed pace", 0.1, changed, work, workLate(knot))),
+  ...grid(8, 0.1, 0.9).map((knot) => grows("in time, with a step", 0.1, bent, time, step(knot))),
+];
 
 const ending: readonly GrowthShape[] = [
-  shape("not at all", 12, true, false, () => 0),
-  ...[0.03, 0.08, 0.2, 0.5].map((scale) => shape("and settles", 0.6, true, false, ({ time }) => 1 - Math.exp(-Math.max(time, 0) / scale))),
-  ...[0.1, 0.3].map((scale) =>
-    shape("and settles with the requests", 0.5, true, true, ({ work }) => 1 - Math.exp(-Math.max(work, 0) / scale)),
-  ),
-  shape("ever more slowly", 0.6, true, false, ({ time }) => Math.log1p(30 * Math.max(time, 0))),
-  ...grid(9, 0.1, 0.9).map((knot) => shape("and stopped", 0.3, true, false, ({ time }) => Math.min(time, knot))),
-  ...grid(10, 0.05, 0.95).map((knot) => shape("in one step", 0.25, true, false, ({ time }) => (time > knot ? 1 : 0))),
+  ends("not at all", 14),
+  ...[0.02, 0.05, 0.12, 0.3, 0.7].map((scale) => ends("and settles", 0.5, settling(scale))),
+  ...[0.05, 0.12, 0.3, 0.7].map((scale) => ends("and settles with the requests", 0.35, workSettling(scale))),
+  ...[6, 30, 200].map((scale) => ends("ever more slowly", 0.4, logarithm(scale))),
+  ...grid(9, 0.1, 0.9).map((knot) => ends("and stopped", 0.3, stopped(knot))),
+  ...grid(5, 0.15, 0.95).map((knot) => ends("and stopped with the requests", 0.2, workStopped(knot))),
+  ...grid(10, 0.05, 0.95).map((knot) => ends("in one step", 0.25, step(knot))),
 ];
 
-export const growthShapes: readonly GrowthShape[] = [...steady, ...late, ...ending];
+export const growthShapes: readonly GrowthShape[] = [...steady, ...begunLate, ...mixed, ...ending];

@@ -6,13 +6,17 @@
  */
 import type { AgingReport, Trend, Verdict } from "../model/report.ts";
 import type { Indicator, Sample } from "../model/sample.ts";
-import { describeAgainst, describeTrend } from "./explain.ts";
+import { describeAgainst, describePeers, describeTrend } from "./explain.ts";
+import type { Support } from "./fusion.ts";
 import { LoadProfile } from "./load-profile.ts";
+import type { PeerMember, PeerOpinion } from "./peers.ts";
 import { Watch } from "./watch.ts";
 
 export interface AgingModelOptions {
   /** A trend that exhausts the instance inside this time makes it aging. */
   readonly horizonMs: number;
+  /** Its place among its peers, where it has any. */
+  readonly peers?: PeerMember;
 }
 
 /** They measure the load, not the age. */
@@ -20,9 +24,14 @@ const ignored: ReadonlySet<Indicator> = new Set(["cpuRatio", "eventLoopUtilisati
 const indicatorsMax = 24;
 /** A clock that was set back by more than this starts anew; by less, it is waited for. */
 const clockBackMsMax = 60_000;
+/** A silence longer than this, and than so many lives: the clock was set, and what was seen before would be a point in time. */
+const silenceMsMax = 6 * 3_600_000;
+const silenceLives = 3;
 /** A work counter that goes back with a level under this share of the last one: a new process. */
 const restartLevelRatio = 0.7;
 
+/** Elders that settled above this share of the limit are no comfort. */
+const settledLevelRatio = 0.95;
 /** Beyond this multiple of the mean rate, requests count as overload. */
 const overloadRatio = 1.1;
 
@@ -31,6 +40,8 @@ interface Judged {
   readonly aging: boolean;
   readonly growsRatio: number;
   readonly shape: string;
+  /** Of its peers; null where there are none. */
+  readonly peers: PeerOpinion | null;
 }
 
 export class AgingModel {
@@ -38,6 +49,7 @@ export class AgingModel {
   readonly #watches = new Map<Indicator, Watch>();
   readonly #profile = new LoadProfile();
   #lastAtMs: number | null = null;
+  #startMs = 0;
   #lastRequests: number | null = null;
   #work = 0;
   #overloadWork = 0;
@@ -52,14 +64,24 @@ export class AgingModel {
     if (this.#lastAtMs !== null && sample.atMs <= this.#lastAtMs) {
       if (this.#lastAtMs - sample.atMs < clockBackMsMax) return;
       this.#forget();
+    } else if (
+      this.#lastAtMs !== null &&
+      sample.atMs - this.#lastAtMs > Math.max(silenceMsMax, silenceLives * (this.#lastAtMs - this.#startMs))
+    ) {
+      this.#forget();
     }
+    if (this.#lastAtMs === null) this.#startMs = sample.atMs;
     const restarted = this.#countWork(sample);
     this.#lastAtMs = sample.atMs;
     const known = sample.requestsTotal !== undefined;
     const hasFloor = sample.indicators.heapAfterGcBytes !== undefined;
     for (const [indicator, value] of Object.entries(sample.indicators)) {
       if (value === undefined || !Number.isFinite(value) || ignored.has(indicator)) continue;
-      if (indicator === "heapUsedBytes" && (hasFloor || this.#watches.has("heapAfterGcBytes"))) continue;
+      if (indicator === "heapUsedBytes" && (hasFloor || this.#watches.has("heapAfterGcBytes"))) {
+        // The floor itself is known now; what was made of the saw-tooth before is of no use any more.
+        this.#watches.delete(indicator);
+        continue;
+      }
       const watch = this.#watch(indicator);
       if (watch === null) continue;
       const last = watch.track.last;
@@ -73,11 +95,13 @@ export class AgingModel {
       const limit = sample.limits[indicator];
       if (indicator === "heapAfterGcBytes") watch.addFloor(reading, sample.heapAfterGcAtMs, limit);
       else watch.add(reading, limit);
+      const taken = watch.track.last;
+      if (taken !== null) this.#options.peers?.add(indicator, taken.atMs - watch.track.startMs, taken.value);
     }
   }
 
   report(nowMs: number): AgingReport {
-    const judged = [...this.#watches.values()].flatMap((watch) => judge(watch, nowMs)).sort(worstFirst);
+    const judged = [...this.#watches.values()].flatMap((watch) => judge(watch, nowMs, this.#options.peers)).sort(worstFirst);
     const worst = judged.find(({ aging }) => aging) ?? judged.find(({ trend }) => trend.held) ?? null;
     const surest = judged.reduce((least, { growsRatio }) => Math.min(least, 1 - growsRatio), 1);
     const verdict: Verdict = judged.length === 0 ? "insufficient" : worst === null ? "healthy" : worst.aging ? "aging" : "attention";
@@ -87,14 +111,19 @@ export class AgingModel {
       return { atMs: nowMs, verdict, trends, confidenceRatio: judged.length === 0 ? 0 : surest, reasons, against: [] };
     }
     const agree = judged.filter(({ trend }) => trend.held && trend !== worst.trend).map(({ trend }) => trend.indicator);
+    const { for: forPeers, against: againstPeers } = describePeers(worst.trend, worst.peers);
     return {
       atMs: nowMs,
       verdict,
       indicator: worst.trend.indicator,
       trends,
       confidenceRatio: Math.min(worst.growsRatio, 1),
-      reasons: [describeTrend(worst.trend, worst.shape), ...(agree.length === 0 ? [] : [`it is not alone: ${agree.join(", ")} rise too`])],
-      against: verdict === "aging" ? [] : describeAgainst(worst.trend, this.#options.horizonMs),
+      reasons: [
+        describeTrend(worst.trend, worst.shape),
+        ...(agree.length === 0 ? [] : [`it is not alone: ${agree.join(", ")} rise too`]),
+        ...forPeers,
+      ],
+      against: verdict === "aging" ? [] : [...againstPeers, ...describeAgainst(worst.trend, this.#options.horizonMs)],
     };
   }
 
@@ -102,9 +131,20 @@ export class AgingModel {
     const known = this.#watches.get(indicator);
     if (known !== undefined) return known;
     if (this.#watches.size >= indicatorsMax) return null;
-    const watch = new Watch(indicator, this.#options.horizonMs, this.#profile);
+    const watch = new Watch({
+      indicator,
+      horizonMs: this.#options.horizonMs,
+      profile: this.#profile,
+      support: () => this.#support(),
+    });
     this.#watches.set(indicator, watch);
     return watch;
+  }
+
+  #support(): Support[] {
+    return [...this.#watches.values()].flatMap(({ indicator, evaluation }) =>
+      evaluation?.held === true ? [{ indicator, growsRatio: evaluation.forecast.growsRatio }] : [],
+    );
   }
 
   /** @returns true if the counter went back: a restart, of the process or of the counter. */
@@ -125,14 +165,17 @@ export class AgingModel {
   }
 
   #forget(): void {
+    this.#lastAtMs = null;
+    this.#options.peers?.forget();
     for (const watch of this.#watches.values()) watch.forget();
   }
 }
 
-function judge({ indicator, limit, track, evaluation }: Watch, nowMs: number): Judged[] {
+function judge({ indicator, limit, track, evaluation }: Watch, nowMs: number, member: PeerMember | undefined): Judged[] {
   if (evaluation === null) return [];
-  const { forecast, held, aging } = evaluation;
-  const sinceMs = Math.max(nowMs - (track.last?.atMs ?? nowMs), 0);
+  const { forecast, growsRatio, held, aging } = evaluation;
+  // The forecast was made at its evaluation, and time has passed since.
+  const sinceMs = Math.max(nowMs - evaluation.atMs, 0);
   const later = (ms: number) => Math.max(ms - sinceMs, 0);
   const at = forecast.exhaustionMs;
   const trend: Trend = {
@@ -144,7 +187,10 @@ function judge({ indicator, limit, track, evaluation }: Watch, nowMs: number): J
     exhaustionInMs: at === null ? null : { low: later(at.low), mid: later(at.mid), high: later(at.high) },
     held,
   };
-  return [{ trend, aging, growsRatio: forecast.growsRatio, shape: forecast.shape }];
+  const peers = held ? (member?.opinion(indicator, nowMs - track.startMs, forecast.level) ?? null) : null;
+  // Elders that settled well below the limit are believed, until this one passes their level.
+  const willSettle = peers !== null && peers.settledAt !== null && limit !== null && peers.settledAt < settledLevelRatio * limit;
+  return [{ trend, aging: aging && !willSettle, growsRatio, shape: forecast.shape, peers }];
 }
 
 function worstFirst(a: Judged, b: Judged): number {

@@ -5,11 +5,12 @@
  */
 import type { AgingReport, Interval } from "../model/report.ts";
 import type { Sample } from "../model/sample.ts";
+import { livesMax } from "./first-passage.ts";
 import { AgingModel, type AgingModelOptions } from "./model.ts";
 
 export interface RecordedForecast {
   readonly atMs: number;
-  /** Absolute times, 90 % interval; null where no exhaustion is foreseen. */
+  /** Absolute times, 90 % interval; null where no exhaustion is foreseen. A bound that is never reached is the forecast's own reach. */
   readonly exhaustionMs: Interval | null;
 }
 
@@ -38,7 +39,9 @@ export function replay(samples: Iterable<Sample>, options: ReplayOptions): Repla
   let decisive: AgingReport | null = null;
   let nextAtMs: number | null = null;
   const forecasts: RecordedForecast[] = [];
+  let startMs: number | null = null;
   for (const sample of samples) {
+    startMs ??= sample.atMs;
     model.add(sample);
     const report = model.report(sample.atMs);
     const held = report.verdict === "attention" || report.verdict === "aging";
@@ -51,7 +54,7 @@ export function replay(samples: Iterable<Sample>, options: ReplayOptions): Repla
     if (options.forecastEveryMs !== null) {
       nextAtMs ??= sample.atMs;
       if (sample.atMs >= nextAtMs) {
-        forecasts.push({ atMs: sample.atMs, exhaustionMs: absolute(report, sample.atMs) });
+        forecasts.push({ atMs: sample.atMs, exhaustionMs: absolute(report, sample.atMs, startMs) });
         const passed = Math.floor((sample.atMs - nextAtMs) / options.forecastEveryMs) + 1;
         nextAtMs += passed * options.forecastEveryMs;
       }
@@ -62,12 +65,14 @@ export function replay(samples: Iterable<Sample>, options: ReplayOptions): Repla
 }
 
 /** Of the trend that ends first; a mid that is never reached is no forecast. */
-function absolute({ trends }: AgingReport, atMs: number): Interval | null {
+function absolute({ trends }: AgingReport, atMs: number, startMs: number): Interval | null {
   let first: Interval | null = null;
   for (const { exhaustionInMs } of trends) {
     if (exhaustionInMs !== null && Number.isFinite(exhaustionInMs.mid) && exhaustionInMs.mid < (first?.mid ?? Number.POSITIVE_INFINITY)) {
       first = exhaustionInMs;
     }
   }
-  return first === null ? null : { low: atMs + first.low, mid: atMs + first.mid, high: atMs + first.high };
+  if (first === null) return null;
+  const reachMs = Math.max(livesMax * (atMs - startMs), first.mid);
+  return { low: atMs + first.low, mid: atMs + first.mid, high: atMs + Math.min(first.high, reachMs) };
 }

@@ -4,6 +4,7 @@
  * variance, which is concentrated out, so that one filter serves bytes and descriptors. Its likelihood says
  * how well the shape and the noise explain the blocks; its last state is where a forecast begins.
  */
+import { priorVariance, slopeCredit } from "./trend-fit.ts";
 
 export interface NoiseKind {
   readonly name: string;
@@ -18,22 +19,21 @@ export interface NoiseKind {
   readonly slopeWalk: number;
 }
 
-const noise = (name: string, white: number, drift: number, driftTime: number, levelWalk: number, slopeWalk: number): NoiseKind => ({
-  name,
+const wandering = (white: number, drift: number, driftTime: number, slopeWalk: number): NoiseKind => ({
+  name: "a wandering slope",
   white,
   drift,
   driftTime,
-  levelWalk,
+  levelWalk: 0,
   slopeWalk,
 });
 
-export const noiseKinds: readonly NoiseKind[] = [
-  noise("correlated", 0.3, 1, 0.015, 0, 0),
-  noise("independent", 1, 0, 1, 0, 0),
-  noise("long correlated", 0.15, 1, 0.06, 0, 0),
-  noise("a wandering level", 0.2, 0, 1, 64, 0),
-  noise("a wandering slope", 1, 0, 1, 0, 3_000),
-  noise("a fast wandering slope", 0.5, 0.5, 0.01, 0, 200_000),
+/** Growth that follows no clock: its slope wanders, slowly or fast. */
+export const slopeWalks: readonly NoiseKind[] = [
+  wandering(1, 0, 1, 300),
+  wandering(1, 0, 1, 5_000),
+  wandering(0.5, 0.5, 0.01, 50_000),
+  wandering(0.3, 1, 0.03, 5_000),
 ];
 
 /** What the filter sees of a block. */
@@ -59,8 +59,6 @@ export interface FilterResult {
   readonly covariance: number;
 }
 
-/** Before the first block anything is possible; values are scaled to about 1, noise to its own variance. */
-export const priorVariance = 1e8;
 /** A noise smaller than this share of the scaled values is rounding. */
 const sigmaMin = 1e-4;
 
@@ -123,7 +121,7 @@ export function filterTrend(inputs: readonly FilterInput[], kind: NoiseKind, use
   const n = Math.max(count - 1, 1);
   const sigmaSquared = Math.max(sumSquares / Math.max(n - 1, 1), sigmaMin ** 2);
   return {
-    logLikelihood: -0.5 * (n * Math.log(sigmaSquared) + sumLogs + sumSquares / sigmaSquared),
+    logLikelihood: (grows ? slopeCredit : 0) - 0.5 * (n * Math.log(sigmaSquared) + sumLogs + sumSquares / sigmaSquared),
     level,
     slope,
     loadEffect: effect,

@@ -6,20 +6,30 @@
 import type { Indicator } from "../model/sample.ts";
 import { type DecisionInput, decidePerAgeRare, decideReadings, isDue, isTrend, isUrgent, veryYoungMs } from "./decision.ts";
 import { type FloorReading, FloorTrack } from "./floor-track.ts";
-import { blocksMin, type Forecast, forecast } from "./forecast.ts";
+import { type Forecast, forecast } from "./forecast.ts";
+import { fuse, type Support } from "./fusion.ts";
+import { type Intake, intakeOf } from "./intake.ts";
 import type { LoadProfile } from "./load-profile.ts";
 import { RecordEvidence } from "./record-evidence.ts";
+import { blocksMin } from "./scaled-life.ts";
 
 export interface Evaluation {
   readonly atMs: number;
   readonly forecast: Forecast;
+  /** With what other indicators add. */
+  readonly growsRatio: number;
   readonly held: boolean;
   readonly aging: boolean;
 }
 
 /** Time between evaluations: this share of the age; near the end this share of what is left; never below the last two. */
 const evaluatePerAge = 1 / 32;
+/** Where nothing grows and the limit is far, a third as often is soon enough. */
+const evaluatePerAgeCalm = 1 / 10;
+const calmGrowsRatio = 0.5;
+const calmLevelRatio = 0.8;
 const evaluatePerRest = 1 / 10;
+const evaluatePerEarliest = 1 / 4;
 const evaluatePerAgeMin = 1 / 250;
 const evaluateMsMin = 1_000;
 /** How long a trend must stand before it is held, as a share of the age. */
@@ -32,12 +42,20 @@ export const warmUpMs = 8_000;
 /** Unchanged floors without collection times: after this many readings one is taken all the same. */
 const unchangedMax = 20;
 
+export interface WatchOptions {
+  readonly indicator: Indicator;
+  readonly horizonMs: number;
+  readonly profile: LoadProfile;
+  /** Indicators of the same instance in which a trend is held. */
+  readonly support: () => readonly Support[];
+}
+
 export class Watch {
   readonly indicator: Indicator;
-  readonly #horizonMs: number;
-  readonly #profile: LoadProfile;
+  readonly #options: WatchOptions;
   #track = new FloorTrack();
   #evidence = new RecordEvidence();
+  #intake: Intake;
   #limit: number | null = null;
   #floorAtMs: number | null = null;
   #unchanged = 0;
@@ -47,10 +65,10 @@ export class Watch {
   #urgent = false;
   #evaluation: Evaluation | null = null;
 
-  constructor(indicator: Indicator, horizonMs: number, profile: LoadProfile) {
-    this.#profile = profile;
-    this.indicator = indicator;
-    this.#horizonMs = horizonMs;
+  constructor(options: WatchOptions) {
+    this.#options = options;
+    this.indicator = options.indicator;
+    this.#intake = intakeOf(options.indicator);
   }
 
   get limit(): number | null {
@@ -67,12 +85,9 @@ export class Watch {
 
   /** The process is a new one: nothing of the old one's life says anything about it. */
   forget(): void {
-    this.#track = new FloorTrack();
-    this.#evidence = new RecordEvidence();
+    this.#intake = intakeOf(this.indicator);
     this.#floorAtMs = null;
-    this.#trendSinceMs = null;
-    this.#dueSinceMs = null;
-    this.#evaluation = null;
+    this.#restart();
   }
 
   /** A floor point is new when a major collection ended since the last one; without its time, when it changed. */
@@ -81,7 +96,7 @@ export class Watch {
       this.#unchanged += 1;
       if (reading.value === this.#track.last?.value && this.#unchanged < unchangedMax) return;
       this.#unchanged = 0;
-      this.add(reading, limit);
+      this.#take(reading, limit);
       return;
     }
     if (floorAtMs === this.#floorAtMs) {
@@ -89,43 +104,63 @@ export class Watch {
       return;
     }
     this.#floorAtMs = floorAtMs;
-    this.add({ ...reading, atMs: Math.max(floorAtMs, this.#track.last?.atMs ?? floorAtMs) }, limit);
+    this.#take({ ...reading, atMs: Math.max(floorAtMs, this.#track.last?.atMs ?? floorAtMs) }, limit);
   }
 
+  /** A reading of anything but the heap after collections. */
   add(reading: FloorReading, limit: number | undefined): void {
+    const taken = this.#intake.add(reading);
+    if (taken.anew) this.#restart();
+    if (taken.reading !== null) this.#take(taken.reading, limit);
+  }
+
+  #restart(): void {
+    this.#track = new FloorTrack();
+    this.#evidence = new RecordEvidence();
+    this.#trendSinceMs = null;
+    this.#dueSinceMs = null;
+    this.#evaluation = null;
+  }
+
+  #take(reading: FloorReading, limit: number | undefined): void {
     this.#limit = limit ?? this.#limit;
     this.#track.add(reading);
     this.#evidence.add(reading.value);
     const ageMs = reading.atMs - this.#track.startMs;
     if (reading.atMs < this.#dueAt(ageMs)) return;
-    if (this.#track.points.length >= blocksMin && ageMs >= warmUpMs) this.#evaluate(reading.atMs, ageMs);
+    if (this.#track.blocks >= blocksMin && ageMs >= warmUpMs) this.#evaluate(reading.atMs, ageMs);
   }
 
   /** When the next evaluation is worth its cost. */
   #dueAt(ageMs: number): number {
-    const rare = ageMs * evaluatePerAge;
     if (this.#evaluation === null) return this.#track.startMs;
-    const restMs = this.#evaluation.forecast.exhaustionMs?.mid ?? Number.POSITIVE_INFINITY;
-    const wait = Number.isFinite(restMs) ? Math.min(rare, restMs * evaluatePerRest) : rare;
+    const { growsRatio, level } = this.#evaluation.forecast;
+    const calm = growsRatio < calmGrowsRatio && (this.#limit === null || level < calmLevelRatio * this.#limit);
+    const rare = ageMs * (calm ? evaluatePerAgeCalm : evaluatePerAge);
+    const { exhaustionMs, exhaustionMsEarliest } = this.#evaluation.forecast;
+    const restMs =
+      exhaustionMs === null
+        ? Number.POSITIVE_INFINITY
+        : Math.min(exhaustionMs.mid * evaluatePerRest, exhaustionMsEarliest * evaluatePerEarliest);
+    const wait = Math.min(rare, restMs);
     return this.#evaluation.atMs + Math.max(wait, ageMs * evaluatePerAgeMin, evaluateMsMin);
   }
 
   #evaluate(atMs: number, ageMs: number): void {
-    const made = forecast(this.#track, this.#limit, this.#profile);
+    const made = forecast(this.#track, this.#limit, this.#options.profile);
     if (made === null) return;
-    const { highest, lowest, readingNoise, changeNoise, count } = this.#track;
+    const { highest, lowest, readingNoise, count } = this.#track;
     const input: DecisionInput = {
       forecast: made,
+      growsRatio: fuse(this.indicator, made.growsRatio, this.#options.support()),
       ageMs,
-      horizonMs: this.#horizonMs,
+      horizonMs: this.#options.horizonMs,
       limit: this.#limit,
       highest,
       lowest,
       readingNoise,
-      changeNoise,
       count,
       pValue: this.#evidence.pValue,
-      isBytes: this.indicator.endsWith("Bytes"),
     };
     this.#urgent = isUrgent(input);
     const due = this.#urgent || isDue(input);
@@ -133,7 +168,7 @@ export class Watch {
     const trend = isTrend(input) || due;
     this.#trendSinceMs = trend ? (this.#trendSinceMs ?? atMs) : null;
     this.#dueSinceMs = due ? (this.#dueSinceMs ?? atMs) : null;
-    this.#evaluation = { atMs, forecast: made, held: false, aging: false };
+    this.#evaluation = { atMs, forecast: made, growsRatio: input.growsRatio, held: false, aging: false };
     this.#stand(atMs);
   }
 

@@ -73,10 +73,10 @@ function readTrace(file: string, limits: Readonly<Record<string, number>>): Trac
 }
 
 /** Times in the trace's own clock. */
-function jsonOf({ file, verdict, indicator, replay: result, samples, problems }: Analysis) {
+export function jsonOf({ file, verdict, indicator, replay: result, samples, problems }: Analysis) {
   const own = (atMs: number | null) => (atMs === null ? null : atMs - shiftAt(samples, atMs));
   const ownInterval = (at: Interval | null, shiftMs: number) =>
-    at === null ? null : { low: Math.round(at.low - shiftMs), mid: Math.round(at.mid - shiftMs), high: finite(at.high - shiftMs) };
+    at === null ? null : { low: Math.round(at.low - shiftMs), mid: Math.round(at.mid - shiftMs), high: Math.round(at.high - shiftMs) };
   const trend = result.last?.trends.find((one) => one.indicator === indicator) ?? null;
   return {
     file,
@@ -93,11 +93,6 @@ function jsonOf({ file, verdict, indicator, replay: result, samples, problems }:
     }),
     problems,
   };
-}
-
-/** A bound that is never reached is null in JSON. */
-function finite(value: number): number | null {
-  return Number.isFinite(value) ? Math.round(value) : null;
 }
 
 function shiftAt(samples: readonly TraceSample[], atMs: number): number {

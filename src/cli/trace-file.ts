@@ -25,16 +25,18 @@ interface RawRow {
 const notIndicators: ReadonlySet<string> = new Set(["timeMs", "requestsTotal", "heapAfterGcAtMs"]);
 /** A time that stays behind for more rows than this is a clock that was set back; else rows out of order. */
 const strayRowsMax = 5;
+/** In a shorter file nobody can tell what is far. */
+const strayFileMin = 20;
 /** A pause of this many usual intervals is named. */
 const gapIntervals = 20;
 
 export function parseTrace(text: string, limits: Readonly<Record<string, number>>): TraceFile {
   const problems: string[] = [];
-  const trimmed = text.trimStart();
+  const trimmed = text.trimStart(); // a byte-order mark too
   if (trimmed === "") return { samples: [], limits, problems: ["the file is empty"] };
-  const parsed = trimmed.startsWith("{") || trimmed.startsWith("[") ? parsePrometheus(trimmed, problems) : parseCsv(text, problems);
+  const parsed = trimmed.startsWith("{") || trimmed.startsWith("[") ? parsePrometheus(trimmed, problems) : parseCsv(trimmed, problems);
   const all = { ...parsed.limits, ...limits };
-  const ordered = inOrder(parsed.rows, problems);
+  const ordered = inOrder(withoutStrays(parsed.rows, problems), problems);
   nameGaps(ordered, problems);
   return { samples: ordered.map((row) => sampleOf(row, all)), limits: all, problems };
 }
@@ -43,11 +45,15 @@ function sampleOf({ atMs, cells, shiftMs }: RawRow & { shiftMs: number }, limits
   const indicators: Record<string, number> = {};
   for (const [name, value] of Object.entries(cells)) if (!notIndicators.has(name)) indicators[name] = value;
   const { requestsTotal, heapAfterGcAtMs } = cells;
+  const labelled = Object.keys(indicators).flatMap((name) => {
+    const limit = limits[name.replace(/\{.*\}$/, "")];
+    return name.endsWith("}") && limits[name] === undefined && limit !== undefined ? [[name, limit] as const] : [];
+  });
   return {
     atMs: atMs + shiftMs,
     shiftMs,
     indicators,
-    limits,
+    limits: labelled.length === 0 ? limits : { ...Object.fromEntries(labelled), ...limits },
     ...(requestsTotal === undefined ? {} : { requestsTotal }),
     ...(heapAfterGcAtMs === undefined ? {} : { heapAfterGcAtMs: heapAfterGcAtMs + shiftMs }),
   };
@@ -153,6 +159,17 @@ function findMatrix(body: unknown): Series[] | null {
     found.push({ metric, values });
   }
   return found;
+}
+
+/** A time ahead of both its neighbours by more than the whole rest of the file is long: a clock that was wrong for a moment. */
+function withoutStrays(rows: readonly RawRow[], problems: string[]): readonly RawRow[] {
+  const times = rows.map(({ atMs }) => atMs).sort((a, b) => a - b);
+  const lengthMs = (times[Math.floor(times.length * 0.95)] ?? 0) - (times[Math.floor(times.length * 0.05)] ?? 0);
+  const latestMs = (times[Math.floor(times.length * 0.95)] ?? 0) + Math.max(lengthMs, 1) * 2;
+  const kept = rows.filter(({ atMs }, at) => atMs <= latestMs || (rows[at + 1]?.atMs ?? atMs) > latestMs);
+  if (rows.length < strayFileMin || kept.length === rows.length) return rows;
+  problems.push(`${rows.length - kept.length} rows from far in the future were left out`);
+  return kept;
 }
 
 /** Rows out of order are sorted; behind a clock that was set back, time goes on. */

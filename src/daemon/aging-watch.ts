@@ -1,9 +1,11 @@
 /**
  * One aging model for each instance, fed with what the probe and the outside sampler say. A sample is
  * merged from both; without a probe the outside reading alone goes in. Reports are made anew with every
- * sample; who is aging, the monitor is told each time while it stands.
+ * sample; who is aging, the monitor is told each time while it stands. Instances of one release are each
+ * other's control group, the ended ones too.
  */
 import { AgingModel } from "../aging/model.ts";
+import { PeerGroup, type PeerMember } from "../aging/peers.ts";
 import type { InstanceId } from "../model/node.ts";
 import type { AgingReport } from "../model/report.ts";
 import type { UpstreamTraffic } from "../model/routes.ts";
@@ -15,6 +17,8 @@ interface Watched {
   /** The process itself said that it serves; else it is the first of its tree. */
   readonly isServer: boolean;
   readonly model: AgingModel;
+  readonly group: PeerGroup;
+  readonly member: PeerMember;
   outside: { readonly reading: OutsideReading; readonly atMs: number } | null;
   cpu: number | null;
   probeAtMs: number | null;
@@ -23,17 +27,23 @@ interface Watched {
   report: AgingReport | null;
 }
 
+/** Of older releases nothing runs any more, or soon will not. */
+const releasesMax = 4;
+
 export interface AgingWatchOptions {
   readonly horizonMs: number;
   readonly sampleIntervalMs: number;
   /** What an instance may have resident; null: not known. */
   readonly rssLimitBytes: number | null;
+  /** What an instance runs; those of one release are compared. */
+  readonly releaseOf: (instance: InstanceId) => string;
   readonly onAging: (instance: InstanceId, report: AgingReport) => void;
 }
 
 export class AgingWatch {
   readonly #options: AgingWatchOptions;
   readonly #watched = new Map<InstanceId, Watched>();
+  readonly #groups = new Map<string, PeerGroup>();
 
   constructor(options: AgingWatchOptions) {
     this.#options = options;
@@ -43,13 +53,27 @@ export class AgingWatch {
   begin(instance: InstanceId, pid: number, isServer = false): void {
     const known = this.#watched.get(instance);
     if (known !== undefined && (known.pid === pid || !isServer)) return;
-    const model = new AgingModel({ horizonMs: this.#options.horizonMs });
+    // The process that serves takes the place of the first of its tree.
+    known?.group.leave(known.member);
+    const group = this.#group(this.#options.releaseOf(instance));
+    const member = group.join();
+    const model = new AgingModel({ horizonMs: this.#options.horizonMs, peers: member });
     const nothing = { outside: null, cpu: null, probeAtMs: null, traffic: null, latest: null, report: null };
-    this.#watched.set(instance, { pid, isServer, model, ...nothing });
+    this.#watched.set(instance, { pid, isServer, model, group, member, ...nothing });
   }
 
   end(instance: InstanceId): void {
+    const watched = this.#watched.get(instance);
+    watched?.group.leave(watched.member);
     this.#watched.delete(instance);
+  }
+
+  #group(release: string): PeerGroup {
+    const known = this.#groups.get(release) ?? new PeerGroup();
+    this.#groups.delete(release);
+    this.#groups.set(release, known);
+    for (const oldest of [...this.#groups.keys()].slice(0, -releasesMax)) this.#groups.delete(oldest);
+    return known;
   }
 
   report(instance: InstanceId): AgingReport | null {

@@ -53,6 +53,7 @@ export class Daemon {
       horizonMs: settings.horizonMs,
       sampleIntervalMs: settings.sampleIntervalMs,
       rssLimitBytes: memory === null ? null : residentLimit(memory, spec.nodes),
+      releaseOf: (instance) => this.#engine.state.instances.find(({ id }) => id === instance)?.release ?? "",
       onAging: (instance, report) => this.#engine.accept({ kind: "aging", instance, report }),
     });
     this.#stuck = new StuckWatch({

@@ -3,12 +3,15 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { FloorTrack, pointsMax } from "../../src/aging/floor-track.ts";
 import { LoadProfile, loadAhead } from "../../src/aging/load-profile.ts";
+import { noiseKernels, Whitening } from "../../src/aging/noise-kernel.ts";
 import { RecordEvidence } from "../../src/aging/record-evidence.ts";
-import { filterTrend, noiseKinds } from "../../src/aging/trend-filter.ts";
+import { filterTrend, type NoiseKind, slopeWalks } from "../../src/aging/trend-filter.ts";
+import { dot, fitTrend } from "../../src/aging/trend-fit.ts";
 import { quantile } from "../../src/aging/weighted.ts";
 import { normals } from "./traces.ts";
 
 const hourMs = 3_600_000;
+const plainNoise: NoiseKind = { name: "independent", white: 1, drift: 0, driftTime: 1, levelWalk: 0, slopeWalk: 0 };
 
 describe("floor track", () => {
   it("floor track: its blocks are bounded in number, in order, and together exactly the readings", () => {
@@ -35,9 +38,9 @@ describe("floor track", () => {
         const blocks = points.reduce((total, { count, value }) => total + count * value, 0);
         assert.ok(Math.abs(blocks - sum) <= 1e-9 * sum + 1e-6);
         for (const [at, point] of points.entries()) {
-          assert.ok(point.fromMs <= point.atMs + 1e-3 && point.atMs <= point.toMs + 1e-3);
+          assert.ok(point.fromMs <= point.atMs + 1e-3);
           const next = points[at + 1];
-          if (next !== undefined) assert.ok(point.toMs < next.fromMs);
+          if (next !== undefined) assert.ok(point.atMs < next.fromMs);
         }
       }),
       { numRuns: 40 },
@@ -48,7 +51,7 @@ describe("floor track", () => {
     const track = new FloorTrack();
     for (let at = 0; at < 20_000; at += 1) track.add({ atMs: at * 60_000, value: at, work: at, overloadWork: 0 });
     const { points } = track;
-    const widths = points.map(({ fromMs, toMs }) => toMs - fromMs);
+    const widths = points.map(({ fromMs }, at) => (points[at + 1]?.fromMs ?? fromMs) - fromMs);
     const lifeMs = 20_000 * 60_000;
     assert.ok((widths.at(-2) ?? lifeMs) < lifeMs / 80, `youngest ${widths.at(-2)}`);
     assert.ok((widths[2] ?? lifeMs) < lifeMs / 8, `oldest ${widths[2]}`);
@@ -64,8 +67,6 @@ describe("floor track", () => {
 
 describe("trend filter", () => {
   it("trend filter: under independent noise its slope and its variance are those of ordinary least squares", () => {
-    const independent = noiseKinds.find(({ name }) => name === "independent");
-    assert.ok(independent !== undefined);
     fc.assert(
       fc.property(fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: 8, maxLength: 64 }), (errors) => {
         const n = errors.length;
@@ -81,7 +82,7 @@ describe("trend filter", () => {
         const spread = inputs.reduce((sum, { clock }) => sum + (clock - meanX) ** 2, 0);
         const slope = inputs.reduce((sum, { clock, value }) => sum + (clock - meanX) * (value - meanY), 0) / spread;
         const rest = inputs.reduce((sum, { clock, value }) => sum + (value - meanY - slope * (clock - meanX)) ** 2, 0) / (n - 2);
-        const result = filterTrend(inputs, independent, false, true);
+        const result = filterTrend(inputs, plainNoise, false, true);
         assert.ok(Math.abs(result.slope - slope) < 1e-4 * (1 + Math.abs(slope)), `${result.slope} against ${slope}`);
         assert.ok(Math.abs(result.slopeVariance - rest / spread) < 0.02 * (rest / spread) + 1e-7, `${result.slopeVariance}`);
       }),
@@ -90,15 +91,105 @@ describe("trend filter", () => {
 
   it("trend filter: finds the effect of a load beside a slope", () => {
     const normal = normals(3);
-    const kind = noiseKinds[1];
-    assert.ok(kind !== undefined);
     const inputs = Array.from({ length: 60 }, (_, at) => {
       const load = Math.sin(at / 3);
       return { time: at / 59, clock: at / 59, load, value: at / 59 + 0.4 * load + 0.01 * normal(), weight: 1 };
     });
-    const { slope, loadEffect } = filterTrend(inputs, kind, true, true);
+    const { slope, loadEffect } = filterTrend(inputs, plainNoise, true, true);
     assert.ok(Math.abs(loadEffect - 0.4) < 0.01, `${loadEffect}`);
     assert.ok(Math.abs(slope - 1) < 0.02, `${slope}`);
+  });
+});
+
+/** Level and one clock. */
+function productsOf([level, clock]: readonly [Float64Array, Float64Array], values: Float64Array) {
+  const gram = [dot(level, level), 0, dot(clock, level), dot(clock, clock)];
+  return { size: 2, fixed: 1, gram, moments: [dot(level, values), dot(clock, values)], squares: dot(values, values), count: values.length };
+}
+
+describe("noise kernels and trend fits", () => {
+  const errors = fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: 10, maxLength: 64 });
+
+  it("trend fit: whitened regression and the Kalman filter of the same noise say the same of slope, level and likelihood", () => {
+    const kernels = noiseKernels.filter(({ walk }) => walk === 0);
+    assert.ok(kernels.length >= 4);
+    fc.assert(
+      fc.property(errors, fc.nat({ max: kernels.length - 1 }), (noise, which) => {
+        const kernel = kernels[which] ?? kernels[0];
+        assert.ok(kernel !== undefined);
+        const n = noise.length;
+        const inputs = noise.map((error, at) => {
+          const time = (at / (n - 1)) ** 1.3;
+          return { time, clock: time ** 2, load: 0, value: at === 0 ? 0 : time ** 2 + 0.2 * error + (at % 2) * 0.05, weight: 1 + (at % 3) };
+        });
+        const kind: NoiseKind = { ...plainNoise, white: kernel.white, drift: kernel.drift, driftTime: kernel.driftTime };
+        const filtered = filterTrend(inputs, kind, false, true);
+        const whitening = new Whitening(
+          kernel,
+          inputs.map(({ time }) => time),
+          inputs.map(({ weight }) => weight),
+        );
+        const whitened = (series: readonly number[]) => {
+          const into = new Float64Array(n);
+          whitening.whiten(Float64Array.from(series), into);
+          return into;
+        };
+        const columns = [whitened(inputs.map(() => 1)), whitened(inputs.map(({ clock }) => clock))] as const;
+        const fit = fitTrend(productsOf(columns, whitened(inputs.map(({ value }) => value))), whitening.sumLogs);
+        const close = (a: number, b: number, by: number, what: string) =>
+          assert.ok(Math.abs(a - b) < by * (1 + Math.abs(b)), `${what}: ${a}, ${b}`);
+        close(fit.coefficients[1] ?? 0, filtered.slope, 1e-4, "slope");
+        close((fit.coefficients[0] ?? 0) + (fit.coefficients[1] ?? 0) * 1, filtered.level, 1e-3, "level");
+        close(fit.sigma, filtered.sigma, 1e-3, "sigma");
+        close(fit.sigma ** 2 * (fit.inverse[3] ?? 0), filtered.slopeVariance, 1e-3, "variance of the slope");
+      }),
+    );
+  });
+
+  it("trend fit: the likelihoods of two shapes differ by as much as the Kalman filter's do", () => {
+    const kernel = noiseKernels[0];
+    assert.ok(kernel !== undefined);
+    fc.assert(
+      fc.property(errors, (noise) => {
+        const n = noise.length;
+        const times = noise.map((_, at) => at / (n - 1));
+        const values = noise.map((error, at) => (times[at] ?? 0) + 0.3 * error + (at % 2) * 0.1);
+        const whitening = new Whitening(
+          kernel,
+          times,
+          times.map(() => 1),
+        );
+        const whitened = (series: readonly number[]) => {
+          const into = new Float64Array(n);
+          whitening.whiten(Float64Array.from(series), into);
+          return into;
+        };
+        const likelihoods = [1, 2, 3].map((power) => {
+          const clock = times.map((time) => time ** power);
+          const fit = fitTrend(productsOf([whitened(times.map(() => 1)), whitened(clock)], whitened(values)), whitening.sumLogs);
+          const kind: NoiseKind = { ...plainNoise, white: kernel.white, drift: kernel.drift, driftTime: kernel.driftTime };
+          const inputs = times.map((time, at) => ({ time, clock: clock[at] ?? 0, load: 0, value: values[at] ?? 0, weight: 1 }));
+          return { fit: fit.logLikelihood, filter: filterTrend(inputs, kind, false, true).logLikelihood };
+        });
+        const [first] = likelihoods;
+        assert.ok(first !== undefined);
+        for (const { fit, filter } of likelihoods) {
+          const [a, b] = [fit - first.fit, filter - first.filter];
+          assert.ok(Math.abs(a - b) < 0.02 * (1 + Math.abs(b)), `${a} against ${b}`);
+        }
+      }),
+    );
+  });
+
+  it("trend filter: a slope that wanders follows a bend that a straight line cannot", () => {
+    const [, kind] = slopeWalks;
+    assert.ok(kind !== undefined);
+    const inputs = Array.from({ length: 60 }, (_, at) => {
+      const time = at / 59;
+      return { time, clock: time, load: 0, value: time < 0.5 ? time : 0.5 + 4 * (time - 0.5) + 0.001 * (at % 2), weight: 1 };
+    });
+    assert.ok(Math.abs(filterTrend(inputs, kind, false, true).slope - 4) < 0.2);
+    assert.ok(filterTrend(inputs, plainNoise, false, true).slope < 3);
   });
 });
 
@@ -129,18 +220,33 @@ describe("weighted quantile", () => {
 });
 
 describe("load profile", () => {
-  it("load profile: is unknown before a day and a quarter, then repeats the day", () => {
+  it("load profile: is unknown before two hours, then repeats the day", () => {
     const profile = new LoadProfile();
     const rate = (atMs: number) => (Math.floor(atMs / hourMs) % 24 < 12 ? 3 : 1);
-    for (let atMs = 60_000; atMs <= 24 * hourMs; atMs += 60_000) profile.add(atMs, 60_000, rate(atMs) * 60, 0);
-    assert.equal(profile.isKnown, false);
-    for (let atMs = 24 * hourMs; atMs <= 48 * hourMs; atMs += 60_000) profile.add(atMs, 60_000, rate(atMs) * 60, 0);
-    assert.equal(profile.isKnown, true);
+    const minuteMs = 60_000;
+    for (let atMs = minuteMs; atMs < 2 * hourMs; atMs += minuteMs) profile.add(atMs, minuteMs, rate(atMs) * 60, 0);
+    assert.equal(profile.day(2 * hourMs), null);
+    for (let atMs = 2 * hourMs; atMs <= 48 * hourMs; atMs += minuteMs) profile.add(atMs, minuteMs, rate(atMs) * 60, 0);
+    assert.equal(profile.unseenRatio, 0);
     const day = profile.day(48 * hourMs);
+    assert.ok(day !== null);
     const whole = loadAhead(day, 24 * hourMs).work;
     assert.ok(Math.abs(whole - 2 * 86_400) < 0.03 * whole, `${whole}`);
     assert.ok(Math.abs(loadAhead(day, 12 * hourMs).work - 3 * 43_200) < 0.03 * whole);
     assert.ok(Math.abs(loadAhead(day, 72 * hourMs).work - 3 * whole) < 1e-6 * whole);
+  });
+
+  it("load profile: hours that nobody has seen are filled in by the day's wave, the nearer the more has been seen", () => {
+    const rate = (atMs: number) => 1 + 0.5 * Math.sin((2 * Math.PI * atMs) / (24 * hourMs));
+    const missing = [6, 14].map((seenHours) => {
+      const profile = new LoadProfile();
+      for (let atMs = 60_000; atMs <= seenHours * hourMs; atMs += 60_000) profile.add(atMs, 60_000, rate(atMs) * 60_000, 0);
+      const day = profile.day(seenHours * hourMs);
+      assert.ok(day !== null);
+      return Math.abs(loadAhead(day, 24 * hourMs).work / (24 * hourMs) - 1);
+    });
+    const [few, many] = missing;
+    assert.ok(few !== undefined && many !== undefined && many < few && many < 0.06, missing.join());
   });
 });
 

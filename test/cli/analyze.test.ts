@@ -4,10 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import { analyzeFile } from "../../src/cli/analyze.ts";
+import { AgingModel } from "../../src/aging/model.ts";
+import { analyzeFile, jsonOf } from "../../src/cli/analyze.ts";
 import { pageOf } from "../../src/cli/analyze-page.ts";
 import { describeAnalysis } from "../../src/cli/analyze-text.ts";
 import { parseTrace } from "../../src/cli/trace-file.ts";
+import { seededRandom } from "../../src/sim/random.ts";
+import { SimCluster } from "../../src/sim/sim-cluster.ts";
+import { simSpec } from "../../src/sim/sim-spec.ts";
 
 const options = { limit: {}, horizon: 1_800_000 };
 const recorded = (name: string) => fileURLToPath(new URL(`../../bench/aging/recorded/${name}.csv`, import.meta.url));
@@ -34,6 +38,37 @@ describe("analyze: recorded servers", () => {
   for (const name of ["healthy-none", "healthy-none-steps-node20", "healthy-cache", "healthy-pool"]) {
     it(`analyze: ${name} is not`, () => {
       assert.equal(analyzeFile(recorded(name), options).replay.agingAtMs, null);
+    });
+  }
+});
+
+describe("analyze: the monitor's own admission", () => {
+  for (const name of ["leak-closure", "leak-array-varying", "leak-timer"]) {
+    it(`analyze: agingAtMs of ${name} is when the real core, in automatic mode, admits the regeneration`, () => {
+      const { replay, samples } = analyzeFile(recorded(name), options);
+      const admitted: number[] = [];
+      const cluster = new SimCluster({
+        spec: simSpec(1),
+        random: seededRandom(1),
+        onEvent: (atMs, { kind }) => {
+          if (kind === "regeneration-admitted") admitted.push(atMs);
+        },
+      });
+      // The instance is there and serves before its first sample comes.
+      cluster.run(10_000);
+      const [instance] = cluster.serving();
+      assert.ok(instance !== undefined);
+      const shiftMs = cluster.nowMs - (samples[0]?.atMs ?? 0);
+      const model = new AgingModel({ horizonMs: options.horizon });
+      for (const sample of samples) {
+        cluster.run(sample.atMs + shiftMs);
+        if (admitted.length > 0) break;
+        model.add(sample);
+        const report = model.report(sample.atMs);
+        if (report.verdict === "aging") cluster.tell({ kind: "aging", instance, report });
+        cluster.run(cluster.nowMs);
+      }
+      assert.equal(admitted[0], (replay.agingAtMs ?? Number.NaN) + shiftMs);
     });
   }
 });
@@ -103,6 +138,78 @@ describe("analyze: broken files", () => {
     assert.match(problems.join(), /1 values are not numbers/);
     assert.match(parseTrace("{", {}).problems.join(), /not JSON/);
     assert.match(parseTrace("{}", {}).problems.join(), /no Prometheus/);
+  });
+});
+
+describe("analyze: the line of JSON", () => {
+  const leak = (columns: string, row: (at: number) => string) =>
+    `# limit rssBytes=1000000\ntimeMs,${columns}\n${Array.from({ length: 600 }, (_, at) => `${1_700_000_000_000 + at * 60_000},${row(at)}`).join("\n")}\n`;
+
+  it("analyze: has the fields that are promised, absolute times in the trace's own clock, and numbers in every interval", (t) => {
+    const file = fileWith(
+      t,
+      leak("requestsTotal,rssBytes", (at) => `${at * 50},${100_000 + at * 1_400 + ((at * 7_919) % 5_000)}`),
+    );
+    const line: unknown = JSON.parse(JSON.stringify(jsonOf(analyzeFile(file, { ...options, forecastEvery: 600_000 }))));
+    assert.ok(typeof line === "object" && line !== null);
+    const fields = ["file", "verdict", "trendAtMs", "agingAtMs", "indicator", "slopePerHour", "attentionMs", "reasons", "forecasts"];
+    for (const field of fields) assert.ok(field in line, field);
+    const { forecasts, slopePerHour, indicator, trendAtMs } = line as ReturnType<typeof jsonOf>; // as it was written a line above
+    assert.equal(indicator, "rssBytes");
+    assert.ok(Math.abs((slopePerHour ?? 0) - 84_000) < 4_000, `${slopePerHour}`);
+    assert.ok(trendAtMs !== null && trendAtMs > 1_700_000_000_000);
+    assert.equal(forecasts.length, 60);
+    const said = forecasts[40]?.exhaustionMs ?? null;
+    const trueMs = 1_700_000_000_000 + (900_000 / 1_400) * 60_000;
+    assert.ok(said !== null && said.low <= trueMs && trueMs <= said.high, JSON.stringify(said));
+    for (const { exhaustionMs } of forecasts) {
+      if (exhaustionMs !== null) assert.ok([exhaustionMs.low, exhaustionMs.mid, exhaustionMs.high].every(Number.isFinite));
+    }
+  });
+
+  it("analyze: without a limit nothing is exhausted: attention, no forecast, no NaN; a column of any name is a gauge", (t) => {
+    const file = fileWith(
+      t,
+      leak("queue_length", (at) => String(100 + at * 2 + ((at * 31) % 17))),
+    );
+    const line = jsonOf(analyzeFile(file, { ...options, forecastEvery: 600_000 }));
+    assert.equal(line.verdict, "attention");
+    assert.equal(line.indicator, "queue_length");
+    assert.equal(line.agingAtMs, null);
+    assert.ok(line.forecasts.every(({ exhaustionMs }) => exhaustionMs === null));
+    assert.match(line.reasons.join(), /no limit to meet/);
+    assert.doesNotMatch(JSON.stringify(line), /NaN|Infinity/);
+  });
+
+  it("analyze: a flat, a constant and a two-row trace are healthy or insufficient, with every field", (t) => {
+    const flat = jsonOf(
+      analyzeFile(
+        fileWith(
+          t,
+          leak("rssBytes", () => "500000"),
+        ),
+        { ...options, forecastEvery: 600_000 },
+      ),
+    );
+    assert.equal(flat.verdict, "healthy");
+    assert.deepEqual([flat.trendAtMs, flat.agingAtMs, flat.attentionMs], [null, null, 0]);
+    const short = jsonOf(analyzeFile(fileWith(t, "timeMs,rssBytes\n1,2\n2,3\n"), options));
+    assert.equal(short.verdict, "insufficient");
+    assert.deepEqual([short.indicator, short.slopePerHour], [null, null]);
+  });
+
+  it("trace: a row from far in the future is left out, and a byte-order mark is none of the header's", () => {
+    const rows = Array.from({ length: 60 }, (_, at) => `${at === 30 ? 9_000_000_000 : at * 1_000},${at}`);
+    const { samples, problems } = parseTrace(`\uFEFFtimeMs,rssBytes\n${rows.join("\n")}\n`, {});
+    assert.equal(samples.length, 59);
+    assert.equal(samples.at(-1)?.atMs, 59_000);
+    assert.match(problems.join(), /1 rows from far in the future/);
+  });
+
+  it("trace: a limit holds for each series of its name, whatever its labels", () => {
+    const series = (instance: string) => ({ metric: { __name__: "rss", instance }, values: [[1, "5"]] });
+    const { samples } = parseTrace(JSON.stringify({ data: { resultType: "matrix", result: [series("a"), series("b")] } }), { rss: 100 });
+    assert.deepEqual(samples[0]?.limits, { rss: 100, "rss{instance=b}": 100 });
   });
 });
 

@@ -1,0 +1,122 @@
+/**
+ * A life in scaled units: time and work 0..1, values about 1. Bytes and descriptors, minutes and weeks become
+ * the same numbers, so that one set of shapes and noises serves all. Knows too what the time ahead will bring in work.
+ */
+import type { FloorPoint, FloorTrack } from "./floor-track.ts";
+import type { LifeMark } from "./growth-shapes.ts";
+import { type LoadAhead, type LoadProfile, loadAhead } from "./load-profile.ts";
+
+export interface ScaledLife {
+  readonly times: readonly number[];
+  readonly values: Float64Array;
+  /** Load of each block less its mean; all zero where it is not looked for. */
+  readonly loads: Float64Array;
+  readonly weights: readonly number[];
+  readonly marks: readonly LifeMark[];
+  readonly usesLoad: boolean;
+  /** Work went with time throughout: its clocks say nothing that those of time do not. */
+  readonly isEven: boolean;
+  readonly loadPeak: number;
+  readonly meanLoad: number;
+  /** What a day from now on brings; null while it cannot be told. */
+  readonly day: readonly LoadAhead[] | null;
+  /** How far the work ahead may differ from what is expected of it, relative. */
+  readonly paceDoubtRatio: number;
+  readonly lifeMs: number;
+  readonly work: number;
+  readonly overloadWork: number;
+  readonly offset: number;
+  readonly unit: number;
+  /** Work and overload that a further life will bring, where no day is known. */
+  readonly pace: { readonly work: number; readonly overloadWork: number };
+}
+
+export const blocksMin = 6;
+/** The load is looked for where it varies by this share of its mean. */
+const loadSpreadMin = 0.4;
+const loadBlocksMin = 12;
+/** Work and time count as the same where they never differ by more than this share of the life. */
+const evenRatio = 0.01;
+const paceDoubtRatioMax = 0.2;
+const paceDoubtRatioMin = 0.06;
+
+export function scaleLife(track: FloorTrack, profile: LoadProfile): ScaledLife | null {
+  const { points } = track;
+  const first = points[0];
+  const last = points.at(-1);
+  if (first === undefined || last === undefined || points.length < blocksMin) return null;
+  const lifeMs = last.atMs - first.atMs;
+  let low = first.value;
+  let high = first.value;
+  for (const { value } of points) {
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
+  const unit = Math.max(high - low, Math.abs(high) * 1e-6, 1e-300);
+  if (lifeMs <= 0 || !Number.isFinite(unit)) return null;
+  const knowsWork = points.every(({ work }) => Number.isFinite(work));
+  const work = knowsWork ? last.work - first.work : 0;
+  const overloadWork = knowsWork ? last.overloadWork - first.overloadWork : 0;
+  const rates = work > 0 ? loadOf(points, work / lifeMs) : points.map(() => 0);
+  const meanLoad = rates.reduce((sum, load) => sum + load, 0) / rates.length;
+  const usesLoad = Math.max(...rates) - Math.min(...rates) > loadSpreadMin && points.length >= loadBlocksMin;
+  const marks = points.map((point) => ({
+    time: (point.atMs - first.atMs) / lifeMs,
+    work: work > 0 ? (point.work - first.work) / work : 0,
+    overloadWork: overloadWork > 0 ? (point.overloadWork - first.overloadWork) / overloadWork : 0,
+  }));
+  const loads = Float64Array.from(rates, (rate) => (usesLoad ? rate - meanLoad : 0));
+  const day = work > 0 ? profile.day(last.atMs) : null;
+  return {
+    times: marks.map(({ time }) => time),
+    values: Float64Array.from(points, ({ value }) => (value - first.value) / unit),
+    loads,
+    weights: points.map(({ count }) => Math.min(Math.max((count * points.length) / track.count, 0.05), 8)),
+    marks,
+    usesLoad,
+    isEven: marks.every(({ time, work: done }) => Math.abs(time - done) < evenRatio),
+    loadPeak: usesLoad ? Math.max(...loads) : 0,
+    meanLoad,
+    day,
+    paceDoubtRatio: day === null ? paceDoubtRatioMax : paceDoubtRatioMin + (paceDoubtRatioMax - paceDoubtRatioMin) * profile.unseenRatio,
+    lifeMs,
+    work,
+    overloadWork,
+    offset: first.value,
+    unit,
+    pace: paceOf(marks),
+  };
+}
+
+/** Request rate of each block relative to the life's mean. */
+function loadOf(points: readonly FloorPoint[], mean: number): number[] {
+  return points.map((point, at) => {
+    const before = points[at - 1] ?? point;
+    const after = points[at + 1] ?? point;
+    const dt = after.atMs - before.atMs;
+    return dt > 0 ? (after.work - before.work) / dt / mean : 1;
+  });
+}
+
+/** What a further life brings in work: half what this one did, half what its last quarter did. */
+function paceOf(marks: readonly LifeMark[]): { work: number; overloadWork: number } {
+  const last = marks.at(-1);
+  const then = marks.find(({ time }) => time >= 0.75);
+  if (last === undefined || then === undefined || last.time <= then.time) return { work: 1, overloadWork: 1 };
+  const recent = (now: number, before: number) => (now - before) / (last.time - then.time);
+  return { work: 0.5 + 0.5 * recent(last.work, then.work), overloadWork: 0.5 + 0.5 * recent(last.overloadWork, then.overloadWork) };
+}
+
+/** Where the life will be so many lives from now. */
+export function markAhead({ pace, day, lifeMs, work, overloadWork }: ScaledLife, lives: number): LifeMark {
+  if (day === null) return { time: 1 + lives, work: 1 + lives * pace.work, overloadWork: 1 + lives * pace.overloadWork };
+  const ahead = loadAhead(day, lives * lifeMs);
+  return { time: 1 + lives, work: 1 + ahead.work / work, overloadWork: overloadWork > 0 ? 1 + ahead.overloadWork / overloadWork : 1 };
+}
+
+/** The highest load on the way, relative to the life's mean load. */
+export function peakAhead({ day, lifeMs, work, loadPeak, meanLoad, usesLoad }: ScaledLife, lives: number): number {
+  if (!usesLoad) return 0;
+  if (day === null) return loadPeak * Math.min(1, lives * 4);
+  return loadAhead(day, lives * lifeMs).highestRate / (work / lifeMs) - meanLoad;
+}
