@@ -348,21 +348,34 @@ withStage(
   },
 );
 
-withStage("what a server sends behind its answer is never taken for the answer to the next request", {}, async (stage) => {
-  let connections = 0;
-  await stage.rawInstance("web-1.1", (socket) => {
-    connections += 1;
-    answering(() => (connections % 2 === 1 ? `${ok}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil` : ok))(socket);
-  });
-  await stage.route({ "web-1.1": "available" });
-  const client = new Client(stage);
-  for (let count = 1; count <= 10; count += 1) {
-    client.say(get(`/${count}`));
-    await stage.until(() => client.heard.length >= ok.length * count);
-  }
-  assert.equal(client.heard, ok.repeat(10));
-  assert.ok(connections >= 2);
-});
+withStage(
+  "what a server sends behind its answer, or later unasked, is never taken for the answer to the next request",
+  {},
+  async (stage) => {
+    const evil = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
+    let connections = 0;
+    let saidLater = 0;
+    await stage.rawInstance("web-1.1", (socket) => {
+      connections += 1;
+      const kind = connections % 3;
+      answering(() => {
+        if (kind === 0) return ok;
+        if (kind === 1) return `${ok}${evil}`;
+        setTimeout(() => socket.write(evil, () => (saidLater += 1)), 5);
+        return ok;
+      })(socket);
+    });
+    await stage.route({ "web-1.1": "available" });
+    const client = new Client(stage);
+    for (let count = 1; count <= 12; count += 1) {
+      const later = saidLater + (connections % 3 === 1 ? 1 : 0);
+      client.say(get(`/${count}`));
+      await stage.until(() => client.heard.length >= ok.length * count && saidLater >= later);
+    }
+    assert.equal(client.heard, ok.repeat(12));
+    assert.ok(connections >= 3 && saidLater > 0, `${connections} connections, ${saidLater} said later`);
+  },
+);
 
 withStage("trailers, bytes in any pieces, and a slow reader beside a fast one: all arrive as they were sent", {}, async (stage) => {
   const body = `5;x=1\r\nhello\r\n${"a".repeat(3)}\r\n${"z".repeat(0xaaa)}\r\n0\r\nX-Sum: 7\r\n\r\n`;

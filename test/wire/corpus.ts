@@ -270,6 +270,7 @@ const badChunks = [
   "3\r\nabc\n0\r\n\r\n",
   "3\r\nabc\r0\r\n\r\n",
   "3\rabc\r\n0\r\n\r\n",
+  "3\rXabc\r\n0\r\n\r\n",
   "3\r\r\nabc\r\n0\r\n\r\n",
   "3 \r\nabc\r\n0\r\n\r\n",
   " 3\r\nabc\r\n0\r\n\r\n",
