@@ -168,13 +168,14 @@ export class ClientConnection {
   end(): void {
     this.#closing = true;
     this.deadlineMs = this.#context.nowMs + lingerMs;
-    this.#socket.end();
-    this.resume();
+    this.endWriting();
+    if (this.#paused) this.resume();
   }
 
   /** Half-closes: what comes from the client still counts. */
   endWriting(): void {
-    this.#socket.end();
+    // A second end would make an error, stack and all, for nobody.
+    if (!this.#socket.writableEnded) this.#socket.end();
   }
 
   destroy(): void {
