@@ -1,7 +1,7 @@
 /** Which cluster a command means: `COPPICE_HOME`, `--name`, or the only one that runs. */
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { clusterPaths, livingInit, runningClusters } from "../init/home.ts";
+import { clusterPaths, livingInit, runningClusters, unusable } from "../init/home.ts";
 import type { ClusterPaths } from "../model/birth.ts";
 import { CoppiceError } from "../model/errors.ts";
 
@@ -9,7 +9,15 @@ export const clusterNamePattern = /^[a-z0-9][a-z0-9_-]{0,31}$/;
 
 export function coppiceHome(): string {
   const given = process.env["COPPICE_HOME"];
-  return given === undefined || given === "" ? join(homedir(), ".coppice") : resolve(given);
+  return given === undefined || given === "" ? join(homeOfUser(), ".coppice") : resolve(given);
+}
+
+function homeOfUser(): string {
+  try {
+    return homedir();
+  } catch (cause) {
+    throw unusable("~/.coppice", new Error("this user has no home directory", { cause }));
+  }
 }
 
 /** The log of a cluster in the background: beside its directory, so that it outlives it. */

@@ -74,12 +74,18 @@ export const registerRun: Register = (program, setExitCode) => {
 };
 
 /** @throws CoppiceError COPPICE_ARGUMENT if there is no such user, or it cannot reach what the server needs. */
-function userOf({ user: given }: RunOptions, { release, paths }: ClusterSpec): AppUser | null {
+function userOf({ user: given }: RunOptions, { release, paths, tls }: ClusterSpec): AppUser | null {
   if (given === undefined) return null;
   const user = findUser(given);
   let above = dirname(paths.directory);
   while (!existsSync(above)) above = dirname(above); // what is made below it can be passed through
-  checkReach(user, release.nodePath, [probePath, release.workingDirectory, release.script, above]);
+  checkReach(user, release.nodePath, [
+    probePath,
+    release.workingDirectory,
+    release.script,
+    above,
+    ...tls.flatMap(({ cert, key }) => [cert, key]), // the forwarder reads them, again when they change
+  ]);
   return user;
 }
 

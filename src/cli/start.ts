@@ -3,11 +3,11 @@
  * until every node serves, so that its exit code means something.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, statSync } from "node:fs";
+import { closeSync, fchmodSync, fstatSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { clusterPaths, livingInit } from "../init/home.ts";
+import { clusterPaths, livingInit, unusable } from "../init/home.ts";
 import { adminRoutes, type ClusterStatus } from "../model/admin.ts";
 import { CoppiceError } from "../model/errors.ts";
 import { callAdmin } from "./admin-client.ts";
@@ -71,11 +71,9 @@ async function startInBackground(name: string, how: How, json: boolean): Promise
       "COPPICE_CLUSTER_RUNNING",
       `a cluster named "${name}" is running already (pid ${running.pid}); coppice status shows it, reload brings a new release, restart starts it anew`,
     );
-  mkdirSync(dirname(paths.directory), { recursive: true, mode: 0o700 });
   const log = logFileOf(name);
-  const logBytes = statSync(log, { throwIfNoEntry: false })?.size ?? 0;
-  const output = openSync(log, "a", 0o600);
-  chmodSync(log, 0o600);
+  const output = openLog(log);
+  const logBytes = fstatSync(output).size;
   const child = spawn(process.execPath, [launcher, ...how.args], { cwd: how.directory, detached: true, stdio: ["ignore", output, output] });
   closeSync(output);
   const status = await untilServing(child, () => callAdmin<ClusterStatus>(paths, adminRoutes.status), paths);
@@ -100,6 +98,17 @@ async function startInBackground(name: string, how: How, json: boolean): Promise
     process.stdout.write(`log: coppice logs --name ${name} --follow   end: coppice stop --name ${name}\n`);
   }
   for (const node of failed) process.stderr.write(`coppice: ${node.name} has failed: ${node.reason}\n`);
+}
+
+function openLog(path: string): number {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    const file = openSync(path, "a", 0o600);
+    fchmodSync(file, 0o600);
+    return file;
+  } catch (cause) {
+    throw unusable(dirname(path), cause);
+  }
 }
 
 /** Null if it ended before it served. */

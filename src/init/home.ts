@@ -27,6 +27,9 @@ const socketNameBytesMax = 28;
 /** Journal and events stay below this; sessions come on top. */
 const freeBytesMin = 8 * 1024 * 1024;
 
+/** The sessions' file outlives init, and so a Coppice: its format is in its name, and one of another format is not ours. */
+const sessionsFileName = "sessions-1.mdb";
+
 /** What init says of itself, for `coppice stop` and for the next init of the same name. */
 export interface InitFile {
   readonly pid: number;
@@ -48,7 +51,7 @@ export function clusterPaths(home: string, name: string): ClusterPaths {
     listenDirectory: join(directory, "i"),
     journalFile: join(directory, "journal.jsonl"),
     eventsFile: join(directory, "events.jsonl"),
-    sessionsFile: join(directory, "sessions.mdb"),
+    sessionsFile: join(directory, sessionsFileName),
     initFile: join(directory, "init.json"),
   };
 }
@@ -129,7 +132,7 @@ export function unusable(directory: string, cause: unknown): CoppiceError {
 
 function removeLeftovers(paths: ClusterPaths): void {
   for (const entry of readdirSync(paths.directory)) {
-    if (!entry.startsWith("sessions.mdb")) rmSync(join(paths.directory, entry), { recursive: true, force: true });
+    if (!entry.startsWith(sessionsFileName)) rmSync(join(paths.directory, entry), { recursive: true, force: true });
   }
 }
 

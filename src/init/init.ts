@@ -109,7 +109,7 @@ export class Init {
   }
 
   #own(role: Welcome["role"], id: string, onMessage: (message: unknown) => void, onStarted: () => void): OwnProcess {
-    const welcome: Welcome = {
+    const welcome: Omit<Welcome, "crashes"> = {
       kind: "welcome",
       role,
       id,

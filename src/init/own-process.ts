@@ -28,7 +28,7 @@ const smallHeap = {
 const scarceBytes = 2 * 1024 ** 3;
 
 export interface OwnProcessOptions {
-  readonly welcome: Welcome;
+  readonly welcome: Omit<Welcome, "crashes">;
   readonly log: Log;
   /** As whom it runs; null: as init does. */
   readonly user: AppUser | null;
@@ -41,6 +41,7 @@ export class OwnProcess {
   readonly #options: OwnProcessOptions;
   #child: ChildProcess | null = null;
   #pauseMs = pauseMsMin;
+  #crashes = 0;
   #timer: NodeJS.Timeout | null = null;
   #finishing = false;
   #onEnd: (() => void) | null = null;
@@ -106,7 +107,7 @@ export class OwnProcess {
     child.on("message", this.#options.onMessage);
     child.on("error", () => {});
     child.on("exit", (code, signal) => this.#ended(code, signal, startedAtMs));
-    this.send(welcome);
+    this.send({ ...welcome, crashes: this.#crashes } satisfies Welcome);
     this.#options.onStarted();
   }
 
@@ -116,13 +117,15 @@ export class OwnProcess {
       this.#onEnd?.();
       return;
     }
-    if (Date.now() - startedAtMs > goodLifeMs) this.#pauseMs = pauseMsMin;
+    const livedWell = Date.now() - startedAtMs > goodLifeMs;
+    if (livedWell) this.#pauseMs = pauseMsMin;
+    this.#crashes = !livedWell && /^SIG(?:SEGV|BUS|ABRT)$/.test(signal ?? "") ? this.#crashes + 1 : 0;
     this.#options.log.say(`${this.id} ended (${signal ?? `code ${code}`}); starting it again in ${this.#pauseMs} ms`);
     this.#timer = setTimeout(() => this.#start(), this.#pauseMs);
     this.#pauseMs = Math.min(this.#pauseMs * 2, pauseMsMax);
   }
 }
 
-function isScarce({ spec: { memory } }: Welcome): boolean {
+function isScarce({ spec: { memory } }: Pick<Welcome, "spec">): boolean {
   return memory !== null && memory.limitBytes < scarceBytes;
 }

@@ -84,6 +84,8 @@ export interface Welcome {
   /** When init started; tells one life of a cluster from the next. */
   readonly bootId: string;
   readonly spec: ClusterSpec;
+  /** How often in a row its predecessors crashed by a fault of memory (SIGSEGV, SIGBUS, SIGABRT) soon after their start. */
+  readonly crashes: number;
 }
 
 /** An instance that init holds. */

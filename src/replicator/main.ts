@@ -4,6 +4,7 @@
  * and closes when init says so.
  */
 
+import { renameSync } from "node:fs";
 import { Link } from "../link/link.ts";
 import { LinkServer, type Peer } from "../link/link-server.ts";
 import { tokenFor } from "../link/token.ts";
@@ -12,13 +13,15 @@ import { controlProtocol, type FromReplicator, type ToReplicator } from "../mode
 import type { InstanceId } from "../model/node.ts";
 import type { SessionAnswer, SessionRequest } from "../model/session.ts";
 import { Tally } from "../state/tally.ts";
-import { SessionFile } from "./session-file.ts";
+import { isDiskFull, SessionFile } from "./session-file.ts";
 import { SessionStore } from "./session-store.ts";
 
 const tellMs = 1_000;
 const sweepLimit = 1_000;
 /** Instances whose writes are refused are remembered, the latest of them: ids are never used twice. */
 const revokedMax = 10_000;
+/** So many crashes in a row are the file's doing: one that a loss of power tore ends whoever opens it. */
+const crashesOfFile = 3;
 
 class Replicator {
   readonly #file: SessionFile;
@@ -29,7 +32,8 @@ class Replicator {
   readonly #latest = new Map<InstanceId, Tally>();
   readonly #revoked = new Set<InstanceId>();
 
-  constructor({ id, clusterKey, spec }: Welcome) {
+  constructor({ id, clusterKey, spec, crashes }: Welcome) {
+    if (crashes === crashesOfFile) setAside(spec.paths.sessionsFile);
     this.#file = new SessionFile(spec.paths.sessionsFile);
     this.#store = new SessionStore(this.#file);
     this.#server = new LinkServer({
@@ -110,11 +114,24 @@ class Replicator {
   }
 }
 
+function setAside(file: string): void {
+  const aside = `${file}.damaged`;
+  renameSync(file, aside);
+  process.stderr.write(`the sessions' file is damaged and was set aside as ${aside}: sessions begin anew\n`);
+}
+
 let replicator: Replicator | null = null;
 
 process.title = "coppice replicator";
 process.umask(0o077); // the sessions' file is nobody else's, even where others may enter its directory
 process.on("disconnect", () => process.exit(0));
+let toldFull = false;
+// LMDB rejects promises of its own beside the write's, which is tried again.
+process.on("unhandledRejection", (error) => {
+  if (!isDiskFull(error)) throw error;
+  if (!toldFull) process.stderr.write("the sessions' file cannot be written (its disk is full): answers that rest on it wait\n");
+  toldFull = true;
+});
 process.on("SIGTERM", () => finish());
 process.on("message", (message) => {
   const told = message as ToReplicatorFromInit; // init's own channel

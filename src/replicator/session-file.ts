@@ -6,11 +6,14 @@
  * Until its commit a write lives in the overlay: whoever reads or writes the same session sees it, but no
  * answer that rests on it leaves before the commit ("answered implies replicated").
  */
+import { setTimeout as pause } from "node:timers/promises";
 import { open, type RootDatabase } from "lmdb";
 import type { SessionId, StoreName } from "../model/session.ts";
 import type { SessionRecord } from "../state/session-record.ts";
 
 const mapBytesMax = 64 * 1024 ** 3; // address space, not memory; the file grows with its content
+/** A full disk is tried again so often: until there is room the write is not acknowledged, and its answer waits. */
+const fullRetryMs = 1_000;
 const floorKey = "\u0000floor";
 
 interface Pending {
@@ -63,20 +66,43 @@ export class SessionFile {
   async set(store: StoreName, id: SessionId, record: SessionRecord | null): Promise<void> {
     const key = keyOf(store, id);
     const before = record === null ? this.get(store, id) : null;
-    const operations: Promise<unknown>[] = [];
-    if (before !== null && before.version > this.#floor) {
-      this.#floor = before.version;
-      operations.push(this.#database.put(floorKey, this.#floor));
-    }
-    operations.push(record === null ? this.#database.remove(key) : this.#database.put(key, record));
-    const committed = Promise.all(operations);
-    const pending: Pending = { record, committed };
+    const raised = before !== null && before.version > this.#floor;
+    if (raised) this.#floor = before.version;
+    const write = () => [
+      record === null ? this.#database.remove(key) : this.#database.put(key, record),
+      ...(raised ? [this.#database.put(floorKey, this.#floor)] : []),
+    ];
+    const pending: Pending = { record, committed: this.#commit(write, () => this.#newerThan(key, pending)) };
+    const { committed } = pending;
     this.#pending.set(key, pending);
     try {
       await committed;
     } finally {
       if (this.#pending.get(key) === pending) this.#pending.delete(key);
     }
+  }
+
+  /** A disk that is full takes it later; by then a newer write of the same session may stand for it. */
+  async #commit(write: () => Promise<unknown>[], newer: () => Promise<unknown> | null): Promise<void> {
+    for (;;) {
+      try {
+        await Promise.all(write());
+        return;
+      } catch (error) {
+        if (!isDiskFull(error)) throw error;
+        await pause(fullRetryMs);
+        const instead = newer();
+        if (instead !== null) {
+          await instead;
+          return;
+        }
+      }
+    }
+  }
+
+  #newerThan(key: string, mine: Pending): Promise<unknown> | null {
+    const newest = this.#pending.get(key);
+    return newest === undefined || newest === mine ? null : newest.committed;
   }
 
   /** Every record of a store, live or not, committed ones. */
@@ -105,4 +131,9 @@ export class SessionFile {
 
 function keyOf(store: StoreName, id: SessionId): string {
   return `${store}\u0000${id}`;
+}
+
+/** LMDB says so in the error, or in the one of the commit that the write was part of. */
+export function isDiskFull(error: unknown): boolean {
+  return error instanceof Error && /Commit failed|No space left/.test(error.message);
 }

@@ -64,6 +64,7 @@ export class LoneForwarder {
       clusterKey,
       initPid: process.pid,
       bootId: "b",
+      crashes: 0,
       spec: { ...spec, tls, accessLog, settings: parseSettings(settings), paths: { ...spec.paths, controlSocket } },
     };
     const socket = bindSocket(listener, { address: "127.0.0.1", port });

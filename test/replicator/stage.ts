@@ -107,6 +107,7 @@ export class ReplicatorStage {
       clusterKey,
       initPid: process.pid,
       bootId: "b",
+      crashes: 0,
       spec: { ...spec, paths },
     };
     const child = fork(replicatorMain, [], { execArgv: [], stdio: ["ignore", "inherit", "inherit", "ipc"] });

@@ -1,0 +1,188 @@
+/** What people get wrong, and what their machine does: each has a clear word, an exit code, and leaves nothing behind. */
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { bin, freePort, TestCluster } from "./cluster.ts";
+import { SessionLoad } from "./session-load.ts";
+
+const expressApp = fileURLToPath(new URL("./fixtures/express-app.cjs", import.meta.url));
+const plainApp = fileURLToPath(new URL("./fixtures/plain-app.mjs", import.meta.url));
+const root = process.getuid?.() === 0 ? false : "only root can do that to its machine";
+const mebibyte = 1024 * 1024;
+
+interface Ended {
+  readonly code: number | null;
+  readonly output: string;
+  readonly ms: number;
+}
+
+/** `coppice` in a process of its own, to its end. `within`: a command line that runs it. */
+function coppice(args: readonly string[], env: NodeJS.ProcessEnv, within: readonly string[] = []): Promise<Ended> {
+  const [program = "", ...rest] = [...within, process.execPath, bin, ...args];
+  const startedMs = Date.now();
+  return new Promise((resolve) => {
+    const child = spawn(program, rest, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+    let output = "";
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding("utf8").on("data", (text: string) => {
+        output += text;
+      });
+    child.on("close", (code) => resolve({ code, output, ms: Date.now() - startedMs }));
+  });
+}
+
+test("a server that cannot start: each way has its reason, exit code 1, and nothing is left", { timeout: 120_000 }, async () => {
+  const place = mkdtempSync(join(tmpdir(), "coppice-app-"));
+  const late = "setTimeout(() => require('node:http').createServer().listen(Number(process.env.APP_PORT)), 60_000);";
+  const ways: [name: string, code: string, flags: string[], reason: RegExp][] = [
+    ["throws", "throw new Error('no database url');", [], /cannot be started: it ended with code 1[\s\S]*no database url/],
+    ["ends", "console.log('done');", [], /ended by itself without ever listening on a port/],
+    ["deaf", "setInterval(() => {}, 1_000);", ["--set", "startTimeoutMs=1500"], /did not listen on a port within 1500 ms/],
+    ["late", late, ["--set", "startTimeoutMs=1500"], /did not listen on a port within 1500 ms/],
+    ["syntax", "const = 1;", [], /SyntaxError/],
+  ];
+  await Promise.all(
+    ways.map(async ([name, code, flags, reason]) => {
+      const home = join(place, name);
+      const script = join(place, `${name}.cjs`);
+      writeFileSync(script, code);
+      const { code: exitCode, output } = await coppice(["run", "-n", "2", "--name", name, ...flags, script], {
+        COPPICE_HOME: home,
+        APP_PORT: String(await freePort()),
+      });
+      assert.equal(exitCode, 1, name);
+      assert.match(output, reason, name);
+      assert.equal(existsSync(home), false, `${name}: the directory that was made is gone`);
+    }),
+  );
+  rmSync(place, { recursive: true });
+});
+
+test("what is typed wrong is refused at once, by every command line alike", { timeout: 120_000 }, async () => {
+  const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
+  const blocked = join(home, "file");
+  writeFileSync(blocked, "");
+  const refused: [args: string[], reason: RegExp, env?: NodeJS.ProcessEnv][] = [
+    [["run"], /missing required argument/],
+    [["run", "nowhere.js"], /nowhere\.js/],
+    [["run", plainApp, "--nope"], /unknown option '--nope'/],
+    [["run", plainApp, "--set", "nope=1"], /no setting "nope"; known are/],
+    [["run", plainApp, "--set", "drainTimeoutMs=5s"], /drainTimeoutMs is "5s"; accepted is a whole number .* milliseconds/],
+    [["run", plainApp, "--set", "drainTimeout=5"], /did you mean "drainTimeoutMs"/],
+    [["run", plainApp, "--set", "drainTimeoutMs"], /key=value/],
+    [["run", plainApp, "--port", "99999"], /whole number from 1 to 65535/],
+    [["run", plainApp, "--health", "here"], /port from 1 to 65535/],
+    [["run", plainApp, "--log-format", "xml"], /text, json/],
+    [["run", plainApp, "--user", "nobody-of-that-name"], /has no user "nobody-of-that-name"/],
+    [["run", plainApp, "--node", "/nowhere/node"], /no such executable/],
+    [["run", plainApp, "--name", "A b"], /no name for a cluster/],
+    [["run", plainApp], /too long for Unix sockets .* set COPPICE_HOME/, { COPPICE_HOME: join(home, "long".repeat(30)) }],
+    [["run", plainApp], /cannot be used: ENOTDIR.*set COPPICE_HOME/, { COPPICE_HOME: join(blocked, "below") }],
+    [["start", plainApp], /cannot be used: E.*set COPPICE_HOME/, { COPPICE_HOME: join(blocked, "below") }],
+    [["status"], /no cluster is running/],
+    [["stop", "--name", "nobody"], /no cluster named "nobody" is running/],
+    [["restart"], /no cluster is running/],
+    [["reload"], /no cluster is running/],
+    [["frobnicate"], /unknown command 'frobnicate'/],
+  ];
+  for (const [args, reason, env] of refused) {
+    const { code, output } = await coppice(args, { COPPICE_HOME: home, ...env });
+    assert.equal(code, 1, args.join(" "));
+    assert.match(output, reason, args.join(" "));
+    assert.doesNotMatch(output, /^ {4}at /m, `${args.join(" ")}: no stack trace`);
+  }
+  assert.deepEqual(readdirSync(home), ["file"]);
+  rmSync(home, { recursive: true });
+});
+
+test("a port that needs privileges: said, with what to do", { timeout: 60_000, skip: root }, async () => {
+  const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
+  const unprivileged = ["setpriv", "--bounding-set", "-net_bind_service"];
+  const env = { COPPICE_HOME: home, APP_PORT: "81" };
+  const { code, output } = await coppice(["run", plainApp, "-n", "2"], env, unprivileged);
+  assert.equal(code, 1);
+  assert.match(output, /port 81 needs privileges that this user does not have; choose one above 1023 with --port/);
+  assert.deepEqual(readdirSync(home), []);
+  rmSync(home, { recursive: true });
+});
+
+test("a full disk: a start is refused; later nobody is killed, answers wait for room and then go on", {
+  timeout: 120_000,
+  skip: root,
+}, async () => {
+  const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
+  const mount = (...args: string[]) => promisify(execFile)("mount", args);
+  const free = () => statfsSync(home).bavail * statfsSync(home).bsize;
+  const fill = () => writeFileSync(join(home, "fill"), Buffer.alloc(free()));
+  await mount("-t", "tmpfs", "-o", "size=12m", "tmpfs", home);
+  try {
+    fill();
+    const refused = await coppice(["run", expressApp, "--name", "t"], { COPPICE_HOME: home });
+    assert.equal(refused.code, 1);
+    assert.match(refused.output, /its disk is full: 8 MiB must be free/);
+    assert.deepEqual(readdirSync(home), ["fill"]);
+    rmSync(join(home, "fill"));
+
+    const cluster = await TestCluster.start({ script: expressApp, home });
+    const before = await cluster.status();
+    const load = new SessionLoad({ port: cluster.port, clients: 4, thinkMs: 10 });
+    await cluster.until("load runs", () => load.result.requests > 50);
+    fill();
+    assert.ok(free() < mebibyte);
+    await cluster.until("it is said", () => cluster.output.includes("its disk is full"));
+    rmSync(join(home, "fill"));
+    const { requests } = load.result;
+    await cluster.until("load runs again", () => load.result.requests > requests + 50);
+    const { failed, lost, stale, doubled } = await load.end();
+    assert.deepEqual([failed, lost, stale, doubled], [[], 0, 0, 0]);
+    const after = await cluster.status();
+    assert.deepEqual([after.replicator.pid, after.monitor.pid], [before.replicator.pid, before.monitor.pid]);
+    cluster.process.kill("SIGTERM");
+    assert.equal(await cluster.exited, 0);
+    assert.deepEqual(readdirSync(home), []);
+  } finally {
+    await promisify(execFile)("umount", ["--lazy", home]);
+  }
+  rmSync(home, { recursive: true });
+});
+
+test("files of another Coppice, and damaged ones, do not keep a cluster from starting", { timeout: 60_000 }, async () => {
+  const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
+  const directory = join(home, "t");
+  mkdirSync(directory);
+  writeFileSync(join(directory, "init.json"), '{"pid":1,"from":"the future"}');
+  writeFileSync(join(directory, "journal.jsonl"), '{"format":99}\nnot even JSON\n');
+  writeFileSync(join(directory, "sessions-0.mdb"), "of another format");
+  writeFileSync(join(directory, "sessions-1.mdb"), Buffer.alloc(20_000, 171));
+  const cluster = await TestCluster.start({ script: expressApp, home });
+  await cluster.until("the damaged file is set aside", () => cluster.output.includes("is damaged and was set aside"));
+  const load = new SessionLoad({ port: cluster.port, clients: 2, thinkMs: 5 });
+  await cluster.until("sessions are kept", () => load.result.requests > 50);
+  const { failed, lost } = await load.end();
+  assert.deepEqual([failed, lost], [[], 0]);
+  assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+});
+
+test("Ctrl-C while it starts, and SIGTERM in the middle of a regeneration, end it in order", { timeout: 60_000 }, async () => {
+  const starting = await TestCluster.startOnly({ script: expressApp });
+  await starting.until("an instance was started", () => starting.output.includes("web-1.1 started"));
+  assert.deepEqual(await starting.stop("SIGINT"), { code: 0, left: [] });
+
+  const cluster = await TestCluster.start({ script: expressApp });
+  const waiting = cluster.command("regenerate", "--all", "--wait", "--name", "t");
+  await cluster.until("a regeneration is under way", () => cluster.output.includes("web-1.2 started"));
+  const pids = cluster.processes();
+  assert.deepEqual(await cluster.stop("SIGTERM"), { code: 0, left: [] });
+  const { code, stderr } = await waiting;
+  assert.equal(code, 1);
+  assert.match(stderr, /the cluster has stopped|is being stopped/);
+  assert.deepEqual(
+    pids.filter((pid) => existsSync(`/proc/${pid}`)),
+    [],
+  );
+});
