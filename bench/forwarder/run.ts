@@ -1,7 +1,7 @@
 /**
  * The forwarder's benchmark: `node bench/forwarder/run.ts [--only small,64k] [--rounds 5] [--seconds 2] [--write]`.
  * Puts up backend, load and every rival, each pinned to its core, measures them in turn and prints the tables.
- * --nice -10 (as root) puts all of it before whatever else runs; --write makes docs/forwarder-benchmark.md of the
+ * --nice=-10 (as root) puts all of it before whatever else runs; --write makes docs/forwarder-benchmark.md of the
  * tables. Needs `npm run build`, `npm ci --prefix bench`, and `scripts/debian-packages.sh bench`.
  */
 import { execFileSync } from "node:child_process";
