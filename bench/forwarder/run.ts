@@ -5,7 +5,7 @@
  * tables. Needs `npm run build`, `npm ci --prefix bench`, and `scripts/debian-packages.sh bench`.
  */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, setPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -28,7 +28,11 @@ const { values } = parseArgs({
 });
 const proxyCore = Number(values["proxy-core"]);
 const loadCore = Number(values["load-core"]);
-setPriority(Number(values.nice)); // and that of all that is started from here
+if (values.nice !== "0") {
+  setPriority(Number(values.nice)); // and that of all that is started from here
+  // Where the kernel shares time out by session first, nice alone says nothing to other sessions.
+  if (existsSync("/proc/self/autogroup")) writeFileSync("/proc/self/autogroup", values.nice);
+}
 const directory = mkdtempSync(join(tmpdir(), "coppice-bench-"));
 const backend = compile("backend", directory);
 const load = compile("load", directory);
