@@ -1,5 +1,6 @@
 /** docs/forwarder-benchmark.md: what run.ts measured, and how to read it. */
 import type { Measured } from "./measure.ts";
+import { scenarios } from "./scenarios.ts";
 import { tableOf } from "./table.ts";
 
 const how = `The proxy has one core to itself; load generator and backend (C, on epoll, \`bench/forwarder/*.c\`) share the other. All sides have the same
@@ -9,11 +10,19 @@ that to be switched on. The proxies are measured in turn, forwards and backwards
 speed changes from minute to minute: trust ratios and CPU a request, not absolute rates. Where a proxy's CPU a request leaves its core idle, the load
 generator was the limit, and the ratio of CPU says more than that of requests.
 
-Node cannot splice: HAProxy told to splice (its line beside the others) moves large bodies for less than anybody else here. TLS and HTTP/2 stand on
-Node's own modules, several times dearer than HAProxy's.`;
+Node cannot splice; HAProxy told to splice has a line of its own beside the others. TLS and HTTP/2 stand on Node's own modules, which cost what their
+tables say.`;
 
-export function page(heading: string, measured: readonly Measured[]): string {
-  const sections = measured.map((one) => `## ${one.scenario.title}\n\n${tableOf(one)}\n`);
+/** `before`: the page as it was; what was not measured anew keeps its place. */
+export function page(heading: string, measured: readonly Measured[], before: string): string {
+  const found = new Map(measured.map((one) => [one.scenario.name, `${tableOf(one)}\n`]));
+  const kept = new Map(
+    before.split("\n## ").map((part): [string, string] => [part.split("\n", 1)[0] ?? "", part.slice(part.indexOf("\n") + 2)]),
+  );
+  const sections = scenarios.flatMap(({ name, title }) => {
+    const table = found.get(name) ?? kept.get(title);
+    return table === undefined ? [] : [`## ${title}\n\n${table.trimEnd()}\n`];
+  });
   return [
     "# The forwarder, measured against others",
     "",

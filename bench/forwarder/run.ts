@@ -1,8 +1,8 @@
 /**
  * The forwarder's benchmark: `node bench/forwarder/run.ts [--only small,64k] [--rounds 5] [--seconds 2] [--write]`.
  * Puts up backend, load and every rival, each pinned to its core, measures them in turn and prints the tables.
- * --nice=-10 (as root) puts all of it before whatever else runs; --write makes docs/forwarder-benchmark.md of the
- * tables. Needs `npm run build`, `npm ci --prefix bench`, and `scripts/debian-packages.sh bench`.
+ * --nice=-10 (as root) puts all of it before whatever else runs; --write puts the tables into
+ * docs/forwarder-benchmark.md, with --only those alone. Needs `npm run build`, `npm ci --prefix bench`, and `scripts/debian-packages.sh bench`.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -62,7 +62,9 @@ function heading(): string {
     ...rivals,
   ];
   const machine = `${cpus().length} cores (${cpus()[0]?.model}), Linux ${version("uname", ["-r"], /^(\d+\.\d+)/)}`;
-  return `${machine}; ${versions.join(", ")}. ${values.rounds} rounds of ${values.seconds} s for each.`;
+  const before =
+    values.nice === "0" ? "" : ` Other work ran on the machine meanwhile; the benchmark went before it (--nice=${values.nice}).`;
+  return `${machine}; ${versions.join(", ")}. ${values.rounds} rounds of ${values.seconds} s for each.${before}`;
 }
 
 async function all(): Promise<Measured[]> {
@@ -94,6 +96,7 @@ const measured = await all().finally(() => rmSync(directory, { recursive: true }
 process.stdout.write(`\n${heading()}\n`);
 if (values.write) {
   const { page } = await import("./document.ts");
-  writeFileSync(new URL("../../docs/forwarder-benchmark.md", import.meta.url), page(heading(), measured));
+  const file = new URL("../../docs/forwarder-benchmark.md", import.meta.url);
+  writeFileSync(file, page(heading(), measured, existsSync(file) ? readFileSync(file, "utf8") : ""));
 }
 process.exit(0);

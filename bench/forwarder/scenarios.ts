@@ -29,10 +29,10 @@ function scenario(
 
 export const scenarios: readonly Scenario[] = [
   scenario("small", "200-byte answers, 64 keep-alive connections, Unix sockets to the upstreams", ["--path", "/200"], [...all, noProxy]),
-  scenario("small-tcp", "The same, TCP to the upstreams", ["--path", "/200"], three, { upstreams: "tcp" }),
+  scenario("small-tcp", "200-byte answers, TCP to the upstreams", ["--path", "/200"], three, { upstreams: "tcp" }),
   scenario("64k", "64 KiB answers, 64 connections", ["--path", "/65536"], all),
   scenario("1m", "1 MiB answers, 32 connections", ["--path", "/1048576", "--connections", "32"], all),
-  scenario("1m-tcp", "The same, TCP to the upstreams", ["--path", "/1048576", "--connections", "32"], [...three, haproxySpliced], {
+  scenario("1m-tcp", "1 MiB answers, TCP to the upstreams", ["--path", "/1048576", "--connections", "32"], [...three, haproxySpliced], {
     upstreams: "tcp",
   }),
   scenario("post", "POSTs of 1 KiB, 64 connections", ["--path", "/200", "--body", "1024"], three),
