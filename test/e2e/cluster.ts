@@ -173,7 +173,8 @@ export class TestCluster {
   }
 
   #environment(env: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
-    return { ...process.env, COPPICE_HOME: this.home, ...env };
+    const { COPPICE_TEST_NODE: _, ...ours } = process.env; // the tests' own: see test/inside/runtimes.ts
+    return { ...ours, COPPICE_HOME: this.home, ...env };
   }
 }
 
