@@ -17,8 +17,8 @@ const goodLifeMs = 10_000;
 const mainOf = { monitor: "../daemon/main.js", forwarder: "../forwarder/main.js", replicator: "../replicator/main.js" } as const;
 
 /**
- * Small young generations: these processes live long and keep little (bench/footprint: 185 MiB become 135). The
- * forwarder pays for it with a tenth of its speed, so only where memory is scarce.
+ * Small young generations: these processes live long and keep little (bench/footprint: 185 MiB became 135). The
+ * forwarder pays for it in speed, so only where memory is scarce.
  */
 const smallHeap = {
   monitor: ["--max-semi-space-size=1", "--optimize-for-size"],
