@@ -30,6 +30,7 @@ const horizonPerAge = 0.035;
 const levelRatioMax = 0.85;
 /** ... a younger one may act from a lower level: the one it has this many horizons before the end. */
 const horizonsBeforeEnd = 1.2;
+const levelRatioMinYoung = 0.8;
 /** Lives younger than this many horizons are short ones: isUrgent's. */
 const horizonsYoung = 3;
 /** A long life is due when growth is this likely, and the middle of the forecast within so many horizons. */
@@ -44,7 +45,7 @@ const vagueRatio = 2;
 const vaguePerAge = 0.04;
 const vagueLevelRatio = 0.88;
 /** Peaks are no plain noise if the highest reading lies so many of its deviations above the level. */
-const peakNoises = 3.2;
+const peakNoises = 2.2;
 /** Of a stair: how high it is, and what its next steps may bring. */
 const stairLevelRatio = 0.9;
 const stairHorizons = 1.5;
@@ -94,7 +95,7 @@ export function isDue(input: DecisionInput): boolean {
   if (ageMs < horizonsYoung * horizon) return false;
   const isOld = ageMs >= horizonsOld * horizon;
   if (isOld && isStair(input, horizon)) return true;
-  const levelRatioMin = Math.min(levelRatioMax, 1 - (horizonsBeforeEnd * horizon) / (ageMs + horizon));
+  const levelRatioMin = Math.min(Math.max(1 - (horizonsBeforeEnd * horizon) / (ageMs + horizon), levelRatioMinYoung), levelRatioMax);
   if (!isLikely(input, horizon) || Math.min(forecast.level, highest) + 2 * readingNoise < levelRatioMin * limit) return false;
   const { exhaustionMsEarliest: earliestMs, exhaustionMs } = forecast;
   const near = exhaustionMs.mid <= (isOld ? dueHorizonsMax : dueHorizonsMaxYoung) * horizon;
