@@ -16,7 +16,7 @@ import { type AppUser, checkReach, findUser } from "../init/rights.ts";
 import { nodesMax } from "../model/admin.ts";
 import type { ClusterSpec } from "../model/birth.ts";
 import { CoppiceError } from "../model/errors.ts";
-import { describeMemory, nodesThatFit, shareOut } from "../model/memory.ts";
+import { describeMemory, nodesThatFit, savedShare, shareOut } from "../model/memory.ts";
 import type { ListenAddress } from "../model/node.ts";
 import { badName, clusterNamePattern, coppiceHome } from "./home.ts";
 import { keyPairsOf } from "./key-pairs.ts";
@@ -130,8 +130,10 @@ function clusterNameOf({ name = nameFrom(basename(typedDirectory())) }: Pick<Run
 /** @throws CoppiceError COPPICE_ARGUMENT or COPPICE_SETTING that says what was expected. */
 export function specificationOf(script: string, args: readonly string[], options: RunOptions): ClusterSpec {
   const name = clusterNameOf(options);
-  const settings = parseSettings(options.set);
-  const limitBytes = settings.memoryLimitBytes > 0 ? settings.memoryLimitBytes : memoryLimitBytes();
+  const parsed = parseSettings(options.set);
+  const limitBytes = parsed.memoryLimitBytes > 0 ? parsed.memoryLimitBytes : memoryLimitBytes();
+  const settings =
+    "saveBytesMax" in options.set ? parsed : { ...parsed, saveBytesMax: Math.min(parsed.saveBytesMax, savedShare(limitBytes)) };
   const forwarders = options.forwarders ?? 1;
   const nodes = options.nodes ?? nodesThatFit(limitBytes, forwarders, Math.max(2, availableParallelism()));
   const memory = shareOut(limitBytes, { nodes, forwarders, regenerate: settings.regenerate });

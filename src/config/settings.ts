@@ -58,7 +58,7 @@ export const numberSettings: Readonly<Record<NumberKey, NumberSetting>> = {
     default: 256 * mebibyte,
     min: 0,
     max: 16_384 * mebibyte,
-    doc: "Bytes of saved bodies of all requests together; shared out over the forwarders.",
+    doc: "Bytes of saved bodies of all requests together, shared out over the forwarders; where it is not set, 5 % of memory at most.",
   },
   heldAnswerBytesMax: { default: 64 * 1024, min: 0, max: 64 * mebibyte, doc: "Answers up to this size are held until whole." },
   headBytesMax: { default: 16 * 1024, min: 1024, max: mebibyte, doc: "The longest head of a request: its line and its header fields." },

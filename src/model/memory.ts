@@ -19,6 +19,7 @@ const mebibyte = 1024 * 1024;
 const ownBytesMin = 96 * mebibyte;
 const forwarderBytes = 48 * mebibyte;
 const reserveRatio = 0.05;
+const savedRatio = 0.05;
 /**
  * What a process takes beside its heap: code, stacks, buffers. A small Express server takes 40 MiB (measured on
  * Node 20 and 24, at the moment that its heap is full), larger ones more.
@@ -68,6 +69,11 @@ export function shareOut(
   const ownBytes = ownBytesMin + forwarders * forwarderBytes;
   const budget = { limitBytes, ownBytes, reserveBytes: Math.floor(limitBytes * reserveRatio), surge: wanted === "in-place" ? 0 : 1 };
   return wanted === "auto" && instanceShare(budget, nodes) < shareBytesMin ? { ...budget, surge: 0 } : budget;
+}
+
+/** What saved bodies may take, where nothing else is said (DESIGN §11). They come out of the reserve. */
+export function savedShare(limitBytes: number): number {
+  return Math.floor(limitBytes * savedRatio);
 }
 
 /** How many nodes have room beside a replacement, `wanted` at most and one at least. */
