@@ -213,9 +213,13 @@ export function giveUpIfNobodyEverListened(draft: Draft, reason: string, tail: r
   });
 }
 
+/** Compilers print in colours, wherever they print to. */
+const colours = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, "g");
+
 function describeExit(record: InstanceRecord, { code, signal, tail }: Exit): string {
   if (signal !== null) return `ended by ${signal}`;
-  const last = tail.findLast((line) => /^\w*Error\b/.test(line)) ?? tail.findLast((line) => line.trim() !== "");
+  const lines = tail.map((line) => line.replaceAll(colours, ""));
+  const last = lines.findLast((line) => /^\w*Error\b/.test(line)) ?? lines.findLast((line) => /\w/.test(line));
   if (code === 0)
     return record.listeningAtMs === null ? "it ended by itself without ever listening on a port" : "it ended by itself (code 0)";
   return `it ended with code ${code}${last === undefined ? "" : ` (${last.trim().slice(0, 200)})`}`;

@@ -1,0 +1,28 @@
+/** Why an instance ended, in one line that a person can use. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { initialState, step } from "../../src/monitor/step.ts";
+import { simSpec } from "../../src/sim/sim-spec.ts";
+
+const escape = String.fromCharCode(27);
+
+function saidOf(tail: readonly string[]): string {
+  const started = step(initialState(), { kind: "cluster-started", spec: simSpec(1), nowMs: 0 });
+  const { effects } = step(started.state, { kind: "instance-exited", instance: "web-1.1", code: 1, signal: null, tail, nowMs: 1 });
+  const [event] = effects.flatMap((effect) => (effect.kind === "event" && effect.event.kind === "instance-exited" ? [effect.event] : []));
+  return event?.text ?? assert.fail("no event tells of the exit");
+}
+
+test("last words: an error's own line before what follows it, else the last line that says something, without colours", () => {
+  assert.equal(
+    saidOf(["TypeError: no database", "    at main.js:3", "", "Node.js v24"]),
+    "web-1.1 died: it ended with code 1 (TypeError: no database)",
+  );
+  const compiler = [
+    `${escape}[96mtsconfig.json${escape}[0m: error TS5103: invalid`,
+    `${escape}[7m ${escape}[0m ${escape}[91m  ~~~~${escape}[0m`,
+    "",
+  ];
+  assert.equal(saidOf(compiler), "web-1.1 died: it ended with code 1 (tsconfig.json: error TS5103: invalid)");
+  assert.equal(saidOf([]), "web-1.1 died: it ended with code 1");
+});
