@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { initialState, step } from "../../src/monitor/step.ts";
 import { simSpec } from "../../src/sim/sim-spec.ts";
 
-const escape = String.fromCharCode(27);
+const escapeCode = String.fromCharCode(27);
 
 function saidOf(tail: readonly string[]): string {
   const started = step(initialState(), { kind: "cluster-started", spec: simSpec(1), nowMs: 0 });
@@ -19,8 +19,8 @@ test("last words: an error's own line before what follows it, else the last line
     "web-1.1 died: it ended with code 1 (TypeError: no database)",
   );
   const compiler = [
-    `${escape}[96mtsconfig.json${escape}[0m: error TS5103: invalid`,
-    `${escape}[7m ${escape}[0m ${escape}[91m  ~~~~${escape}[0m`,
+    `${escapeCode}[96mtsconfig.json${escapeCode}[0m: error TS5103: invalid`,
+    `${escapeCode}[7m ${escapeCode}[0m ${escapeCode}[91m  ~~~~${escapeCode}[0m`,
     "",
   ];
   assert.equal(saidOf(compiler), "web-1.1 died: it ended with code 1 (tsconfig.json: error TS5103: invalid)");
