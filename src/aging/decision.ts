@@ -56,10 +56,13 @@ const riseRatioMin = 0.2;
 const riseNoiseMin = 12;
 /** ... and is as near its end as a long one: what fills a cache in minutes looks the same before. */
 const urgentLevelRatioMin = 0.8;
-/** In its first minutes there is no time for that: from a lower level, if the end is a moment away. */
+/**
+ * In its first minutes there is no time for that: nodes that were started together age together, and are
+ * regenerated a minute apart. From a lower level, if the end is as near as three of them take.
+ */
 export const veryYoungMs = 3 * 60_000;
 const veryYoungLevelRatioMin = 0.25;
-const veryYoungLeftMs = 70_000;
+const veryYoungLeftMs = 3 * 60_000;
 const countMin = 6;
 const pValueMax = 0.01;
 /** A trend is held if its end is this many ages away at most: what lies beyond cannot be told from a plateau. */
