@@ -133,7 +133,10 @@ function keyOf(store: StoreName, id: SessionId): string {
   return `${store}\u0000${id}`;
 }
 
-/** LMDB says so in the error, or in the one of the commit that the write was part of. */
+/**
+ * LMDB says so in the error, or in the one of the commit that the write was part of; where a page fits in part
+ * only, it speaks of input and output. A disk that really fails is waited for too: no answer rests on it.
+ */
 export function isDiskFull(error: unknown): boolean {
-  return error instanceof Error && /Commit failed|No space left/.test(error.message);
+  return error instanceof Error && /Commit failed|No space left|Input\/output error/.test(error.message);
 }

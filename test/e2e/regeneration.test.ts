@@ -56,7 +56,7 @@ test("a leak is found by its trend and regenerated away with no command given", 
   const cluster = await TestCluster.start({
     script: expressApp,
     nodes: 3,
-    env: { LEAK: "1", NODE_OPTIONS: "--max-old-space-size=512" },
+    env: { LEAK: "1", NODE_OPTIONS: "--max-old-space-size=256" },
     settings: { minRegenerationIntervalMs: 5_000, probationMs: 5_000 },
   });
   const load = new SessionLoad({ port: cluster.port, clients, thinkMs: 10 });
