@@ -6,9 +6,8 @@ import { once } from "node:events";
 import { rmSync } from "node:fs";
 import { Agent, type IncomingMessage, request } from "node:http";
 import { connect, type Socket } from "node:net";
-import { test } from "node:test";
 import { markFor } from "../../src/link/token.ts";
-import { Stage } from "./stage.ts";
+import { type Stage, withStage } from "./stage.ts";
 
 interface Answer {
   readonly status: number;
@@ -59,16 +58,6 @@ async function speak(port: number, text: string, until?: RegExp): Promise<string
   socket.destroy();
   return heard;
 }
-
-const withStage = (name: string, settings: Readonly<Record<string, unknown>>, body: (stage: Stage) => Promise<void>) =>
-  test(name, { timeout: 60_000 }, async () => {
-    const stage = await Stage.open(settings);
-    try {
-      await body(stage);
-    } finally {
-      await stage.close();
-    }
-  });
 
 withStage(
   "headers pass untouched in order and case; the private one is the forwarder's alone; connection headers stay on their side",

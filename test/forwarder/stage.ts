@@ -5,6 +5,7 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import { createServer as createNetServer, type Server as NetServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { test } from "node:test";
 import type { FromForwarder } from "../../src/model/control.ts";
 import type { Availability } from "../../src/model/routes.ts";
 import { freePort } from "../e2e/cluster.ts";
@@ -108,3 +109,14 @@ export class Stage {
     rmSync(this.directory, { recursive: true });
   }
 }
+
+/** A test with a stage of its own, closed whatever happens. */
+export const withStage = (name: string, settings: Readonly<Record<string, unknown>>, body: (stage: Stage) => Promise<void>) =>
+  test(name, { timeout: 60_000 }, async () => {
+    const stage = await Stage.open(settings);
+    try {
+      await body(stage);
+    } finally {
+      await stage.close();
+    }
+  });

@@ -2,20 +2,9 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { test } from "node:test";
 import { freePort } from "../e2e/cluster.ts";
 import { answerCases, requestCases } from "../wire/corpus.ts";
-import { listener, Stage } from "./stage.ts";
-
-const withStage = (name: string, settings: Readonly<Record<string, unknown>>, body: (stage: Stage) => Promise<void>) =>
-  test(name, { timeout: 60_000 }, async () => {
-    const stage = await Stage.open(settings);
-    try {
-      await body(stage);
-    } finally {
-      await stage.close();
-    }
-  });
+import { listener, type Stage, withStage } from "./stage.ts";
 
 /** A client that speaks and hears bytes. */
 class Client {

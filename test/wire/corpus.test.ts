@@ -12,32 +12,24 @@ test("corpus: at least 300 messages, none twice", () => {
   assert.equal(new Set(all).size, all.length);
 });
 
-test("corpus: requests", () => {
-  for (const [verdict, text] of requestCases) {
-    const bytes = Buffer.from(text, "latin1");
-    const reading = readRequests(bytes);
-    const shown = JSON.stringify(text.slice(0, 200));
-    if (verdict !== "accepted") {
-      assert.equal(reading.refused, verdict, shown);
-      continue;
-    }
-    assert.equal(reading.refused, null, shown);
-    assert.ok(reading.messages.length > 0 && reading.messages.every(({ complete }) => complete), shown);
-    assert.deepEqual(lines(readByNode(bytes, "requests")), lines(reading), shown);
-  }
-});
+const kinds = [
+  { of: "requests", cases: requestCases, read: readRequests, ended: false },
+  { of: "answers", cases: answerCases, read: readAnswers, ended: true },
+] as const;
 
-test("corpus: answers", () => {
-  for (const [verdict, text] of answerCases) {
-    const bytes = Buffer.from(text, "latin1");
-    const reading = readAnswers(bytes);
-    const shown = JSON.stringify(text.slice(0, 200));
-    if (verdict !== "accepted") {
-      assert.equal(reading.refused, verdict, shown);
-      continue;
+for (const { of, cases, read, ended } of kinds) {
+  test(`corpus: ${of}`, () => {
+    for (const [verdict, text] of cases) {
+      const bytes = Buffer.from(text, "latin1");
+      const reading = read(bytes);
+      const shown = JSON.stringify(text.slice(0, 200));
+      if (verdict !== "accepted") {
+        assert.equal(reading.refused, verdict, shown);
+        continue;
+      }
+      assert.equal(reading.refused, null, shown);
+      assert.ok(reading.messages.length > 0 && reading.messages.every(({ complete }) => complete), shown);
+      assert.deepEqual(lines(readByNode(bytes, of, { ended })), lines(reading), shown);
     }
-    assert.equal(reading.refused, null, shown);
-    assert.ok(reading.messages.length > 0 && reading.messages.every(({ complete }) => complete), shown);
-    assert.deepEqual(lines(readByNode(bytes, "answers", { ended: true })), lines(reading), shown);
-  }
-});
+  });
+}
