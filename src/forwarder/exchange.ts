@@ -1,7 +1,7 @@
 /**
  * One request and its answer, over as many upstreams as the resend rule allows. The body is read once,
- * saved and sent on; the answer is held until whole where it is small (see answering.ts). In-flight counts
- * go up when an upstream is tried and down exactly once when that attempt ends.
+ * saved and sent on (see sending.ts); the answer is held until whole where it is small (see answering.ts).
+ * In-flight counts go up when an upstream is tried and down exactly once when that attempt ends.
  */
 import type { ListenerId } from "../model/node.ts";
 import { cookieValue } from "../routing/affinity.ts";
@@ -26,17 +26,13 @@ import {
   tooSlow,
   written,
 } from "./refusals.ts";
-import { SavedRequest } from "./saved-request.ts";
+import { Sending } from "./sending.ts";
 import { Tunnel } from "./tunnel.ts";
-import type { UpstreamConnection } from "./upstream-connection.ts";
-import type { UpstreamPool } from "./upstream-pool.ts";
 
 /** A request is refused by a fence or finds a socket gone only in races with a table on its way: more is a fault. */
 const attemptsMax = 20;
 /** Between two tries of the same upstream. */
 const retryMsMax = 250;
-/** A server's read takes at least so much at once: a shorter request of which a part was not read was not read at all. */
-const oneReadBytes = 16 * 1024;
 
 /** In the access log, for want of an answer (nginx's number for it). */
 const clientWentAway = 499;
@@ -45,7 +41,6 @@ const nothing = Buffer.alloc(0);
 const nobody: readonly string[] = [];
 
 export class Exchange implements Answered, Stream {
-  readonly request: SavedRequest;
   readonly method: string;
   readonly asksUpgrade: boolean;
   readonly clientMinorVersion: number;
@@ -55,6 +50,7 @@ export class Exchange implements Answered, Stream {
   readonly #dispatcher: Dispatcher;
   readonly #listener: ListenerId;
   readonly #client: ClientConnection;
+  readonly #sending: Sending;
   readonly #unsafe: boolean;
   readonly #session: string | null;
   readonly #idempotencyKey: boolean;
@@ -62,15 +58,11 @@ export class Exchange implements Answered, Stream {
   /** Of the attempt that is under way. */
   #upstream: Upstream | null = null;
   #answering: Answering | null = null;
-  /** Where the request is being written; it outlives its answer while the body is still coming. */
-  #connection: UpstreamConnection | null = null;
   #links: InstanceLinks | null = null;
-  #pool: UpstreamPool | null = null;
   #reusable = false;
   /** The client holds its body back until it is told to go on. */
   awaitsContinue: boolean;
   #startedMs = 0;
-  #inOneRead = false;
   /** For nodes without a probe: what the request itself said there is taken out of it once. */
   #forwarded: Buffer | null = null;
   /** For the access log. */
@@ -97,15 +89,13 @@ export class Exchange implements Answered, Stream {
     this.#unsafe = isUnsafe(head.method);
     this.#idempotencyKey = head.hasIdempotencyKey && dispatcher.settings.resendWithIdempotencyKey;
     this.#session = head.cookieCount === 0 ? null : sessionOf(head, source, dispatcher.table.affinityCookies);
-    const { headBlocks, saveBudget, settings, clientLineBytes } = dispatcher;
-    const prefixBytes = clientLineBytes + client.addressLine.length;
-    this.request = new SavedRequest(head, source, prefixBytes, headBlocks, saveBudget, settings.saveBodyBytesMax);
+    this.#sending = new Sending(dispatcher, client, head, source);
   }
 
   /** A part of the body that came with the head, before `start`. */
   bodyBegan(bytes: Buffer, from: number, to: number): void {
     this.awaitsContinue = false;
-    this.request.saveFirst(bytes, from, to);
+    this.#sending.request.saveFirst(bytes, from, to);
   }
 
   start(): void {
@@ -114,29 +104,18 @@ export class Exchange implements Answered, Stream {
 
   /** The body is passed on and not kept. */
   get streamsBody(): boolean {
-    return !this.request.whole && this.#connection !== null;
+    return this.#sending.streams;
   }
 
   /** Nothing of the body is on its way any more. */
   get bodyFlushed(): boolean {
-    return this.#connection?.flushed !== false;
+    return this.#sending.flushed;
   }
 
   /** A further part of the body came. `lasting`: the bytes stay as they are until reading goes on; else they are the caller's again. */
   bodyRead(bytes: Buffer, from: number, to: number, lasting: boolean): void {
     this.awaitsContinue = false;
-    const connection = this.#connection;
-    if (connection !== null) {
-      const part = bytes.subarray(from, to);
-      const kept = this.answered ? null : this.request.save(bytes, from, to);
-      if (!connection.write(kept ?? (lasting ? part : Buffer.from(part)))) {
-        this.#client.pause();
-        connection.afterFlush(() => this.#client.resume());
-      }
-    } else if (!this.answered && !this.#done) {
-      this.request.save(bytes, from, to, true);
-      if (this.request.full && !this.#client.body.done) this.#client.pause();
-    }
+    this.#sending.bodyRead(bytes, from, to, lasting, !this.answered && !this.#done);
     if (this.answered && this.#client.body.done) this.#finish();
   }
 
@@ -155,7 +134,7 @@ export class Exchange implements Answered, Stream {
     this.#over(this.#client.bytesWritten > this.#bytesBefore ? this.#status : clientWentAway);
     this.#unpark?.();
     this.#abandon();
-    this.request.release(true);
+    this.#sending.request.release(true);
   }
 
   // ---- what an attempt tells
@@ -177,7 +156,7 @@ export class Exchange implements Answered, Stream {
     this.#endAttempt();
     this.answered = true;
     this.#reusable = reusable;
-    if (this.#connection?.user === null) this.#connection = null;
+    this.#sending.answered();
     // A body that was never asked for will not come.
     if (this.#client.body.done || this.awaitsContinue) this.#finish();
   }
@@ -199,14 +178,14 @@ export class Exchange implements Answered, Stream {
   }
 
   upgraded(): void {
-    const connection = this.#connection;
+    const { connection, request } = this.#sending;
     const upstream = this.#upstream;
     if (connection === null || upstream === null) return;
     this.#status = 101;
     this.#answeredBy = upstream;
     this.#over(101);
-    const isWebSocket = this.request.fieldValue("upgrade")?.toLowerCase() === "websocket";
-    this.request.release(!connection.flushed);
+    const isWebSocket = request.fieldValue("upgrade")?.toLowerCase() === "websocket";
+    request.release(!connection.flushed);
     const tunnel = new Tunnel({
       dispatcher: this.#dispatcher,
       client: this.#client,
@@ -227,7 +206,7 @@ export class Exchange implements Answered, Stream {
   }
 
   connectionGone(): void {
-    this.#dropConnection();
+    this.#sending.drop();
   }
 
   // ---- streams of a drained node
@@ -264,7 +243,7 @@ export class Exchange implements Answered, Stream {
   }
 
   #send(upstream: Upstream): void {
-    const { request } = this;
+    const { request } = this.#sending;
     const client = this.#client;
     const links = this.#dispatcher.linksOf(upstream.id);
     this.#startedMs = performance.now();
@@ -273,8 +252,6 @@ export class Exchange implements Answered, Stream {
     const answering = new Answering(this, client, connection, links.mark, this.#dispatcher.settings.heldAnswerBytesMax);
     this.#upstream = upstream;
     this.#links = links;
-    this.#pool = pool;
-    this.#connection = connection;
     this.#answering = answering;
     connection.user = answering;
     this.#dispatcher.table.begin(upstream, this.#unsafe);
@@ -283,16 +260,7 @@ export class Exchange implements Answered, Stream {
       this.#forwarded ??= forwardedLines(request, client.facts, this.#dispatcher.trustedProxies);
       request.putFirst(this.#forwarded, nothing);
     }
-    const { first } = request;
-    this.#inOneRead = request.inOnePiece && client.body.done && first.length <= oneReadBytes;
-    let flushed = connection.write(first);
-    if (!request.inOnePiece) for (const chunk of request.chunks) flushed = connection.write(chunk);
-    if (client.body.done) return;
-    if (flushed) client.resume();
-    else {
-      client.pause();
-      connection.afterFlush(() => client.resume());
-    }
+    this.#sending.begin(connection, pool);
   }
 
   #fail(end: AttemptEnd): void {
@@ -303,13 +271,13 @@ export class Exchange implements Answered, Stream {
     const { deadlyRoutes, table } = this.#dispatcher;
     const nowMs = Date.now();
     if (end !== "refused") table.failed(upstream, nowMs);
-    const route = `${this.method} ${this.request.path}`;
+    const route = `${this.method} ${this.#sending.request.path}`;
     if (end === "died" && this.#deaths > 0) deadlyRoutes.diedAgain(route, nowMs);
     const verdict = resendVerdict({
       method: this.method,
       end,
       answerSent: sent,
-      bodySaved: this.request.whole,
+      bodySaved: this.#sending.request.whole,
       deathsBefore: this.#deaths,
       idempotencyKey: this.#idempotencyKey,
       deadly: deadlyRoutes.isDeadly(route, nowMs),
@@ -341,7 +309,7 @@ export class Exchange implements Answered, Stream {
     if (error?.syscall === "connect") return "not-written";
     const unread = error?.code === "ECONNRESET" || error?.code === "EPIPE";
     const begun = this.#answering?.begun === true;
-    return unread && !begun && this.#inOneRead && this.#upstream?.route.probed === true ? "not-written" : "died";
+    return unread && !begun && this.#sending.inOneRead && this.#upstream?.route.probed === true ? "not-written" : "died";
   }
 
   // ---- ends
@@ -354,7 +322,7 @@ export class Exchange implements Answered, Stream {
   #abandon(): void {
     this.#answering?.drop();
     this.#endAttempt();
-    this.#dropConnection();
+    this.#sending.drop();
   }
 
   #endAttempt(): void {
@@ -366,22 +334,13 @@ export class Exchange implements Answered, Stream {
     this.#dispatcher.end(upstream, this.#unsafe);
   }
 
-  #dropConnection(): void {
-    const connection = this.#connection;
-    this.#connection = null;
-    if (connection === null) return;
-    connection.user = null;
-    // What it wrote of an answer may still be on its way to the client.
-    connection.destroy(!this.#client.flushed);
-  }
-
   /** In one of its ways it has ended; its head is still there. */
   #over(status: number): void {
     this.#done = true;
     this.#dispatcher.accessLog?.request({
       client: this.#client.facts.address,
       method: this.method,
-      path: this.request.path,
+      path: this.#sending.request.path,
       status,
       bytes: this.#client.bytesWritten - this.#bytesBefore,
       ms: Math.round((performance.now() - this.#beganMs) * 1_000) / 1_000,
@@ -394,13 +353,7 @@ export class Exchange implements Answered, Stream {
   #finish(): void {
     if (this.#done) return;
     this.#over(this.#status);
-    const connection = this.#connection;
-    const flushed = connection === null || connection.flushed;
-    if (connection !== null) {
-      if (this.#reusable && flushed && this.#client.body.done && !connection.destroyed) this.#pool?.give(connection, performance.now());
-      else this.#dropConnection();
-    }
-    this.request.release(!flushed);
+    this.#sending.finish(this.#reusable);
     this.#client.exchangeDone(this.keep);
   }
 
@@ -416,9 +369,9 @@ export class Exchange implements Answered, Stream {
     if (this.#done) return;
     this.#unpark?.();
     const keep = this.keep && this.#client.body.done && !this.#client.finishing;
-    this.#client.write(written(refusal, this.request.fieldValue("accept") ?? "", this.method !== "HEAD", !keep));
+    this.#client.write(written(refusal, this.#sending.request.fieldValue("accept") ?? "", this.method !== "HEAD", !keep));
     this.#over(refusal.status);
-    this.request.release(true);
+    this.#sending.request.release(true);
     this.#client.exchangeDone(keep);
   }
 }

@@ -1,0 +1,100 @@
+/**
+ * One request on its way to its servers, the counterpart of answering.ts: what is saved of it is written to
+ * each attempt's connection; what still comes of its body is passed on, and saved while it may have to be
+ * sent again. The client is held back while a server takes nothing. A server may answer before it has all:
+ * the connection stays the request's until the body has come too.
+ */
+import type { RequestHead } from "../wire/request-head.ts";
+import type { ClientConnection } from "./client-connection.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import { SavedRequest } from "./saved-request.ts";
+import type { UpstreamConnection } from "./upstream-connection.ts";
+import type { UpstreamPool } from "./upstream-pool.ts";
+
+/** A server's read takes at least so much at once: a shorter request of which a part was not read was not read at all. */
+const oneReadBytes = 16 * 1024;
+
+export class Sending {
+  readonly request: SavedRequest;
+  /** Where it is being written. */
+  connection: UpstreamConnection | null = null;
+  /** It went to the server as one piece that one read takes. */
+  inOneRead = false;
+  readonly #client: ClientConnection;
+  #pool: UpstreamPool | null = null;
+
+  constructor(dispatcher: Dispatcher, client: ClientConnection, head: RequestHead, source: Buffer) {
+    const { headBlocks, saveBudget, settings, clientLineBytes } = dispatcher;
+    const prefixBytes = clientLineBytes + client.addressLine.length;
+    this.#client = client;
+    this.request = new SavedRequest(head, source, prefixBytes, headBlocks, saveBudget, settings.saveBodyBytesMax);
+  }
+
+  /** The body is passed on and not kept. */
+  get streams(): boolean {
+    return !this.request.whole && this.connection !== null;
+  }
+
+  /** Nothing of it is on its way any more. */
+  get flushed(): boolean {
+    return this.connection?.flushed !== false;
+  }
+
+  /** An attempt begins: all that is there is written. */
+  begin(connection: UpstreamConnection, pool: UpstreamPool): void {
+    const { request } = this;
+    const client = this.#client;
+    this.connection = connection;
+    this.#pool = pool;
+    const { first } = request;
+    this.inOneRead = request.inOnePiece && client.body.done && first.length <= oneReadBytes;
+    let flushed = connection.write(first);
+    if (!request.inOnePiece) for (const chunk of request.chunks) flushed = connection.write(chunk);
+    if (client.body.done) return;
+    if (flushed) client.resume();
+    else this.#waitFor(connection);
+  }
+
+  /** `lasting`: the bytes stay as they are until reading goes on; else they are the caller's again. `saves`: it may have to be sent again. */
+  bodyRead(bytes: Buffer, from: number, to: number, lasting: boolean, saves: boolean): void {
+    const { connection, request } = this;
+    if (connection !== null) {
+      const part = bytes.subarray(from, to);
+      const kept = saves ? request.save(bytes, from, to) : null;
+      if (!connection.write(kept ?? (lasting ? part : Buffer.from(part)))) this.#waitFor(connection);
+    } else if (saves) {
+      request.save(bytes, from, to, true);
+      if (request.full && !this.#client.body.done) this.#client.pause();
+    }
+  }
+
+  /** The answer is whole; its connection may have gone with it. */
+  answered(): void {
+    if (this.connection?.user === null) this.connection = null;
+  }
+
+  /** The attempt's connection is useless. */
+  drop(): void {
+    const { connection } = this;
+    this.connection = null;
+    if (connection === null) return;
+    connection.user = null;
+    // What it wrote of an answer may still be on its way to the client.
+    connection.destroy(!this.#client.flushed);
+  }
+
+  /** Request and answer are complete. `reusable`: the connection is between two requests, as far as the answer goes. */
+  finish(reusable: boolean): void {
+    const { connection, flushed } = this;
+    if (connection !== null) {
+      if (reusable && flushed && this.#client.body.done && !connection.destroyed) this.#pool?.give(connection, performance.now());
+      else this.drop();
+    }
+    this.request.release(!flushed);
+  }
+
+  #waitFor(connection: UpstreamConnection): void {
+    this.#client.pause();
+    connection.afterFlush(() => this.#client.resume());
+  }
+}
