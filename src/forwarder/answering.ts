@@ -10,7 +10,7 @@
 import type { AnswerHead } from "../wire/answer-head.ts";
 import { badBody } from "../wire/body.ts";
 import { framing, needMore, whole } from "../wire/head.ts";
-import type { ClientConnection } from "./client-connection.ts";
+import type { Client } from "./client.ts";
 import type { UpstreamConnection, UpstreamUser } from "./upstream-connection.ts";
 
 /** Longer than a session's write takes, shorter than a person notices. */
@@ -49,7 +49,7 @@ export class Answering implements UpstreamUser {
   /** Bytes of it came. */
   begun = false;
   readonly #to: Answered;
-  readonly #client: ClientConnection;
+  readonly #client: Client;
   readonly #connection: UpstreamConnection;
   readonly #mark: string;
   readonly #bytesMax: number;
@@ -57,7 +57,7 @@ export class Answering implements UpstreamUser {
   #endsAtChunk = false;
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(to: Answered, client: ClientConnection, connection: UpstreamConnection, mark: string, bytesMax: number) {
+  constructor(to: Answered, client: Client, connection: UpstreamConnection, mark: string, bytesMax: number) {
     this.#to = to;
     this.#client = client;
     this.#connection = connection;

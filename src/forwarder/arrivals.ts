@@ -4,24 +4,23 @@
  * come within the time that a request's head has. Plain connections do not pass through here (public-servers.ts).
  */
 import type { Socket } from "node:net";
-import type { Duplex } from "node:stream";
 import type { Server, TLSSocket } from "node:tls";
 import { readProxyHeader } from "../wire/proxy-protocol.ts";
 import type { Certificates } from "./certificates.ts";
+import type { ClientContext } from "./client.ts";
 import type { ClientFacts } from "./headers.ts";
 import { Http2Front } from "./http2-front.ts";
 
 export interface ArrivalOptions {
   readonly certificates: Certificates;
-  readonly proxyProtocol: boolean;
-  readonly headTimeoutMs: number;
-  readonly idleTimeoutMs: number;
-  /** From here on requests are read from it. `inside`: it is one of HTTP/2's. */
-  readonly serve: (stream: Duplex, facts: ClientFacts, inside: boolean) => void;
+  readonly context: ClientContext;
+  /** From here on requests of HTTP/1.1 are read from it. */
+  readonly serve: (socket: TLSSocket, facts: ClientFacts) => void;
 }
 
 export class Arrivals {
-  readonly #options: ArrivalOptions;
+  readonly #headTimeoutMs: number;
+  readonly #proxyProtocol: boolean;
   readonly #tls: Server;
   readonly #http2: Http2Front;
   readonly #arriving = new Set<Socket>();
@@ -29,16 +28,18 @@ export class Arrivals {
   readonly #known = new Map<string, { readonly socket: Socket; readonly facts: ClientFacts }>();
 
   constructor(options: ArrivalOptions) {
-    const { certificates, idleTimeoutMs, serve } = options;
-    this.#options = options;
-    this.#http2 = new Http2Front(idleTimeoutMs, (connection, from) => serve(connection, this.#factsOf(from), true));
-    this.#tls = certificates.createServer(options.headTimeoutMs);
+    const { certificates, context, serve } = options;
+    const { headTimeoutMs, proxyProtocol } = context.dispatcher.settings;
+    this.#headTimeoutMs = headTimeoutMs;
+    this.#proxyProtocol = proxyProtocol;
+    this.#http2 = new Http2Front(context);
+    this.#tls = certificates.createServer(headTimeoutMs);
     this.#tls.on("secureConnection", (socket) => {
       socket.on("error", () => socket.destroy());
       const known = this.#known.get(keyOf(socket));
       if (known !== undefined) this.#arriving.delete(known.socket);
-      if (socket.alpnProtocol === "h2") this.#http2.accept(socket);
-      else serve(socket, this.#factsOf(socket), false);
+      if (socket.alpnProtocol === "h2") this.#http2.accept(socket, this.#factsOf(socket));
+      else serve(socket, this.#factsOf(socket));
     });
     this.#tls.on("tlsClientError", (_error, socket) => socket.destroy());
   }
@@ -61,8 +62,12 @@ export class Arrivals {
       this.#known.set(key, { socket, facts: { ...client, encrypted: true } });
       this.#tls.emit("connection", socket);
     };
-    if (this.#options.proxyProtocol) readAnnounced(socket, this.#options.headTimeoutMs, handshake);
+    if (this.#proxyProtocol) readAnnounced(socket, this.#headTimeoutMs, handshake);
     else handshake({ address: remoteAddress, port: remotePort });
+  }
+
+  sweep(nowMs: number): void {
+    this.#http2.sweep(nowMs);
   }
 
   /** Resolves when none is left. */

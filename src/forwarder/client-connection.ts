@@ -1,6 +1,6 @@
 /**
  * A client's connection: it reads requests one after the other, strictly, and hands each to an exchange.
- * The socket may be any stream (TCP, TLS, one of HTTP/2) as long as what it reads is passed to `received`
+ * The socket may be any stream (TCP, TLS) as long as what it reads is passed to `received`
  * and its end to `ended`. Bytes that come while an answer is awaited are kept for the next request, and
  * reading rests, so that a client cannot make the forwarder keep more than one read of them.
  *
@@ -8,25 +8,15 @@
  * gets its answer if that comes soon, or is coming; else it counts as gone.
  */
 import type { Duplex } from "node:stream";
-import type { ListenerId } from "../model/node.ts";
 import { BodyReader, badBody } from "../wire/body.ts";
 import { needMore, whole } from "../wire/head.ts";
 import { overlong, RequestHead } from "../wire/request-head.ts";
 import { giveBack, largeBlocks } from "./blocks.ts";
-import type { Dispatcher } from "./dispatcher.ts";
+import type { Client, ClientContext } from "./client.ts";
 import { Exchange } from "./exchange.ts";
-import type { ClientFacts } from "./headers.ts";
+import { addressLineOf, type ClientFacts } from "./headers.ts";
 import { type Refusal, refusalOf, tooSlow, written } from "./refusals.ts";
-import type { Tunnel } from "./tunnel.ts";
-
-export interface ClientContext {
-  readonly dispatcher: Dispatcher;
-  readonly listener: ListenerId;
-  /** Coarse: set by each sweep over the connections. */
-  readonly nowMs: number;
-  /** No further request on any connection. */
-  readonly finishing: boolean;
-}
+import { Tunnel, type TunnelOptions } from "./tunnel.ts";
 
 /** How long a client that closed its side may wait for the first byte of its answer. */
 const halfClosedMs = 2_000;
@@ -41,9 +31,8 @@ const nothing = Buffer.alloc(0);
 /** One serves all: it keeps nothing from one call to the next. */
 const head = new RequestHead();
 
-export class ClientConnection {
+export class ClientConnection implements Client {
   readonly facts: ClientFacts;
-  readonly inside: boolean;
   /** The end of the private header's line. */
   readonly addressLine: Buffer;
   readonly body = new BodyReader();
@@ -67,13 +56,11 @@ export class ClientConnection {
   /** Bytes that lie in somebody's block are still to leave. */
   #borrows = false;
 
-  /** `inside`: its other end lies in this process, which ends it; idle, it stands as long as that wants. */
-  constructor(socket: Duplex, facts: ClientFacts, context: ClientContext, inside: boolean) {
+  constructor(socket: Duplex, facts: ClientFacts, context: ClientContext) {
     this.#socket = socket;
-    this.inside = inside;
     this.facts = facts;
     this.#context = context;
-    this.addressLine = Buffer.from(`${facts.address} ${facts.port}${facts.encrypted ? " https" : ""}\r\n`, "latin1");
+    this.addressLine = addressLineOf(facts);
     this.deadlineMs = context.nowMs + context.dispatcher.settings.headTimeoutMs;
   }
 
@@ -143,7 +130,7 @@ export class ClientConnection {
 
   write(bytes: Buffer): boolean {
     this.#written += bytes.length;
-    // Through TLS and HTTP/2 no write is done at once: copying a short answer is cheaper than waiting for it to leave.
+    // Through TLS no write is done at once: copying a short answer is cheaper than waiting for it to leave.
     const copies = this.facts.encrypted && bytes.length <= copyBytesMax;
     this.#socket.write(copies ? Buffer.from(bytes) : bytes);
     this.#borrows ||= !copies;
@@ -200,7 +187,9 @@ export class ClientConnection {
     this.end();
   }
 
-  becomeTunnel(tunnel: Tunnel): void {
+  becomeTunnel(options: TunnelOptions): void {
+    const tunnel = new Tunnel(this, options);
+    tunnel.upstreamRead();
     this.#exchange = null;
     this.tunnel = tunnel;
     this.deadlineMs = 0;
@@ -225,7 +214,7 @@ export class ClientConnection {
 
   #next(): void {
     if (this.#closing || this.#exchange !== null) return;
-    this.deadlineMs = this.inside ? 0 : this.#context.nowMs + this.#context.dispatcher.settings.idleTimeoutMs;
+    this.deadlineMs = this.#context.nowMs + this.#context.dispatcher.settings.idleTimeoutMs;
     if (this.#ahead === null) {
       if (this.#paused) this.resume();
       return;

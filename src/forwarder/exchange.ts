@@ -11,7 +11,7 @@ import type { AnswerHead } from "../wire/answer-head.ts";
 import { framing } from "../wire/head.ts";
 import type { RequestHead } from "../wire/request-head.ts";
 import { type Answered, Answering } from "./answering.ts";
-import type { ClientConnection } from "./client-connection.ts";
+import type { Client } from "./client.ts";
 import type { Dispatcher, Stream } from "./dispatcher.ts";
 import { forwardedLines } from "./headers.ts";
 import type { InstanceLinks } from "./instance-links.ts";
@@ -27,7 +27,6 @@ import {
   written,
 } from "./refusals.ts";
 import { Sending } from "./sending.ts";
-import { Tunnel } from "./tunnel.ts";
 
 /** A request is refused by a fence or finds a socket gone only in races with a table on its way: more is a fault. */
 const attemptsMax = 20;
@@ -49,7 +48,7 @@ export class Exchange implements Answered, Stream {
   answered = false;
   readonly #dispatcher: Dispatcher;
   readonly #listener: ListenerId;
-  readonly #client: ClientConnection;
+  readonly #client: Client;
   readonly #sending: Sending;
   readonly #unsafe: boolean;
   readonly #session: string | null;
@@ -75,7 +74,7 @@ export class Exchange implements Answered, Stream {
   #done = false;
   #unpark: (() => void) | null = null;
 
-  constructor(dispatcher: Dispatcher, listener: ListenerId, client: ClientConnection, head: RequestHead, source: Buffer) {
+  constructor(dispatcher: Dispatcher, listener: ListenerId, client: Client, head: RequestHead, source: Buffer) {
     this.#dispatcher = dispatcher;
     this.#listener = listener;
     this.#client = client;
@@ -186,16 +185,7 @@ export class Exchange implements Answered, Stream {
     this.#over(101);
     const isWebSocket = request.fieldValue("upgrade")?.toLowerCase() === "websocket";
     request.release(!connection.flushed);
-    const tunnel = new Tunnel({
-      dispatcher: this.#dispatcher,
-      client: this.#client,
-      upstream,
-      server: connection,
-      unsafe: this.#unsafe,
-      isWebSocket,
-    });
-    tunnel.upstreamRead();
-    this.#client.becomeTunnel(tunnel);
+    this.#client.becomeTunnel({ dispatcher: this.#dispatcher, upstream, server: connection, unsafe: this.#unsafe, isWebSocket });
   }
 
   endedEarly(clean: boolean): void {

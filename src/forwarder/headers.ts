@@ -16,6 +16,11 @@ export interface ClientFacts {
   readonly encrypted: boolean;
 }
 
+/** The end of the private header's line. */
+export function addressLineOf({ address, port, encrypted }: ClientFacts): Buffer {
+  return Buffer.from(`${address} ${port}${encrypted ? " https" : ""}\r\n`, "latin1");
+}
+
 const written: ReadonlySet<string> = new Set(["forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"]);
 const hostCharactersMax = 300;
 /** What proxies in front have said; a longer row of them is none. */

@@ -7,12 +7,12 @@
  * block, out of which whatever must outlive the read is copied.
  */
 import { Socket, type SocketConstructorOpts } from "node:net";
-import type { Duplex } from "node:stream";
 import { getSystemErrorName } from "node:util";
 import type { ListenerId } from "../model/node.ts";
 import { Announcement, Arrivals } from "./arrivals.ts";
 import type { Certificates } from "./certificates.ts";
-import { ClientConnection, type ClientContext } from "./client-connection.ts";
+import type { ClientContext } from "./client.ts";
+import { ClientConnection } from "./client-connection.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { ClientFacts } from "./headers.ts";
 
@@ -74,7 +74,7 @@ export class PublicServers {
   async finish(): Promise<void> {
     for (const handle of this.#handles.values()) handle.close();
     for (const context of this.#contexts) context.finishing = true;
-    for (const connection of this.#connections) if (connection.idle && !connection.inside) connection.end();
+    for (const connection of this.#connections) if (connection.idle) connection.end();
     await Promise.all(this.#arrivals.map((arrivals) => arrivals.finish()));
     if (this.#connections.size === 0) return;
     await new Promise<void>((resolve) => {
@@ -102,7 +102,7 @@ export class PublicServers {
       const socket = new Socket(options as unknown as SocketConstructorOpts); // see above
       socket.setNoDelay(true);
       const serve = (address: string, port: number) => {
-        const connection = this.#add(socket, { address, port, encrypted: false }, context, false);
+        const connection = this.#add(socket, { address, port, encrypted: false }, context);
         received = (block, length) => connection.received(block, length);
         blockFor = (shared) => connection.blockFor(shared);
       };
@@ -118,15 +118,12 @@ export class PublicServers {
   }
 
   #acceptingSecure(context: ClientContext, certificates: Certificates): (accepted: AcceptedHandle) => void {
-    const { proxyProtocol, headTimeoutMs, idleTimeoutMs } = this.#dispatcher.settings;
     const arrivals = new Arrivals({
       certificates,
-      proxyProtocol,
-      headTimeoutMs,
-      idleTimeoutMs,
-      serve: (stream, facts, inside) => {
-        const connection = this.#add(stream, facts, context, inside);
-        stream.on("data", (chunk: Buffer) => connection.received(chunk, chunk.length));
+      context,
+      serve: (socket, facts) => {
+        const connection = this.#add(socket, facts, context);
+        socket.on("data", (chunk: Buffer) => connection.received(chunk, chunk.length));
       },
     });
     this.#arrivals.push(arrivals);
@@ -137,8 +134,8 @@ export class PublicServers {
     };
   }
 
-  #add(socket: Duplex, facts: ClientFacts, context: ClientContext, inside: boolean): ClientConnection {
-    const connection = new ClientConnection(socket, facts, context, inside);
+  #add(socket: Socket, facts: ClientFacts, context: ClientContext): ClientConnection {
+    const connection = new ClientConnection(socket, facts, context);
     this.#connections.add(connection);
     socket.on("end", () => connection.ended());
     socket.on("error", () => socket.destroy());
@@ -155,6 +152,7 @@ export class PublicServers {
     for (const connection of this.#connections) {
       if (connection.deadlineMs !== 0 && connection.deadlineMs <= nowMs) connection.late(nowMs);
     }
+    for (const arrivals of this.#arrivals) arrivals.sweep(nowMs);
     this.#dispatcher.sweep(nowMs);
   }
 }

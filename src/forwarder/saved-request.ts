@@ -113,9 +113,9 @@ export class SavedRequest {
     return target.split("?", 1)[0] ?? "";
   }
 
-  /** The body's first part, which came with the head: kept in the same block where it fits. */
+  /** What of the body came with the head, before anybody has been sent it: kept in the same block where it fits. */
   saveFirst(source: Buffer, from: number, to: number): void {
-    if (this.#end + (to - from) + prefixBytesMax > this.#bytes.length) this.save(source, from, to);
+    if (this.#chunks !== null || this.#end + (to - from) + prefixBytesMax > this.#bytes.length) this.save(source, from, to, true);
     else this.#end = copy(source, from, to, this.#bytes, this.#end);
   }
 

@@ -5,7 +5,7 @@
  * the connection stays the request's until the body has come too.
  */
 import type { RequestHead } from "../wire/request-head.ts";
-import type { ClientConnection } from "./client-connection.ts";
+import type { Client } from "./client.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { SavedRequest } from "./saved-request.ts";
 import type { UpstreamConnection } from "./upstream-connection.ts";
@@ -20,10 +20,10 @@ export class Sending {
   connection: UpstreamConnection | null = null;
   /** It went to the server as one piece that one read takes. */
   inOneRead = false;
-  readonly #client: ClientConnection;
+  readonly #client: Client;
   #pool: UpstreamPool | null = null;
 
-  constructor(dispatcher: Dispatcher, client: ClientConnection, head: RequestHead, source: Buffer) {
+  constructor(dispatcher: Dispatcher, client: Client, head: RequestHead, source: Buffer) {
     const { headBlocks, saveBudget, settings, clientLineBytes } = dispatcher;
     const prefixBytes = clientLineBytes + client.addressLine.length;
     this.#client = client;

@@ -13,7 +13,6 @@ const serviceRestart = Buffer.from([0x88, 0x02, 0x03, 0xf4]);
 
 export interface TunnelOptions {
   readonly dispatcher: Dispatcher;
-  readonly client: ClientConnection;
   readonly upstream: Upstream;
   readonly server: UpstreamConnection;
   /** As the request was counted. */
@@ -29,9 +28,9 @@ export class Tunnel implements UpstreamUser {
   #closed = false;
 
   /** Takes over two connections; the request stays in process until one of them closes. */
-  constructor(options: TunnelOptions) {
+  constructor(client: ClientConnection, options: TunnelOptions) {
     this.#options = options;
-    this.#client = options.client;
+    this.#client = client;
     this.#server = options.server;
     options.server.user = this;
     options.dispatcher.streams.add(this);

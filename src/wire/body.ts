@@ -26,6 +26,12 @@ const part = { nameAt: 0, name: 1, valueAt: 2, value: 3 } as const;
 const semicolon = 0x3b;
 const equals = 0x3d;
 
+/** Is told where the data lies in what is read, and each byte of a chunked body's trailer lines, of whose ends only CR. */
+export interface BodyParts {
+  data(from: number, to: number): void;
+  trailer(at: number): void;
+}
+
 export class BodyReader {
   /** Everything has been read. */
   done = true;
@@ -66,21 +72,25 @@ export class BodyReader {
   }
 
   /** Position after the last byte of `bytes[from..end)` that belongs to the body, or `badBody`. */
-  read(bytes: Uint8Array, from: number, end: number): number {
+  read(bytes: Uint8Array, from: number, end: number, parts: BodyParts | null = null): number {
     if (this.done) return from;
-    if (this.#framing === framing.untilClose) return end;
-    if (this.#framing === framing.chunked) return this.#readChunked(bytes, from, end);
-    const take = Math.min(this.#left, end - from);
-    this.#left -= take;
-    this.done = this.#left === 0;
-    return from + take;
+    if (this.#framing === framing.chunked) return this.#readChunked(bytes, from, end, parts);
+    let to = end;
+    if (this.#framing === framing.length) {
+      to = from + Math.min(this.#left, end - from);
+      this.#left -= to - from;
+      this.done = this.#left === 0;
+    }
+    if (to > from) parts?.data(from, to);
+    return to;
   }
 
-  #readChunked(bytes: Uint8Array, from: number, end: number): number {
+  #readChunked(bytes: Uint8Array, from: number, end: number, parts: BodyParts | null): number {
     let position = from;
     while (position < end) {
       if (this.#state === at.data) {
         const take = Math.min(this.#left, end - position);
+        parts?.data(position, position + take);
         this.#left -= take;
         position += take;
         if (this.#left === 0) this.#state = at.dataCr;
@@ -88,6 +98,7 @@ export class BodyReader {
       }
       const next = this.#step(bytes[position] as number); // inside
       if (next < 0) return badBody;
+      if (parts !== null && next > at.line && next < at.endLf) parts.trailer(position);
       this.#state = next;
       position += 1;
       if (this.done) return position;

@@ -1,0 +1,42 @@
+/**
+ * What an exchange asks of the one that it serves: a connection of HTTP/1.1 (client-connection.ts) or a stream of
+ * HTTP/2 (http2-stream.ts). What it writes is HTTP/1.1 for both: each head in one piece, each body as its head says.
+ */
+import type { ListenerId } from "../model/node.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import type { ClientFacts } from "./headers.ts";
+import type { TunnelOptions } from "./tunnel.ts";
+import type { Flushing } from "./upstream-connection.ts";
+
+/** What all clients of one listener share. */
+export interface ClientContext {
+  readonly dispatcher: Dispatcher;
+  readonly listener: ListenerId;
+  /** Coarse: set by each sweep over the connections. */
+  readonly nowMs: number;
+  /** No further request on any connection. */
+  readonly finishing: boolean;
+}
+
+export interface Client extends Flushing {
+  readonly facts: ClientFacts;
+  /** The end of the private header's line. */
+  readonly addressLine: Buffer;
+  /** The request's body. */
+  readonly body: { readonly done: boolean };
+  readonly bytesWritten: number;
+  readonly finishing: boolean;
+  /** What was written has left, or was copied and is not too much. */
+  readonly flushed: boolean;
+  /** False while it has not left; the bytes must stay as they are until then. */
+  write(bytes: Buffer): boolean;
+  /** Reading the request's body rests. */
+  pause(): void;
+  resume(): void;
+  /** What was written is not all: the client must see that. */
+  destroy(): void;
+  /** The exchange is over. `keep`: its request was read to the end, and another may follow. */
+  exchangeDone(keep: boolean): void;
+  /** The server has agreed to another protocol. */
+  becomeTunnel(options: TunnelOptions): void;
+}
