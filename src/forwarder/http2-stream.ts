@@ -184,7 +184,9 @@ export class ClientStream implements Client {
   exchangeDone(): void {
     this.#exchange = null;
     this.deadlineMs = 0;
-    if (!this.#stream.writableEnded) this.#stream.end(this.#left);
+    if (this.#stream.closed)
+      this.#stream.destroy(); // Node waits for somebody to read what still lies there
+    else if (!this.#stream.writableEnded) this.#stream.end(this.#left);
     // What still comes nobody reads (RFC 9113 §8.1); the answer goes out before.
     if (!this.body.done) this.#stream.close(NGHTTP2_NO_ERROR);
   }
@@ -216,6 +218,8 @@ export class ClientStream implements Client {
       trailers = trailerText(raw);
     });
     this.#stream.on("end", () => {
+      // Node ends the reading of a stream that was reset too: what came is not the whole body then.
+      if (this.#stream.closed) return void this.#stream.destroy();
       if (this.#chunked && trailers !== null) this.#bodyRead(Buffer.from(`0\r\n${trailers}\r\n`, "latin1"));
       if (!this.body.done) this.#exchange?.badBody();
     });

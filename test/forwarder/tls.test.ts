@@ -1,104 +1,17 @@
-/** TLS and HTTP/2 towards clients: certificates, what nodes are told, and that the rules of a request hold there too. */
+/** TLS towards clients: certificates, what nodes are told, PROXY protocol, an orderly end; HTTP/2 has http2.test.ts. */
 import assert from "node:assert/strict";
 import { execFile, execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { copyFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import type { RequestListener } from "node:http";
-import { type ClientHttp2Session, connect as connectHttp2, type OutgoingHttpHeaders } from "node:http2";
+import { copyFileSync, renameSync, writeFileSync } from "node:fs";
 import { Agent, request } from "node:https";
 import { connect as connectPlain } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
 import { connect } from "node:tls";
 import { promisify } from "node:util";
-import { clientHeader } from "../../src/forwarder/headers.ts";
 import { makeKeyPair } from "./key-pairs.ts";
-import { Stage } from "./stage.ts";
-
-interface Context {
-  readonly stage: Stage;
-  readonly directory: string;
-}
-
-const withTls = (name: string, settings: Readonly<Record<string, unknown>>, body: (context: Context) => Promise<void>, probed = true) =>
-  test(name, { timeout: 60_000 }, async () => {
-    const directory = mkdtempSync(join(tmpdir(), "coppice-tls-"));
-    const tls = [makeKeyPair(directory, "shop.example"), makeKeyPair(directory, "news.example")];
-    const stage = await Stage.open(settings, { tls, probed });
-    try {
-      await body({ stage, directory });
-    } finally {
-      await stage.close();
-      rmSync(directory, { recursive: true });
-    }
-  });
-
-/** Says what it was told: of the client by the private header, and the request as it came. */
-const telling: RequestListener = (incoming, response) => {
-  const hash = createHash("sha256");
-  let bytes = 0;
-  incoming.on("data", (chunk: Buffer) => {
-    bytes += chunk.length;
-    hash.update(chunk);
-  });
-  incoming.on("end", () => {
-    response.setHeader("set-cookie", ["a=1", "b=2"]);
-    response.setHeader("x-frame-options", "DENY");
-    const client = String(incoming.headers[clientHeader] ?? "").split(" ");
-    response.end(
-      JSON.stringify({
-        method: incoming.method,
-        url: incoming.url,
-        client: client.slice(1),
-        raw: incoming.rawHeaders.slice(2),
-        bytes,
-        sha256: hash.digest("hex"),
-      }),
-    );
-  });
-};
-
-interface Told {
-  readonly method: string;
-  readonly url: string;
-  readonly client: string[];
-  readonly raw: string[];
-  readonly bytes: number;
-  readonly sha256: string;
-}
-
-interface Answer {
-  readonly status: number;
-  readonly headers: OutgoingHttpHeaders;
-  readonly body: Buffer;
-}
-
-/** One request on an HTTP/2 session; rejects where its stream was reset. */
-async function ask(session: ClientHttp2Session, headers: OutgoingHttpHeaders, body?: Buffer): Promise<Answer> {
-  const stream = session.request(headers);
-  stream.end(body);
-  const chunks: Buffer[] = [];
-  let answered: OutgoingHttpHeaders = {};
-  let ended = false;
-  stream.on("response", (given) => {
-    answered = given;
-  });
-  stream.on("data", (chunk: Buffer) => chunks.push(chunk));
-  stream.on("end", () => {
-    ended = true;
-  });
-  await once(stream, "close");
-  if (stream.rstCode !== 0 || !ended) throw new Error(`reset with ${stream.rstCode}`);
-  return { status: Number(answered[":status"]), headers: answered, body: Buffer.concat(chunks) };
-}
-
-const toldIn = ({ body }: { readonly body: Buffer }): Told => JSON.parse(body.toString()) as Told;
-
-function http2To({ port }: Stage, servername = "shop.example"): ClientHttp2Session {
-  return connectHttp2(`https://127.0.0.1:${port}`, { rejectUnauthorized: false, servername });
-}
+import { type Answer, ask, http2To, telling, toldIn, withTls } from "./secure-stage.ts";
+import type { Stage } from "./stage.ts";
 
 async function askHttps(
   { port }: Stage,
@@ -177,112 +90,6 @@ withTls("HTTP/1.1 over TLS: the node is told the client and that it came by http
   await stage.until(() => heard.endsWith("to and fro"));
   socket.destroy();
 });
-
-withTls(
-  "HTTP/2: requests of many streams reach the nodes as HTTP/1.1 ones, with what belongs to HTTP/2 taken away",
-  {},
-  async ({ stage }) => {
-    for (const id of ["web-1.1", "web-2.1"]) await stage.instance(id, telling);
-    await stage.route({ "web-1.1": "available", "web-2.1": "available" });
-    const session = http2To(stage);
-    const body = randomBytes(200_000);
-    const answers = await Promise.all(
-      Array.from({ length: 60 }, (_, index) =>
-        index % 3 === 0
-          ? ask(session, { ":method": "POST", ":path": `/${index}?q=1` }, body)
-          : ask(session, { ":path": `/${index}?q=1`, cookie: ["sid=7", "theme=dark"], "x-many": ["1", "2"] }),
-      ),
-    );
-    for (const [index, answer] of answers.entries()) {
-      const told = toldIn(answer);
-      assert.deepEqual([answer.status, told.url, told.client[0], told.client[2]], [200, `/${index}?q=1`, "127.0.0.1", "https"]);
-      assert.deepEqual(answer.headers["set-cookie"], ["a=1", "b=2"]);
-      assert.equal("connection" in answer.headers || "keep-alive" in answer.headers || "transfer-encoding" in answer.headers, false);
-      if (index % 3 === 0)
-        assert.deepEqual([told.method, told.bytes, told.sha256], ["POST", 200_000, createHash("sha256").update(body).digest("hex")]);
-      else {
-        const named = (name: string) => told.raw.filter((_, at) => told.raw[at - 1]?.toLowerCase() === name && at % 2 === 1);
-        assert.deepEqual([named("cookie"), named("host")], [["sid=7; theme=dark"], [`shop.example:${stage.port}`]]);
-        assert.deepEqual(named("x-many"), ["1", "2"]);
-      }
-    }
-    const head = await ask(session, { ":method": "HEAD", ":path": "/" });
-    assert.deepEqual([head.status, head.body.length], [200, 0]);
-    session.close();
-  },
-);
-
-withTls("HTTP/2: an answer that it cannot carry ends its stream alone; interim answers and trailers pass", {}, async ({ stage }) => {
-  await stage.instance("web-1.1", (incoming, response) => {
-    if (incoming.url === "/twice") response.setHeader("content-location", ["/a", "/b"]);
-    if (incoming.url === "/hints") {
-      response.writeEarlyHints({ link: "</style.css>; rel=preload" });
-      response.setHeader("trailer", "x-sum");
-      response.write("x");
-      response.addTrailers({ "x-sum": "7" });
-    }
-    response.end("done");
-  });
-  await stage.route({ "web-1.1": "available" });
-  const session = http2To(stage);
-  await assert.rejects(ask(session, { ":path": "/twice" }));
-  const stream = session.request({ ":path": "/hints" });
-  const hints = once(stream, "headers");
-  const trailers = once(stream, "trailers");
-  stream.resume();
-  assert.equal(((await hints) as [Record<string, unknown>])[0]["link"], "</style.css>; rel=preload");
-  assert.equal(((await trailers) as [Record<string, unknown>])[0]["x-sum"], "7");
-  assert.equal((await ask(session, { ":path": "/" })).status, 200, "the session goes on");
-  session.close();
-});
-
-withTls("HTTP/2: large bodies in both directions are whole, and one that is not read holds nobody up", {}, async ({ stage }) => {
-  const large = randomBytes(24 * 1024 * 1024);
-  await stage.instance("web-1.1", (incoming, response) => {
-    if (incoming.url === "/large") response.end(large);
-    else telling(incoming, response);
-  });
-  await stage.route({ "web-1.1": "available" });
-  const session = http2To(stage);
-  const idle = session.request({ ":path": "/large" });
-  await once(idle, "response");
-  const { body } = await ask(http2To(stage), { ":path": "/large" });
-  assert.ok(body.equals(large));
-  const told = toldIn(await ask(session, { ":method": "POST", ":path": "/" }, large));
-  assert.equal(told.sha256, createHash("sha256").update(large).digest("hex"));
-  idle.close();
-  session.destroy();
-});
-
-withTls(
-  "HTTP/2: the death of a node: a GET is sent again, a POST gets a 502, half an answer is reset; a client that cancels is carried on",
-  {},
-  async ({ stage }) => {
-    let aborted = 0;
-    await stage.instance("web-1.1", (incoming, response) => {
-      response.on("close", () => {
-        if (!response.writableFinished) aborted += 1;
-      });
-      if (incoming.url === "/begun") response.write("x".repeat(100_000), () => incoming.socket.destroy());
-      else if (incoming.url === "/slow") response.flushHeaders();
-      else incoming.socket.destroy();
-    });
-    await stage.route({ "web-1.1": "available" });
-    const session = http2To(stage);
-    const cancelled = session.request({ ":path": "/slow" });
-    await stage.until(() => stage.heard.some((one) => one.kind === "traffic" && one.upstreams.some(({ total }) => total === 1)));
-    cancelled.close(8);
-    await stage.until(() => aborted === 1);
-    await assert.rejects(ask(session, { ":path": "/begun" }));
-    const refused = await ask(session, { ":method": "POST", ":path": "/", accept: "application/json" }, Buffer.from("x"));
-    assert.equal(refused.status, 502);
-    assert.match(refused.body.toString(), /not sent again/);
-    await stage.instance("web-2.1", telling);
-    await stage.route({ "web-1.1": "available", "web-2.1": "available" });
-    for (let count = 0; count < 20; count += 1) assert.equal((await ask(session, { ":path": `/${count}` })).status, 200);
-    session.close();
-  },
-);
 
 withTls(
   "nodes without a probe are told https; only proxies that are trusted are believed",

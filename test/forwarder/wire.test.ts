@@ -395,3 +395,17 @@ withStage("trailers, bytes in any pieces, and a slow reader beside a fast one: a
   await stage.until(() => slow.heard.length === long.length * 3_000);
   assert.ok(slow.heard === long.repeat(3_000), "some bytes differ");
 });
+
+withStage("a body that may not be kept goes on whole, however much of it came with its head", { saveBodyBytesMax: 0 }, async (stage) => {
+  await stage.instance("web-1.1", async (incoming, response) => {
+    let bytes = 0;
+    for await (const chunk of incoming) bytes += (chunk as Buffer).length; // of a body that nobody decodes
+    response.end(`${bytes} bytes`);
+  });
+  await stage.route({ "web-1.1": "available" });
+  for (const bytes of [10, 20_000, 60_000, 200_000]) {
+    const client = new Client(stage).say(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${bytes}\r\n\r\n${"b".repeat(bytes)}`);
+    await client.until(new RegExp(`${bytes} bytes`));
+    client.socket.destroy();
+  }
+});
