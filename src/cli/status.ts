@@ -43,8 +43,9 @@ function describe(status: ClusterStatus, nowMs: number): string {
   return `${lines.join("\n")}\n`;
 }
 
-function describeForwarder({ id, pid, connections, parked }: ClusterStatus["forwarders"][number]): string {
-  return `${id} (pid ${pid}, ${connections} connections${parked > 0 ? `, ${parked} requests parked` : ""})`;
+function describeForwarder({ id, pid, connections, parked, stalledTotal }: ClusterStatus["forwarders"][number]): string {
+  const stalled = stalledTotal > 0 ? `, ${stalledTotal} closed because their clients took no answer` : "";
+  return `${id} (pid ${pid}, ${connections} connections${stalled}${parked > 0 ? `, ${parked} requests parked` : ""})`;
 }
 
 function rowOf(node: NodeStatus, nowMs: number): string[] {

@@ -70,6 +70,18 @@ export const numberSettings: Readonly<Record<NumberKey, NumberSetting>> = {
     max: day,
     doc: "How long a client's connection may wait for its next request; longer than common load balancers' idle time.",
   },
+  writeTimeoutMs: {
+    default: 2 * minute,
+    min: 100,
+    max: day,
+    doc: "How long a client may take nothing of its answer before its connection is closed; the system's buffers count as taken.",
+  },
+  connectTimeoutMs: {
+    default: 5 * second,
+    min: 10,
+    max: 10 * minute,
+    doc: "How long connecting to a node's TCP port may take (nodes without a probe); then the request goes to another node.",
+  },
   connectionsMax: { default: 20_000, min: 1, max: 1_000_000, doc: "Connections of clients to one forwarder; more are closed at once." },
   nodeRequestsMax: {
     default: 0,

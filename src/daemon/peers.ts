@@ -16,6 +16,7 @@ export interface ForwarderView {
   readonly pid: number;
   parked: number;
   connections: number;
+  stalledTotal: number;
   upstreams: readonly UpstreamTraffic[];
 }
 
@@ -85,7 +86,7 @@ export class Peers {
     const { role, id, pid } = peer.hello;
     this.#connected.set(key(role, id), peer);
     if (role === "forwarder") {
-      this.forwarders.set(id, { id, pid, parked: 0, connections: 0, upstreams: [] });
+      this.forwarders.set(id, { id, pid, parked: 0, connections: 0, stalledTotal: 0, upstreams: [] });
       if (this.#table !== null) this.#toForwarder(id, { kind: "routes", table: this.#table });
       this.#options.accept({ kind: "forwarder-link", forwarder: id, up: true });
     } else if (role === "replicator") {
@@ -128,8 +129,8 @@ export class Peers {
         break;
       case "traffic": {
         const view = this.forwarders.get(forwarder);
-        if (view !== undefined)
-          Object.assign(view, { parked: message.parked, connections: message.connections, upstreams: message.upstreams });
+        const { kind: _kind, ...counts } = message;
+        if (view !== undefined) Object.assign(view, counts);
         this.#options.onTraffic(message.upstreams);
         break;
       }

@@ -38,7 +38,7 @@ export function clusterStatus({ welcome, state, peers, watch, notices, monitorSt
     version,
     init: { pid: welcome.initPid },
     monitor: { pid: process.pid, startedAtMs: monitorStartedAtMs },
-    forwarders: forwarders.map(({ id, pid, parked, connections }) => ({ id, pid, parked, connections })),
+    forwarders: forwarders.map(({ id, pid, parked, connections, stalledTotal }) => ({ id, pid, parked, connections, stalledTotal })),
     replicator: {
       pid: peers.replicator?.pid ?? null,
       sessions: peers.replicator?.sessions ?? null,

@@ -15,7 +15,7 @@ export interface ArrivalOptions {
   readonly certificates: Certificates;
   readonly context: ClientContext;
   /** From here on requests of HTTP/1.1 are read from it. */
-  readonly serve: (socket: TLSSocket, facts: ClientFacts) => void;
+  readonly serve: (socket: TLSSocket, facts: ClientFacts, carrier: Socket) => void;
 }
 
 export class Arrivals {
@@ -37,9 +37,10 @@ export class Arrivals {
     this.#tls.on("secureConnection", (socket) => {
       socket.on("error", () => socket.destroy());
       const known = this.#known.get(keyOf(socket));
-      if (known !== undefined) this.#arriving.delete(known.socket);
-      if (socket.alpnProtocol === "h2") this.#http2.accept(socket, this.#factsOf(socket));
-      else serve(socket, this.#factsOf(socket));
+      if (known === undefined) return void socket.destroy(); // its connection has closed meanwhile
+      this.#arriving.delete(known.socket);
+      if (socket.alpnProtocol === "h2") this.#http2.accept(socket, known.facts, known.socket);
+      else serve(socket, known.facts, known.socket);
     });
     this.#tls.on("tlsClientError", (_error, socket) => socket.destroy());
   }
@@ -74,10 +75,6 @@ export class Arrivals {
   finish(): Promise<void> {
     for (const socket of this.#arriving) socket.destroy();
     return this.#http2.finish();
-  }
-
-  #factsOf(socket: TLSSocket): ClientFacts {
-    return this.#known.get(keyOf(socket))?.facts ?? { address: "-", port: 0, encrypted: true };
   }
 }
 

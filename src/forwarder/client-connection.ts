@@ -7,7 +7,7 @@
  * A client that closes its side after its request may have gone or may still listen: nobody can tell. It
  * gets its answer if that comes soon, or is coming; else it counts as gone.
  */
-import type { Duplex } from "node:stream";
+import type { Socket } from "node:net";
 import { BodyReader, badBody } from "../wire/body.ts";
 import { needMore, whole } from "../wire/head.ts";
 import { overlong, RequestHead } from "../wire/request-head.ts";
@@ -16,6 +16,7 @@ import type { Client, ClientContext } from "./client.ts";
 import { Exchange } from "./exchange.ts";
 import { addressLineOf, type ClientFacts } from "./headers.ts";
 import { type Refusal, refusalOf, tooSlow, written } from "./refusals.ts";
+import { queuedBytes, Taking } from "./taking.ts";
 import { Tunnel, type TunnelOptions } from "./tunnel.ts";
 
 /** How long a client that closed its side may wait for the first byte of its answer. */
@@ -40,7 +41,9 @@ export class ClientConnection implements Client {
   deadlineMs: number;
   tunnel: Tunnel | null = null;
   hasEnded = false;
-  readonly #socket: Duplex;
+  readonly #socket: Socket;
+  readonly #carrier: Socket;
+  readonly #taking = new Taking();
   readonly #context: ClientContext;
   #exchange: Exchange | null = null;
   /** The beginning of a head that has not come whole. */
@@ -56,8 +59,10 @@ export class ClientConnection implements Client {
   /** Bytes that lie in somebody's block are still to leave. */
   #borrows = false;
 
-  constructor(socket: Duplex, facts: ClientFacts, context: ClientContext) {
+  /** `carrier`: the TCP socket below. */
+  constructor(socket: Socket, facts: ClientFacts, context: ClientContext, carrier: Socket) {
     this.#socket = socket;
+    this.#carrier = carrier;
     this.facts = facts;
     this.#context = context;
     this.addressLine = addressLineOf(facts);
@@ -126,6 +131,15 @@ export class ClientConnection implements Client {
       else this.deadlineMs = 0;
     } else if (this.#paused && !this.#exchange.answered) this.deadlineMs = nowMs + bodyTimeoutMs;
     else this.#exchange.bodyLate();
+  }
+
+  /** For each sweep: a client that has taken nothing for too long has gone, or holds our memory on purpose. */
+  watch(nowMs: number): void {
+    const waiting = this.#socket.writableLength;
+    const stalledMs = this.#taking.stalledMs(nowMs, waiting, this.#written - waiting, queuedBytes(this.#carrier));
+    if (stalledMs < this.#context.dispatcher.settings.writeTimeoutMs) return;
+    this.#context.dispatcher.clientStalled(this.facts.address);
+    this.destroy();
   }
 
   write(bytes: Buffer): boolean {

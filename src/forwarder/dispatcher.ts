@@ -44,6 +44,8 @@ export class Dispatcher {
   readonly headBlocks: Blocks;
   readonly deadlyRoutes = new DeadlyRoutes(deadlyRouteMs);
   readonly streams = new Set<Stream>();
+  /** Clients that took nothing of their answers, and the address of the last. */
+  readonly stalled = { total: 0, last: "" };
   /** The private header's bytes before the client's address: equal for all instances. */
   readonly clientLineBytes: number;
   readonly #clusterKey: string;
@@ -53,7 +55,7 @@ export class Dispatcher {
     this.settings = settings;
     this.accessLog = accessLog;
     this.#clusterKey = clusterKey;
-    this.clientLineBytes = new InstanceLinks(markFor(clusterKey, "")).clientLine.length;
+    this.clientLineBytes = new InstanceLinks(markFor(clusterKey, ""), 0).clientLine.length;
     this.parking = new ParkingLot(settings.parkedMax, settings.parkTimeoutMs);
     this.trustedProxies = new TrustedProxies(settings.trustProxy);
     this.saveBudget = new SaveBudget(settings.saveBytesMax);
@@ -85,7 +87,7 @@ export class Dispatcher {
   linksOf(id: InstanceId): InstanceLinks {
     const known = this.#links.get(id);
     if (known !== undefined) return known;
-    const links = new InstanceLinks(markFor(this.#clusterKey, id));
+    const links = new InstanceLinks(markFor(this.#clusterKey, id), this.settings.connectTimeoutMs);
     this.#links.set(id, links);
     return links;
   }
@@ -94,6 +96,11 @@ export class Dispatcher {
   end(upstream: Upstream, unsafe: boolean): void {
     this.table.end(upstream, unsafe);
     if (this.settings.nodeRequestsMax > 0 && this.parking.size > 0) this.parking.releaseOne();
+  }
+
+  clientStalled(address: string): void {
+    this.stalled.total += 1;
+    this.stalled.last = address;
   }
 
   sweep(nowMs: number): void {

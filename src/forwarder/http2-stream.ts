@@ -16,10 +16,13 @@ import { Exchange } from "./exchange.ts";
 import type { ClientFacts } from "./headers.ts";
 import { answerFields, fieldsOf, requestText, trailerText } from "./http2-heads.ts";
 import { refusalOf, written } from "./refusals.ts";
+import { Taking } from "./taking.ts";
 
 /** So much of an answer may wait for the client before its server is held back. */
 const waitingBytesMax = 64 * 1024;
-const { NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = constants;
+/** A stream may wait for so many times as long as its connection may. */
+const turnsMax = 10;
+const { NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = constants;
 const nothing = Buffer.alloc(0);
 
 /** What all streams of one connection have in common. */
@@ -27,6 +30,8 @@ export interface StreamOrigin {
   readonly context: ClientContext;
   readonly facts: ClientFacts;
   readonly addressLine: Buffer;
+  /** When anything of this connection was last seen to move. */
+  movedMs(nowMs: number): number;
 }
 
 // One of each serves all: they keep nothing from one call to the next.
@@ -79,6 +84,7 @@ export class ClientStream implements Client {
   #answered = false;
   readonly #answerBody = new BodyReader();
   #trailers = "";
+  readonly #taking = new Taking();
   #flushing: (() => void)[] = [];
   readonly #left = () => {
     if (this.#stream.writableLength > 0 && !this.#stream.destroyed) return;
@@ -147,6 +153,22 @@ export class ClientStream implements Client {
     if (this.#exchange === null) return;
     if (this.#paused && !this.#exchange.answered) this.#awaitBody(nowMs);
     else this.#exchange.bodyLate();
+  }
+
+  /**
+   * For each sweep: a stream whose client takes nothing of it is reset. One that waits while others of its connection
+   * move may only have its turn late, for the connection is slow; it has longer.
+   */
+  watch(nowMs: number): void {
+    const waiting = this.#gone ? 0 : this.#stream.writableLength;
+    const stalledMs = this.#taking.stalledMs(nowMs, waiting, this.bytesWritten - waiting, 0);
+    const { dispatcher } = this.#origin.context;
+    const { writeTimeoutMs } = dispatcher.settings;
+    if (stalledMs < writeTimeoutMs) return;
+    if (nowMs - this.#origin.movedMs(nowMs) < writeTimeoutMs && stalledMs < turnsMax * writeTimeoutMs) return;
+    dispatcher.clientStalled(this.facts.address);
+    this.#stream.close(NGHTTP2_CANCEL);
+    this.#stream.destroy();
   }
 
   write(bytes: Buffer): boolean {

@@ -11,17 +11,19 @@ export class InstanceLinks {
   /** The private header up to where the client's address follows. */
   readonly clientLine: Buffer;
   readonly latencies = new Latencies();
+  readonly #connectTimeoutMs: number;
   readonly #pools = new Map<ListenerId, UpstreamPool>();
 
-  constructor(mark: string) {
+  constructor(mark: string, connectTimeoutMs: number) {
     this.mark = mark;
+    this.#connectTimeoutMs = connectTimeoutMs;
     this.clientLine = Buffer.from(`${clientHeader}: ${mark} `, "latin1");
   }
 
   poolOf(listener: ListenerId, route: UpstreamRoute): UpstreamPool {
     const known = this.#pools.get(listener);
     if (known !== undefined) return known;
-    const pool = new UpstreamPool(upstreamAddress(route.sockets[listener] ?? ""), route.probed);
+    const pool = new UpstreamPool(upstreamAddress(route.sockets[listener] ?? ""), route.probed, this.#connectTimeoutMs);
     this.#pools.set(listener, pool);
     return pool;
   }

@@ -19,6 +19,7 @@ class Forwarder {
   readonly #dispatcher: Dispatcher;
   readonly #servers: PublicServers;
   readonly #link: Link;
+  #saidStalled = 0;
 
   constructor({ id, clusterKey, spec }: Welcome) {
     const say = (text: string) => process.stderr.write(`${text}\n`);
@@ -46,7 +47,10 @@ class Forwarder {
       onUp: () => this.#tellLevel(),
       onFrame: ({ head }) => this.#apply(head as ToForwarder), // the monitor, on its private socket
     });
-    setInterval(() => this.#tellTraffic(), trafficMs).unref();
+    setInterval(() => {
+      this.#tellTraffic();
+      this.#sayStalled();
+    }, trafficMs).unref();
   }
 
   listen(message: Extract<ToForwarderFromInit, { kind: "listener" }>, handle: object): void {
@@ -90,7 +94,19 @@ class Forwarder {
       upstreams: this.#dispatcher.traffic(),
       parked: this.#dispatcher.parking.size,
       connections: this.#servers.connections,
+      stalledTotal: this.#dispatcher.stalled.total,
     });
+  }
+
+  /** At most a line each second, however many there are. */
+  #sayStalled(): void {
+    const { total, last } = this.#dispatcher.stalled;
+    const seconds = this.#dispatcher.settings.writeTimeoutMs / 1_000;
+    if (total > this.#saidStalled)
+      process.stderr.write(
+        `closed for ${total - this.#saidStalled} clients, the last ${last}: nothing of an answer taken for ${seconds} s\n`,
+      );
+    this.#saidStalled = total;
   }
 
   #tell(message: FromForwarder): void {

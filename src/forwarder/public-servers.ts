@@ -102,7 +102,7 @@ export class PublicServers {
       const socket = new Socket(options as unknown as SocketConstructorOpts); // see above
       socket.setNoDelay(true);
       const serve = (address: string, port: number) => {
-        const connection = this.#add(socket, { address, port, encrypted: false }, context);
+        const connection = this.#add(socket, { address, port, encrypted: false }, context, socket);
         received = (block, length) => connection.received(block, length);
         blockFor = (shared) => connection.blockFor(shared);
       };
@@ -121,8 +121,8 @@ export class PublicServers {
     const arrivals = new Arrivals({
       certificates,
       context,
-      serve: (socket, facts) => {
-        const connection = this.#add(socket, facts, context);
+      serve: (socket, facts, carrier) => {
+        const connection = this.#add(socket, facts, context, carrier);
         socket.on("data", (chunk: Buffer) => connection.received(chunk, chunk.length));
       },
     });
@@ -134,8 +134,8 @@ export class PublicServers {
     };
   }
 
-  #add(socket: Socket, facts: ClientFacts, context: ClientContext): ClientConnection {
-    const connection = new ClientConnection(socket, facts, context);
+  #add(socket: Socket, facts: ClientFacts, context: ClientContext, carrier: Socket): ClientConnection {
+    const connection = new ClientConnection(socket, facts, context, carrier);
     this.#connections.add(connection);
     socket.on("end", () => connection.ended());
     socket.on("error", () => socket.destroy());
@@ -151,6 +151,7 @@ export class PublicServers {
     for (const context of this.#contexts) context.nowMs = nowMs;
     for (const connection of this.#connections) {
       if (connection.deadlineMs !== 0 && connection.deadlineMs <= nowMs) connection.late(nowMs);
+      connection.watch(nowMs);
     }
     for (const arrivals of this.#arrivals) arrivals.sweep(nowMs);
     this.#dispatcher.sweep(nowMs);

@@ -25,6 +25,11 @@ export interface Flushing {
 const roomBytesMin = 4 * 1024;
 const nothing = Buffer.alloc(0);
 
+/** As the kernel would say it. */
+function connectTimedOut(): NodeJS.ErrnoException {
+  return Object.assign(new Error("connect ETIMEDOUT"), { code: "ETIMEDOUT", syscall: "connect" });
+}
+
 export class UpstreamConnection {
   /** Who has it; null while nobody does. */
   user: UpstreamUser | null = null;
@@ -48,7 +53,8 @@ export class UpstreamConnection {
   #gone = false;
   #released = false;
 
-  constructor(address: UpstreamAddress, onClose: (connection: UpstreamConnection) => void) {
+  /** A TCP connection must stand within `connectTimeoutMs`: the kernel itself would try an address that is silent for minutes. */
+  constructor(address: UpstreamAddress, connectTimeoutMs: number, onClose: (connection: UpstreamConnection) => void) {
     this.#onClose = onClose;
     const socket = new Socket({
       allowHalfOpen: true,
@@ -67,7 +73,11 @@ export class UpstreamConnection {
     socket.on("end", () => this.#end(null));
     socket.on("close", () => this.#end(this.#error));
     if ("path" in address) socket.connect(address.path);
-    else socket.setNoDelay(true).connect(address.port, address.host);
+    else {
+      socket.setNoDelay(true).connect(address.port, address.host);
+      const late = setTimeout(() => socket.destroy(connectTimedOut()), connectTimeoutMs);
+      socket.once("connect", () => clearTimeout(late)).once("close", () => clearTimeout(late));
+    }
   }
 
   get destroyed(): boolean {

@@ -52,6 +52,8 @@ export interface ClusterStatus {
     readonly pid: number | null;
     readonly parked: number;
     readonly connections: number;
+    /** Connections and streams of clients that took nothing of their answers and were closed. */
+    readonly stalledTotal: number;
   }[];
   readonly replicator: { readonly pid: number | null; readonly sessions: number | null; readonly conflictsTotal: number | null };
   readonly listeners: readonly { readonly address: string | null; readonly port: number }[];

@@ -37,7 +37,14 @@ export type FromForwarder =
   /** Nothing is in flight at this upstream any more; sent for cordoned upstreams, once for each cordon, at once if none was. */
   | { readonly kind: "drained"; readonly instance: InstanceId; readonly revision: number }
   /** Each second, and after each drained. */
-  | { readonly kind: "traffic"; readonly upstreams: readonly UpstreamTraffic[]; readonly parked: number; readonly connections: number }
+  | {
+      readonly kind: "traffic";
+      readonly upstreams: readonly UpstreamTraffic[];
+      readonly parked: number;
+      readonly connections: number;
+      /** Connections and streams of clients that took nothing of their answers and were closed. */
+      readonly stalledTotal: number;
+    }
   | { readonly kind: "listen-failed"; readonly at: ListenAddress; readonly code: string };
 
 // ---- monitor → instance (probe)

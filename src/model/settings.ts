@@ -29,6 +29,8 @@ export interface Settings {
   readonly headTimeoutMs: number;
   readonly bodyTimeoutMs: number;
   readonly idleTimeoutMs: number;
+  readonly writeTimeoutMs: number;
+  readonly connectTimeoutMs: number;
   readonly connectionsMax: number;
   /** 0: no limit. */
   readonly nodeRequestsMax: number;

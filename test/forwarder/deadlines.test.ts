@@ -1,0 +1,155 @@
+/** Deadlines towards what does not move: a client that takes no answer, a node that takes no connection. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { freePort } from "../e2e/cluster.ts";
+import { endHeaders, endStream, FrameClient, frame, frameType, get } from "./http2-frames.ts";
+import { ask, http2To, withTls } from "./secure-stage.ts";
+import { listener, type Stage, withStage } from "./stage.ts";
+
+const large = Buffer.alloc(64 * 1024 * 1024, "x");
+/** More than the system's buffers take, and slowly read more than three deadlines. */
+const slowBytes = 24 * 1024 * 1024;
+const writeTimeoutMs = 1_000;
+
+const inFlight = (stage: Stage) =>
+  stage.heard.findLast((one) => one.kind === "traffic")?.upstreams.reduce((sum, { total }) => sum + total, 0);
+const traffic = (stage: Stage) => stage.heard.findLast((one) => one.kind === "traffic");
+
+/** Reads 256 KiB each 50 ms. */
+async function readSlowly(socket: Socket): Promise<number> {
+  let bytes = 0;
+  socket.on("data", (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes % 262_144 < chunk.length) socket.pause();
+  });
+  const timer = setInterval(() => socket.resume(), 50);
+  await once(socket, "close");
+  clearInterval(timer);
+  return bytes;
+}
+
+for (const secure of [false, true])
+  (secure ? withTlsStage : withStage)(
+    `${secure ? "https" : "http"}: a client that takes nothing of its answer is closed at the deadline; one that takes a little all the time is not`,
+    { writeTimeoutMs },
+    async (stage) => {
+      await stage.instance("web-1.1", (incoming, response) =>
+        response.end(incoming.url === "/short" ? "short" : incoming.url === "/slow" ? large.subarray(0, slowBytes) : large),
+      );
+      await stage.route({ "web-1.1": "available" });
+      const open = (path: string) => {
+        const to = { port: stage.port, host: "127.0.0.1" };
+        const socket = secure ? connectTls({ ...to, rejectUnauthorized: false }) : connect(to);
+        socket
+          .on("error", () => {})
+          .write(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: ${path === "/short" ? "keep-alive" : "close"}\r\n\r\n`);
+        return socket;
+      };
+      const slow = open("/slow");
+      const whole = readSlowly(slow);
+      const never = open("/never");
+      // Its answer is in the system's buffers: nothing of ours waits for it.
+      const fits = open("/short");
+      await stage.until(() => traffic(stage)?.stalledTotal === 1, 20_000);
+      assert.ok((await whole) > slowBytes);
+      assert.equal(traffic(stage)?.stalledTotal, 1);
+      await stage.until(() => inFlight(stage) === 0);
+      let heard = "";
+      fits.setEncoding("latin1").on("data", (text: string) => (heard += text));
+      await stage.until(() => heard.endsWith("short"));
+      never.destroy();
+      fits.destroy();
+    },
+  );
+
+function withTlsStage(name: string, settings: Readonly<Record<string, unknown>>, body: (stage: Stage) => Promise<void>): void {
+  withTls(name, settings, ({ stage }) => body(stage));
+}
+
+withTls(
+  "HTTP/2: a stream whose client opens no window is reset at the deadline, its session goes on; one that reads nothing at all is closed",
+  { writeTimeoutMs },
+  async ({ stage }) => {
+    await stage.instance("web-1.1", (incoming, response) => response.end(incoming.url === "/" ? "ok" : large));
+    await stage.route({ "web-1.1": "available" });
+    const client = await FrameClient.open(stage);
+    client.send(frame(frameType.headers, endHeaders | endStream, 1, get("/large")));
+    await stage.until(() => client.codeOf(1) !== null);
+    await stage.until(() => traffic(stage)?.stalledTotal === 1);
+    client.send(frame(frameType.window, 0, 0, Buffer.from([0, 1, 0, 0])), frame(frameType.headers, endHeaders | endStream, 3, get("/")));
+    await stage.until(() => client.of(frameType.data, 3) !== undefined);
+    const most = Buffer.from([0x7f, 0, 0, 0]);
+    client.socket.pause();
+    client.send(frame(frameType.headers, endHeaders | endStream, 5, get("/large")));
+    client.send(frame(frameType.window, 0, 0, most), frame(frameType.window, 0, 5, most));
+    await stage.until(() => traffic(stage)?.stalledTotal === 2);
+    await stage.until(() => inFlight(stage) === 0 && traffic(stage)?.connections === 0);
+    client.socket.destroy();
+    const other = http2To(stage);
+    assert.equal((await ask(other, { ":path": "/" })).status, 200);
+    other.close();
+  },
+);
+
+withStage(
+  "a node's port that takes no connection: at the deadline its request goes to another",
+  { connectTimeoutMs: 300 },
+  async (stage) => {
+    const stuck = await StuckServer.start();
+    try {
+      const port = await freePort();
+      await stage.rawInstance("good", (socket) => socket.on("data", () => socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")), {
+        port,
+      });
+      const upstream = (id: string, at: number) => ({
+        id,
+        availability: "available" as const,
+        sockets: { [listener]: `127.0.0.1:${at}` },
+        probed: false,
+      });
+      await stage.routeTo(upstream("stuck", stuck.port));
+      const client = connect({ port: stage.port, host: "127.0.0.1" });
+      let heard = "";
+      client.setEncoding("latin1").on("data", (text: string) => (heard += text));
+      client.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi");
+      await stage.until(() => inFlight(stage) === 1);
+      await stage.routeTo(upstream("stuck", stuck.port), upstream("good", port));
+      await stage.until(() => /^HTTP\/1\.1 200 [\s\S]*ok$/.test(heard));
+      client.destroy();
+    } finally {
+      stuck.kill();
+    }
+  },
+);
+
+/** A port whose queue of connections is full, of a process that stands still: what comes further is not even refused. */
+class StuckServer {
+  readonly port: number;
+  readonly #kill: () => void;
+
+  private constructor(port: number, kill: () => void) {
+    this.port = port;
+    this.#kill = kill;
+  }
+
+  static async start(): Promise<StuckServer> {
+    const program =
+      'const s = require("net").createServer(); s.listen({port: 0, host: "127.0.0.1", backlog: 1}, () => console.log(s.address().port));';
+    const child = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+    const [line] = (await once(child.stdout, "data")) as [Buffer];
+    child.kill("SIGSTOP");
+    const queued = Array.from({ length: 8 }, () => connect({ port: Number(line), host: "127.0.0.1" }).on("error", () => {}));
+    await Promise.all(queued.slice(0, 2).map((socket) => once(socket, "connect")));
+    return new StuckServer(Number(line), () => {
+      for (const socket of queued) socket.destroy();
+      child.kill("SIGKILL");
+    });
+  }
+
+  kill(): void {
+    this.#kill();
+  }
+}
