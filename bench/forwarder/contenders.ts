@@ -2,8 +2,8 @@
  * Who is compared: each with the same features where it has them (affinity by the session cookie, the
  * client's address forwarded, keep-alive to both upstreams), on the proxy's core alone.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { LoneForwarder, listener } from "../../test/forwarder/lone-forwarder.ts";
 import { freePort, here, listens, type Pinned, pinned, pinnedOf } from "./machine.ts";
 
@@ -25,19 +25,25 @@ export interface Contender {
   readonly start: (site: Site) => Promise<Running>;
 }
 
-export const coppice: Contender = {
-  name: "Coppice",
-  start: async ({ directory, proxyCore, upstreams, pem }) => {
-    const port = await freePort();
-    const tls = pem === null ? [] : [{ cert: pem, key: pem }];
-    const forwarder = await LoneForwarder.start({ directory, port, core: proxyCore, tls });
-    const own = pinnedOf(forwarder.process);
-    await forwarder.route(
-      upstreams.map((socket, index) => ({ id: `web-${index + 1}.1`, availability: "available", sockets: { [listener]: socket } })),
-    );
-    return { ...own, port, stop: () => forwarder.kill() };
-  },
-};
+function coppiceNamed(name: string, main?: string): Contender {
+  return {
+    name,
+    start: async ({ directory, proxyCore, upstreams, pem }) => {
+      const port = await freePort();
+      const tls = pem === null ? [] : [{ cert: pem, key: pem }];
+      const own = mkdtempSync(join(directory, "f-"));
+      const forwarder = await LoneForwarder.start({ directory: own, port, core: proxyCore, tls, ...(main === undefined ? {} : { main }) });
+      await forwarder.route(
+        upstreams.map((socket, index) => ({ id: `web-${index + 1}.1`, availability: "available", sockets: { [listener]: socket } })),
+      );
+      return { ...pinnedOf(forwarder.process), port, stop: () => forwarder.kill() };
+    },
+  };
+}
+
+export const coppice = coppiceNamed("Coppice");
+/** Another build of it, to be measured beside this one: its directory `dist`. */
+export const coppiceOf = (dist: string) => coppiceNamed(`Coppice, ${basename(dist)}`, join(dist, "forwarder/main.js"));
 
 function haproxyConfig(port: number, { upstreams, pem }: Site, tuned: boolean): string {
   const servers = upstreams.map((upstream, index) => `  server s${index} ${upstream.startsWith("/") ? `unix@${upstream}` : upstream}`);

@@ -1,5 +1,6 @@
 /**
  * The forwarder's benchmark: `node bench/forwarder/run.ts [--only small,64k] [--rounds 5] [--seconds 2] [--write]`.
+ * While at work on it: `--proxies haproxy,coppice` leaves the others out, `--beside ../before/dist` measures other builds too.
  * Puts up backend, load and every rival, each pinned to its core, measures them in turn and prints the tables.
  * --nice=-10 (as root) puts all of it before whatever else runs; --write puts the tables into
  * docs/forwarder-benchmark.md, with --only those alone. Needs `npm run build`, `npm ci --prefix bench`, and `scripts/debian-packages.sh bench`.
@@ -7,8 +8,9 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, setPriority, tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { type Contender, coppiceOf } from "./contenders.ts";
 import { compile, freePort, pinned } from "./machine.ts";
 import { type Measured, measure } from "./measure.ts";
 import { scenarios } from "./scenarios.ts";
@@ -17,6 +19,8 @@ import { tableOf } from "./table.ts";
 const { values } = parseArgs({
   options: {
     only: { type: "string" },
+    proxies: { type: "string" },
+    beside: { type: "string" },
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "2" },
     "proxy-core": { type: "string", default: "0" },
@@ -67,6 +71,13 @@ function heading(): string {
   return `${machine}; ${versions.join(", ")}. ${values.rounds} rounds of ${values.seconds} s for each.${before}`;
 }
 
+function contenders(declared: readonly Contender[]): Contender[] {
+  const names = values.proxies?.split(",");
+  const chosen = declared.filter(({ name }) => names === undefined || names.includes(name.toLowerCase()));
+  const beside = values.beside?.split(",") ?? [];
+  return [...chosen, ...beside.map((dist) => coppiceOf(resolve(dist)))];
+}
+
 async function all(): Promise<Measured[]> {
   makeCertificate();
   const unix = ["a", "b"].map((name) => join(directory, `${name}.sock`));
@@ -75,7 +86,8 @@ async function all(): Promise<Measured[]> {
   const server = await pinned(loadCore, backend, listening, true);
   const wanted = values.only?.split(",") ?? scenarios.map(({ name }) => name);
   const measured: Measured[] = [];
-  for (const scenario of scenarios.filter(({ name }) => wanted.includes(name))) {
+  for (const declared of scenarios.filter(({ name }) => wanted.includes(name))) {
+    const scenario = { ...declared, proxies: contenders(declared.proxies) };
     const site = mkdtempSync(join(directory, "s-"));
     const upstreams = scenario.upstreams === "unix" ? unix : tcp.map((port) => `127.0.0.1:${port}`);
     const options = { rounds: Number(values.rounds), seconds: Number(values.seconds), loadCore, load };

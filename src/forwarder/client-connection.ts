@@ -183,11 +183,15 @@ export class ClientConnection implements Client {
     this.#socket.destroy();
   }
 
-  /** Where the next read goes: into the block of all, or one of its own while a body streams that is not kept. */
+  /** Where the next read goes: into the block of all; where a body is kept; or one of its own while a body streams that is not. */
   blockFor(shared: Buffer): Buffer {
-    if (this.#exchange?.streamsBody === true && !this.body.done) {
-      this.#ownBlock ??= largeBlocks.take();
-      return this.#ownBlock;
+    if (!this.body.done && this.#exchange !== null) {
+      if (this.#exchange.streamsBody) {
+        this.#ownBlock ??= largeBlocks.take();
+        return this.#ownBlock;
+      }
+      const room = this.#exchange.bodyRoom;
+      if (room !== null) return room;
     }
     if (this.#ownBlock !== null && this.#exchange?.bodyFlushed === true) giveBack(this.#ownBlock);
     this.#ownBlock = null;

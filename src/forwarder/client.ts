@@ -22,8 +22,8 @@ export interface Client extends Flushing {
   readonly facts: ClientFacts;
   /** The end of the private header's line. */
   readonly addressLine: Buffer;
-  /** The request's body. */
-  readonly body: { readonly done: boolean };
+  /** The request's body. `left`: at least so many bytes of it will come. */
+  readonly body: { readonly done: boolean; readonly left: number };
   readonly bytesWritten: number;
   readonly finishing: boolean;
   /** What was written has left, or was copied and is not too much. */

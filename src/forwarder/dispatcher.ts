@@ -12,7 +12,8 @@ import type { AccessLog } from "./access-log.ts";
 import { Blocks } from "./blocks.ts";
 import { InstanceLinks } from "./instance-links.ts";
 import { ParkingLot } from "./parking.ts";
-import { prefixBytesMax, SaveBudget } from "./saved-request.ts";
+import { SaveBudget } from "./saved-body.ts";
+import { prefixBytesMax } from "./saved-request.ts";
 import { TrustedProxies } from "./trusted-proxies.ts";
 
 const deadlyRouteMs = 60_000;

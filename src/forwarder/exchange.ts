@@ -94,7 +94,7 @@ export class Exchange implements Answered, Stream {
   /** A part of the body that came with the head, before `start`. */
   bodyBegan(bytes: Buffer, from: number, to: number): void {
     this.awaitsContinue = false;
-    this.#sending.request.saveFirst(bytes, from, to);
+    this.#sending.request.keepFirst(bytes, from, to, this.#client.body.left);
   }
 
   start(): void {
@@ -106,6 +106,11 @@ export class Exchange implements Answered, Stream {
     return this.#sending.streams;
   }
 
+  /** Where the body's next part may be read to, to be kept there; null where it is not kept. */
+  get bodyRoom(): Buffer | null {
+    return this.#sending.room;
+  }
+
   /** Nothing of the body is on its way any more. */
   get bodyFlushed(): boolean {
     return this.#sending.flushed;
@@ -114,7 +119,7 @@ export class Exchange implements Answered, Stream {
   /** A further part of the body came. `lasting`: the bytes stay as they are until reading goes on; else they are the caller's again. */
   bodyRead(bytes: Buffer, from: number, to: number, lasting: boolean): void {
     this.awaitsContinue = false;
-    this.#sending.bodyRead(bytes, from, to, lasting, !this.answered && !this.#done);
+    this.#sending.bodyRead(bytes, from, to, lasting);
     if (this.answered && this.#client.body.done) this.#finish();
   }
 
@@ -191,6 +196,7 @@ export class Exchange implements Answered, Stream {
   endedEarly(clean: boolean): void {
     this.#abandon();
     this.answered = true;
+    this.#sending.answered();
     if (!clean) this.#client.destroy();
     else if (this.#client.body.done) this.#finish();
   }

@@ -1,26 +1,17 @@
 /**
  * A request as it is kept while it is in process, so that it can be sent again: its head with what the
- * forwarder puts in front, and what was read of its body, in one block where that fits. It is sent from
- * here, so that keeping it costs one copy and nothing else. Past a bound of its own, or one of all requests
- * together, the body is not kept any more, and the request is not sent again.
+ * forwarder puts in front, and what was read of its body, in one block where that fits, else see
+ * saved-body.ts. It is sent from here, so that keeping it costs one copy and nothing else. Past a bound of
+ * its own, or one of all requests together, the body is not kept any more, and the request is not sent again.
  */
 import { fieldLines } from "../wire/head.ts";
 import type { RequestHead } from "../wire/request-head.ts";
 import type { Blocks } from "./blocks.ts";
+import { type SaveBudget, SavedBody } from "./saved-body.ts";
 
 /** Room in a request's block for the lines that the forwarder puts in front. */
 export const prefixBytesMax = 2 * 1024;
 const shortCopyBytes = 24;
-
-/** Bytes of bodies that all requests together keep beside their blocks. */
-export class SaveBudget {
-  readonly bytesMax: number;
-  bytes = 0;
-
-  constructor(bytesMax: number) {
-    this.bytesMax = bytesMax;
-  }
-}
 
 export class SavedRequest {
   readonly #blocks: Blocks;
@@ -31,8 +22,8 @@ export class SavedRequest {
   #fieldsAt: number;
   #fieldsEnd: number;
   #end: number;
-  #chunks: Buffer[] | null = null;
-  #chunkBytes = 0;
+  /** What does not lie in the head's block. */
+  #body: SavedBody | null = null;
   /** All that was read of it is kept. */
   whole = true;
 
@@ -60,11 +51,12 @@ export class SavedRequest {
 
   /** Head and body up to here fit one write. */
   get inOnePiece(): boolean {
-    return this.#chunks === null;
+    return this.#body === null || this.#body.parts.length === 0;
   }
 
-  get chunks(): readonly Buffer[] {
-    return this.#chunks ?? [];
+  /** What follows on the first piece. */
+  get parts(): readonly Buffer[] {
+    return this.#body?.parts ?? [];
   }
 
   /** The head and the part of the body that lies behind it. */
@@ -113,44 +105,50 @@ export class SavedRequest {
     return target.split("?", 1)[0] ?? "";
   }
 
-  /** What of the body came with the head, before anybody has been sent it: kept in the same block where it fits. */
-  saveFirst(source: Buffer, from: number, to: number): void {
-    if (this.#chunks !== null || this.#end + (to - from) + prefixBytesMax > this.#bytes.length) this.save(source, from, to, true);
-    else this.#end = copy(source, from, to, this.#bytes, this.#end);
+  /**
+   * What of the body came with the head, before anybody has been sent it: kept in the same block where it fits.
+   * `left`: at least so many bytes will follow.
+   */
+  keepFirst(source: Buffer, from: number, to: number, left: number): void {
+    const fits = this.inOnePiece && this.#end + (to - from) + prefixBytesMax <= this.#bytes.length;
+    if (fits) this.#end = copy(source, from, to, this.#bytes, this.#end);
+    else this.keep(source, from, to, left);
   }
 
-  /** Keeps a further part: the copy, or null where it is kept no more. `anyway` is for a request that nobody has been sent yet. */
-  save(source: Buffer, from: number, to: number, anyway = false): Buffer | null {
-    if (!this.whole) return null;
-    const length = to - from;
-    if (!anyway && (this.#chunkBytes + length > this.#bodyBytesMax || this.#budget.bytes + length > this.#budget.bytesMax)) {
-      this.whole = false;
-      this.#freeChunks();
-      return null;
-    }
-    const kept = Buffer.from(source.subarray(from, to));
-    this.#chunks ??= [];
-    this.#chunks.push(kept);
-    this.#chunkBytes += length;
-    this.#budget.bytes += length;
-    return kept;
+  mayKeep(bytes: number): boolean {
+    return this.whole && this.#ownBody.mayKeep(bytes);
+  }
+
+  /** Keeps a further part, and gives it as it is kept. */
+  keep(source: Buffer, from: number, to: number, left: number): Buffer {
+    return this.#ownBody.keep(source, from, to, left);
+  }
+
+  /** Where a further part may be read to. */
+  room(left: number): Buffer {
+    return this.#ownBody.room(left);
+  }
+
+  get #ownBody(): SavedBody {
+    this.#body ??= new SavedBody(this.#budget, this.#bodyBytesMax);
+    return this.#body;
   }
 
   /** So much was kept that the client should wait. */
   get full(): boolean {
-    return this.#chunkBytes >= this.#bodyBytesMax || this.#budget.bytes >= this.#budget.bytesMax;
+    return this.#body?.full === true;
   }
 
-  /** The request is answered. `inUse`: a write may still need the block. */
+  /** It will not be sent again: of what still comes nothing is kept. `inUse`: a write may still need what was. */
+  keepNoMore(inUse: boolean): void {
+    this.whole = false;
+    this.#body?.stop(inUse);
+  }
+
+  /** The request is over. `inUse`: a write, or a read that is under way, may still need the blocks. */
   release(inUse: boolean): void {
-    this.#freeChunks();
+    this.#body?.release(inUse);
     if (!inUse) this.#blocks.give(this.#bytes);
-  }
-
-  #freeChunks(): void {
-    this.#budget.bytes -= this.#chunkBytes;
-    this.#chunkBytes = 0;
-    this.#chunks = this.#chunks === null ? null : [];
   }
 
   /** Lines of others that we pass on can be long. */

@@ -1,8 +1,8 @@
 /**
  * One request on its way to its servers, the counterpart of answering.ts: what is saved of it is written to
  * each attempt's connection; what still comes of its body is passed on, and saved while it may have to be
- * sent again. The client is held back while a server takes nothing. A server may answer before it has all:
- * the connection stays the request's until the body has come too.
+ * sent again. The client is held back while a server takes nothing, or too little. A server may answer
+ * before it has all: the connection stays the request's until the body has come too.
  */
 import type { RequestHead } from "../wire/request-head.ts";
 import type { Client } from "./client.ts";
@@ -13,6 +13,8 @@ import type { UpstreamPool } from "./upstream-pool.ts";
 
 /** A server's read takes at least so much at once: a shorter request of which a part was not read was not read at all. */
 const oneReadBytes = 16 * 1024;
+/** What is saved may lie ready while the server takes what came before, up to here. */
+const aheadBytesMax = 256 * 1024;
 
 export class Sending {
   readonly request: SavedRequest;
@@ -48,28 +50,37 @@ export class Sending {
     this.#pool = pool;
     const { first } = request;
     this.inOneRead = request.inOnePiece && client.body.done && first.length <= oneReadBytes;
-    let flushed = connection.write(first);
-    if (!request.inOnePiece) for (const chunk of request.chunks) flushed = connection.write(chunk);
+    const flushed = request.inOnePiece ? connection.write(first) : connection.writeAll(first, request.parts);
     if (client.body.done) return;
     if (flushed) client.resume();
     else this.#waitFor(connection);
   }
 
-  /** `lasting`: the bytes stay as they are until reading goes on; else they are the caller's again. `saves`: it may have to be sent again. */
-  bodyRead(bytes: Buffer, from: number, to: number, lasting: boolean, saves: boolean): void {
+  /** Where a further part of the body may be read to, to be kept there; null where it is not kept. */
+  get room(): Buffer | null {
+    return this.request.whole ? this.request.room(this.#client.body.left) : null;
+  }
+
+  /** `lasting`: the bytes stay as they are until reading goes on; else they are the caller's again. */
+  bodyRead(bytes: Buffer, from: number, to: number, lasting: boolean): void {
     const { connection, request } = this;
+    const { body } = this.#client;
     if (connection !== null) {
-      const part = bytes.subarray(from, to);
-      const kept = saves ? request.save(bytes, from, to) : null;
-      if (!connection.write(kept ?? (lasting ? part : Buffer.from(part)))) this.#waitFor(connection);
-    } else if (saves) {
-      request.save(bytes, from, to, true);
-      if (request.full && !this.#client.body.done) this.#client.pause();
+      const keeps = request.mayKeep(to - from);
+      if (!keeps && request.whole) request.keepNoMore(!connection.flushed);
+      const part = keeps ? request.keep(bytes, from, to, body.left) : bytes.subarray(from, to);
+      const flushed = connection.write(keeps || lasting ? part : Buffer.from(part));
+      if (!flushed && (!keeps || connection.unsentBytes > aheadBytesMax)) this.#waitFor(connection);
+    } else if (request.whole) {
+      // Nobody has been sent it yet: all of it is needed, so the bound is kept by letting the client wait.
+      request.keep(bytes, from, to, body.left);
+      if (request.full && !body.done) this.#client.pause();
     }
   }
 
   /** The answer is whole; its connection may have gone with it. */
   answered(): void {
+    if (!this.#client.body.done) this.request.keepNoMore(!this.flushed);
     if (this.connection?.user === null) this.connection = null;
   }
 
@@ -86,11 +97,12 @@ export class Sending {
   /** Request and answer are complete. `reusable`: the connection is between two requests, as far as the answer goes. */
   finish(reusable: boolean): void {
     const { connection, flushed } = this;
+    const { done } = this.#client.body;
     if (connection !== null) {
-      if (reusable && flushed && this.#client.body.done && !connection.destroyed) this.#pool?.give(connection, performance.now());
+      if (reusable && flushed && done && !connection.destroyed) this.#pool?.give(connection, performance.now());
       else this.drop();
     }
-    this.request.release(!flushed);
+    this.request.release(!flushed || !done);
   }
 
   #waitFor(connection: UpstreamConnection): void {

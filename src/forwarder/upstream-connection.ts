@@ -87,11 +87,24 @@ export class UpstreamConnection {
   /** False while the write is under way; the bytes must stay as they are until it is done. */
   write(bytes: Buffer): boolean {
     this.#socket.write(bytes);
-    return this.#socket.writableLength === 0;
+    return this.flushed;
+  }
+
+  /** As one write. */
+  writeAll(first: Buffer, others: readonly Buffer[]): boolean {
+    this.#socket.cork();
+    this.#socket.write(first);
+    for (const bytes of others) this.#socket.write(bytes);
+    this.#socket.uncork();
+    return this.flushed;
   }
 
   get flushed(): boolean {
     return this.#socket.writableLength === 0;
+  }
+
+  get unsentBytes(): number {
+    return this.#socket.writableLength;
   }
 
   /** Calls when all that was written before has left, or never will. */

@@ -29,6 +29,8 @@ export interface LoneForwarderOptions {
   readonly probed?: boolean;
   /** The one core that it may run on. */
   readonly core?: number | null;
+  /** The program, where it is not this tree's. */
+  readonly main?: string;
 }
 
 export class LoneForwarder {
@@ -40,7 +42,8 @@ export class LoneForwarder {
   #revision = 0;
   #waiting: (() => void)[] = [];
 
-  private constructor({ directory, port, settings = {}, core = null, tls = [], accessLog = null, probed = true }: LoneForwarderOptions) {
+  private constructor(options: LoneForwarderOptions) {
+    const { directory, port, settings = {}, core = null, tls = [], accessLog = null, probed = true, main = forwarderMain } = options;
     this.#probed = probed;
     const controlSocket = join(directory, "c");
     this.#monitor = new LinkServer({
@@ -70,7 +73,7 @@ export class LoneForwarder {
     const socket = bindSocket(listener, { address: "127.0.0.1", port });
     if ("code" in socket) throw new Error(socket.code);
     const pinned = core === null ? { execArgv: [] } : { execPath: "taskset", execArgv: ["-c", `${core}`, process.execPath] };
-    this.process = fork(forwarderMain, [], { ...pinned, stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    this.process = fork(main, [], { ...pinned, stdio: ["ignore", "inherit", "inherit", "ipc"] });
     this.process.send(welcome);
     this.process.send({ kind: "listener", id: listener, at: socket.at }, socket.handle as unknown as SendHandle, {}, () =>
       socket.handle.close(),
