@@ -98,7 +98,10 @@ export class AnswerHead extends Head {
     else if (this.chunked) this.framing = framing.chunked;
     else if (this.contentLength >= 0) this.framing = this.contentLength === 0 ? framing.none : framing.length;
     else this.framing = framing.untilClose;
-    this.keepsAlive = this.framing !== framing.untilClose && !this.saysClose && (this.minorVersion === 1 || this.saysKeepAlive);
+    // A server that sends what it announced for a HEAD after all would speak into the next request's answer.
+    const mayFollow = this.#forHead && (this.chunked || this.contentLength > 0);
+    const ends = this.framing === framing.untilClose || this.saysClose || mayFollow;
+    this.keepsAlive = !ends && (this.minorVersion === 1 || this.saysKeepAlive);
     this.collectCuts(bytes);
     return this.fault === 0 ? whole : this.fault;
   }
