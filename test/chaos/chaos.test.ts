@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { killAtRandom } from "./kill.ts";
+import { largeBodies } from "./large.ts";
 import { keepLedger } from "./ledger.ts";
 import { reloadOnAndOn } from "./reload.ts";
 import { median, soak } from "./soak.ts";
@@ -68,4 +69,16 @@ test("every node regenerated twenty times: Coppice's own processes keep their de
     t.diagnostic(`${kind}: ${mebibytes(0.4).toFixed(1)} MiB, then ${mebibytes(0.8).toFixed(1)} MiB, ${late} descriptors`);
     assert.ok(mebibytes(0.8) < mebibytes(0.4) * 1.2 + 8, `${kind} grows`);
   }
+});
+
+test("bodies of 256 MiB, up and down, over HTTP, HTTPS and HTTP/2, arrive whole, and the forwarder does not grow by half of one", {
+  timeout: 300_000,
+}, async (t) => {
+  const bytes = 256 * 2 ** 20;
+  const transfers = await largeBodies(bytes);
+  for (const { protocol, direction, whole, grownBytes } of transfers) {
+    assert.equal(whole, true, `${protocol} ${direction}`);
+    assert.ok(grownBytes < bytes / 2, `${protocol} ${direction}: ${grownBytes} bytes more`);
+  }
+  t.diagnostic(`most: ${Math.max(...transfers.map(({ grownBytes }) => grownBytes)) >> 20} MiB`);
 });

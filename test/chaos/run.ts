@@ -1,6 +1,7 @@
 /** `npm run chaos -- kill --kills 50 --seed 1`: the long forms of the chaos tests, with their figures. */
 import { parseArgs } from "node:util";
 import { killAtRandom } from "./kill.ts";
+import { largeBodies } from "./large.ts";
 import { keepLedger } from "./ledger.ts";
 import { reloadOnAndOn } from "./reload.ts";
 import { soak } from "./soak.ts";
@@ -13,6 +14,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: "string", default: "100" },
     requests: { type: "string", default: "1000000" },
     regenerations: { type: "string", default: "200" },
+    mebibytes: { type: "string", default: "1024" },
   },
 });
 const say = (text: string) => process.stdout.write(`${text}\n`);
@@ -49,9 +51,14 @@ switch (positionals[0]) {
     process.exitCode = outcome.failed.length + outcome.lost + outcome.stale + outcome.doubled === 0 ? 0 : 1;
     break;
   }
+  case "large": {
+    const transfers = await largeBodies(Number(values.mebibytes) * 2 ** 20, say);
+    process.exitCode = transfers.every(({ whole }) => whole) ? 0 : 1;
+    break;
+  }
   default:
     say(
-      "npm run chaos -- kill [--kills 50] [--seed 1] | reload [--rounds 20] | soak [--rounds 100] | ledger [--requests 1000000] [--regenerations 200] [--kills 20]",
+      "npm run chaos -- kill [--kills 50] [--seed 1] | reload [--rounds 20] | soak [--rounds 100] | ledger [--requests 1000000] [--regenerations 200] [--kills 20] | large [--mebibytes 1024]",
     );
     process.exitCode = 2;
 }
