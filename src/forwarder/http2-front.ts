@@ -96,6 +96,8 @@ export class Http2Front {
     session.setTimeout(this.#context.dispatcher.settings.idleTimeoutMs, () => session.close());
     session.on("stream", (stream, headers, _flags, raw) => this.#serve(stream, headers[":method"], raw, origin));
     session.on("error", () => {}); // "close" follows
+    // Sockets here may be half open, for HTTP/1.1; whoever ends one that carries HTTP/2 has gone.
+    socket.on("end", () => session.destroy());
     session.on("close", () => {
       this.#sessions.delete(origin);
       setTimeout(() => socket.destroy(), lingerMs).unref();
@@ -123,12 +125,12 @@ export class Http2Front {
   #serve(stream: ServerHttp2Stream, method: string | undefined, raw: readonly string[], origin: Session): void {
     stream.on("error", () => {}); // "close" follows
     if (stream.destroyed) return;
-    const served = new ClientStream(stream, method, origin);
+    const served = new ClientStream(stream, method, !stream.endAfterHeaders, origin);
     this.#streams.add(served);
     stream.on("close", () => {
       this.#streams.delete(served);
       served.closed();
     });
-    served.begin(raw, !stream.endAfterHeaders);
+    served.begin(raw);
   }
 }

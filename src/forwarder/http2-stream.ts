@@ -66,9 +66,12 @@ class Gathering implements BodyParts {
 }
 
 const gathering = new Gathering();
+/** Reads the next answer's body; a stream whose answer does not come in one piece takes it along. */
+let spare = new BodyReader();
+const noBody = new BodyReader();
 
 export class ClientStream implements Client {
-  readonly body = new BodyReader();
+  readonly body: BodyReader;
   /** Of what is awaited from the client; zero: none. */
   deadlineMs = 0;
   bytesWritten = 0;
@@ -82,7 +85,7 @@ export class ClientStream implements Client {
   #paused = false;
   /** The head of the final answer went out. */
   #answered = false;
-  readonly #answerBody = new BodyReader();
+  #answerBody = noBody;
   #trailers = "";
   readonly #taking = new Taking();
   #flushing: (() => void)[] = [];
@@ -91,7 +94,9 @@ export class ClientStream implements Client {
     for (const then of this.#flushing.splice(0)) then();
   };
 
-  constructor(stream: ServerHttp2Stream, method: string | undefined, origin: StreamOrigin) {
+  constructor(stream: ServerHttp2Stream, method: string | undefined, hasBody: boolean, origin: StreamOrigin) {
+    this.body = hasBody ? new BodyReader() : noBody;
+    this.body.done = !hasBody;
     this.#stream = stream;
     this.#origin = origin;
     this.#forHead = method === "HEAD";
@@ -118,10 +123,10 @@ export class ClientStream implements Client {
   }
 
   /** The stream's head has come, its fields as name and value in turn. */
-  begin(raw: readonly string[], hasBody: boolean): void {
+  begin(raw: readonly string[]): void {
+    const hasBody = !this.body.done;
     const { dispatcher, listener } = this.#origin.context;
     const { headBytesMax } = dispatcher.settings;
-    this.body.done = !hasBody;
     this.#chunked = hasBody && !raw.includes("content-length");
     const text = requestText(raw, this.#chunked);
     if (text === null) return this.#refuse(400);
@@ -129,9 +134,9 @@ export class ClientStream implements Client {
     const source = Buffer.from(text, "latin1");
     const verdict = requestHead.read(source, 0, source.length);
     if (verdict !== whole || requestHead.end !== source.length) return this.#refuse(verdict > whole ? verdict : 400);
-    this.body.begin(requestHead.framing, requestHead.contentLength);
     // That one length is told and another comes Node's HTTP/2 sees, but for none at all.
-    if (this.body.done === hasBody) return this.#refuse(400);
+    if (hasBody === (requestHead.framing === framing.none)) return this.#refuse(400);
+    if (hasBody) this.body.begin(requestHead.framing, requestHead.contentLength);
     this.#exchange = new Exchange(dispatcher, listener, this, requestHead, source);
     if (!hasBody) return this.#start();
     this.#readBody();
@@ -268,8 +273,11 @@ export class ClientStream implements Client {
 
   #respond(fields: OutgoingHttpHeaders, bytes: Buffer): void {
     this.#answered = true;
+    this.#answerBody = spare;
     this.#answerBody.begin(answerHead.framing, answerHead.contentLength);
     const data = gathering.read(this.#answerBody, bytes, answerHead.end);
+    if (this.#answerBody.done) this.#answerBody = noBody;
+    else spare = new BodyReader();
     const ends = this.#answerBody.done && gathering.trailers === "";
     const waitForTrailers = answerHead.framing === framing.chunked && !ends;
     this.#stream.respond(fields, { endStream: ends && data.length === 0, waitForTrailers });

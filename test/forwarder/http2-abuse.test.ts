@@ -140,3 +140,24 @@ withTls("HTTP/2: a client that opens no window costs memory that is bounded, and
   }
   other.close();
 });
+
+withTls("HTTP/2: uploads to a node that reads nothing are held back at their clients", {}, async ({ stage }) => {
+  await stage.rawInstance("web-1.1", () => {}, { unread: true });
+  await stage.instance("web-2.1", telling);
+  await stage.route({ "web-1.1": "available" });
+  const before = rssBytes(stage);
+  const session = http2To(stage);
+  const piece = Buffer.alloc(1024 * 1024);
+  const streams = Array.from({ length: 50 }, () => session.request({ ":method": "POST", ":path": "/" }).on("error", () => {}));
+  for (const stream of streams) for (let count = 0; count < 16; count += 1) stream.write(piece);
+  await stage.until(() => stage.heard.some((one) => one.kind === "traffic" && one.upstreams.some(({ total }) => total === 50)));
+  await stage.route({ "web-1.1": "cordoned", "web-2.1": "available" });
+  const other = http2To(stage);
+  for (let count = 0; count < 10; count += 1) assert.equal((await ask(other, { ":method": "POST", ":path": "/" }, piece)).status, 200);
+  // 800 MiB were to be sent; of each request 1 MiB may be kept.
+  const grownBytes = rssBytes(stage) - before;
+  assert.ok(grownBytes < 250 * 1024 * 1024, `${grownBytes} bytes more`);
+  session.destroy();
+  await stage.until(() => stage.drained("web-1.1"));
+  other.close();
+});

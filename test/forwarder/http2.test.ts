@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { endHeaders, FrameClient, fields, frame, frameType } from "./http2-frames.ts";
+import { endHeaders, endStream, FrameClient, fields, frame, frameType, get } from "./http2-frames.ts";
 import { ask, http2To, telling, toldIn, withTls } from "./secure-stage.ts";
 
 withTls(
@@ -209,4 +209,22 @@ withTls("HTTP/2: an answer before the request's end reaches the client, and the 
     await once(stream, "close");
   }
   session.close();
+});
+
+withTls("HTTP/2: a client whose connection ends, with no word before, has gone: what it asked for is given up", {}, async ({ stage }) => {
+  let asked = 0;
+  let gone = 0;
+  await stage.instance("web-1.1", (_, response) => {
+    asked += 1;
+    response.on("close", () => (gone += 1));
+  });
+  await stage.route({ "web-1.1": "available" });
+  for (const leave of ["end", "destroy"] as const) {
+    const client = await FrameClient.open(stage);
+    client.send(frame(frameType.headers, endHeaders | endStream, 1, get("/")));
+    await stage.until(() => asked === gone + 1);
+    client.socket[leave]();
+    await stage.until(() => asked === gone);
+  }
+  await stage.until(() => stage.heard.findLast((one) => one.kind === "traffic")?.connections === 0);
 });
