@@ -1,6 +1,30 @@
-/** The report's sentences: what an operator reads of a trend. */
+/**
+ * The report's sentences: what an operator reads of a trend, and what held a regeneration back. Each is true by
+ * itself: what grows for sure, what may have stopped and what only scatters up to its limit are told apart.
+ */
 import type { Trend } from "../model/report.ts";
+import { amount, amountRange, percent, time, timeRange } from "./amounts.ts";
 import type { PeerOpinion } from "./peers.ts";
+import { blocksMin } from "./scaled-life.ts";
+import { warmUpMs } from "./watch.ts";
+
+/** What the last evaluation made of one indicator. */
+export interface Evidence {
+  readonly trend: Trend;
+  /** The likeliest shape of growth, in words. */
+  readonly shape: string;
+  /** 0..1, with what other indicators add. */
+  readonly growsRatio: number;
+  /** At the evaluation, which was some time ago. */
+  readonly ageMs: number;
+  readonly evaluatedMsAgo: number;
+  /** The 2.5 % quantile of the time to exhaustion, then. */
+  readonly earliestMs: number;
+  /** What is met within this time is due, at this age. */
+  readonly horizonMs: number;
+  /** It was due then; whether that has stood for long enough is another question. */
+  readonly due: boolean;
+}
 
 const names: Readonly<Record<string, string>> = {
   heapAfterGcBytes: "the heap after collection",
@@ -14,27 +38,62 @@ const names: Readonly<Record<string, string>> = {
   eventLoopDelayP99Ms: "the event loop's delay at the same load",
 };
 
-export function describeTrend(trend: Trend, shape: string): string {
-  const { indicator, floor, limit, slopePerHour, slopePerThousandRequests, exhaustionInMs } = trend;
-  const name = names[indicator] ?? indicator;
-  const show = (value: number) => amount(indicator, value);
-  const perRequest = slopePerThousandRequests === undefined ? "" : `, ${show(slopePerThousandRequests.mid)} per 1,000 requests`;
-  const interval = `(90 %: ${show(slopePerHour.low)} to ${show(slopePerHour.high)})`;
-  const grows = `${name} grows ${shape}, now ${show(slopePerHour.mid)} an hour ${interval}${perRequest}; it is at ${show(floor)}`;
-  if (limit === undefined || exhaustionInMs === null) return grows;
-  const range = `(90 %: ${time(exhaustionInMs.low)} to ${time(exhaustionInMs.high)})`;
-  return `${grows} and meets its limit of ${show(limit)} in ${time(exhaustionInMs.mid)} ${range}`;
+/** Below this share of its limit nothing but a life of minutes is regenerated (decision.ts). */
+const levelRatioMin = 0.85;
+/** Growth is held for real from this chance on (decision.ts). */
+const growsRatioMin = 0.97;
+/** Younger than so many horizons, more is asked for (decision.ts). */
+const horizonsYoung = 3;
+
+export function describeTrend({ trend, shape }: Pick<Evidence, "trend" | "shape">): string {
+  return `${growth(trend, shape)}; ${level(trend)}${end(trend, "meet")}`;
+}
+
+export function describeTooLittle(readings: number, ageMs: number): string {
+  const enough = `${blocksMin} over ${time(warmUpMs)}`;
+  return `there is too little data: ${readings} reading${readings === 1 ? "" : "s"} that count${readings === 1 ? "s" : ""} over ${time(ageMs)}, where it takes ${enough}`;
+}
+
+/** Where nothing is held: what is nearest to its limit. */
+export function describeNearest(all: readonly Evidence[]): string[] {
+  const share = ({ trend }: Evidence) => (trend.limit === undefined ? 0 : trend.floor / trend.limit);
+  const nearest = all.reduce<Evidence | null>((most, one) => (share(one) > (most === null ? 0 : share(most)) ? one : most), null);
+  if (nearest === null) return [];
+  const { trend, growsRatio } = nearest;
+  const doubt = growsRatio < growsRatioMin ? `; that it goes on growing is not sure enough (${percent(growsRatio)})` : "";
+  return [`${nameOf(trend)} is at ${shareOfLimit(trend)}${end(trend, "would meet")}${doubt}`];
+}
+
+/** Why the regeneration is due although the limit is probably met later. */
+export function describeDue({ trend, earliestMs, horizonMs }: Evidence): string[] {
+  if ((trend.exhaustionInMs?.mid ?? 0) <= horizonMs) return [];
+  return [`the limit may be met ${earliestMs < 1_000 ? "at any moment" : `as early as in ${time(earliestMs)}`} (1 chance in 40)`];
 }
 
 /** Why a trend that is held is not called aging. */
-export function describeAgainst({ exhaustionInMs, floor, limit }: Trend, horizonMs: number): string[] {
+export function describeAgainst(evidence: Evidence): string[] {
+  const { exhaustionInMs, limit } = evidence.trend;
   if (exhaustionInMs === null || limit === undefined) return ["it has no limit to meet"];
-  const against: string[] = [];
-  if (exhaustionInMs.mid > horizonMs) against.push(`it meets its limit later than the horizon of ${time(horizonMs)}`);
-  if (exhaustionInMs.high === Number.POSITIVE_INFINITY) against.push("it may settle before, as a warm-up or a cache that fills does");
-  if (floor < 0.5 * limit) against.push(`it is at ${Math.round((100 * floor) / limit)} % of the limit`);
-  if (against.length === 0) against.push("it is not yet near enough to be worth a regeneration");
-  return against;
+  if (evidence.due) return ["that a regeneration is due has not stood for long enough to be believed"];
+  const settles = exhaustionInMs.high === Number.POSITIVE_INFINITY ? ["it may settle before, as a warm-up or a cache that fills does"] : [];
+  return [...heldBack(evidence, limit, exhaustionInMs.mid), ...settles];
+}
+
+/** What decision.ts asks for and the evaluation did not find; the nearest cause where nothing plain is missing. */
+function heldBack({ trend, ageMs, evaluatedMsAgo, earliestMs, horizonMs }: Evidence, limit: number, midMs: number): string[] {
+  const missing: string[] = [];
+  if (trend.floor < levelRatioMin * limit) missing.push(`below ${percent(levelRatioMin)} of the limit a cache that fills looks the same`);
+  if (earliestMs > horizonMs) {
+    const judged = earliestMs - evaluatedMsAgo > horizonMs ? "" : `when it was last judged, ${time(evaluatedMsAgo)} ago, `;
+    missing.push(
+      `${judged}its limit was at least ${time(earliestMs)} away (39 chances in 40); a regeneration is due within ${time(horizonMs)}`,
+    );
+  }
+  if (missing.length > 0) return missing;
+  if (ageMs < horizonsYoung * horizonMs && midMs + evaluatedMsAgo <= horizonMs) {
+    return [`in its first ${time(horizonsYoung * horizonMs)} the rise must be large, clear of its noise and record after record`];
+  }
+  return [`its limit is probably met later than the ${time(horizonMs)} within which a regeneration is due`];
 }
 
 /** One that stands this share of its level above its peers rises alone. */
@@ -52,17 +111,53 @@ export function describePeers({ indicator, floor }: Trend, peers: PeerOpinion | 
   return { for: [floor - median > aloneRatio * floor ? `it rises alone: ${stood}` : `its peers rise like it: ${stood}`], against: [] };
 }
 
-function amount(indicator: string, value: number): string {
-  if (!indicator.endsWith("Bytes")) return value.toFixed(Math.abs(value) < 10 ? 1 : 0);
-  const size = Math.abs(value);
-  if (size < 1024 * 1024) return `${(value / 1024).toFixed(1)} KiB`;
-  if (size < 1024 ** 3) return `${(value / 1024 ** 2).toFixed(0)} MiB`;
-  return `${(value / 1024 ** 3).toFixed(1)} GiB`;
+function nameOf({ indicator }: Trend): string {
+  return names[indicator] ?? indicator;
 }
 
-function time(ms: number): string {
-  if (!Number.isFinite(ms)) return "never";
-  if (ms < 120_000) return `${Math.round(ms / 1_000)} s`;
-  if (ms < 7_200_000) return `${Math.round(ms / 60_000)} min`;
-  return `${(ms / 3_600_000).toFixed(1)} h`;
+function growth(trend: Trend, shape: string): string {
+  const { indicator, slopePerHour, slopePerThousandRequests } = trend;
+  const { low, mid, high } = slopePerHour;
+  const show = (value: number) => amount(indicator, value);
+  const both = amountRange(indicator, low, high);
+  const interval = both === null ? "" : ` (90 %: ${both})`;
+  if (mid <= 0 || show(mid) === show(0)) {
+    if (both === null) return `${nameOf(trend)} does not grow`;
+    return high > 0 ? `${nameOf(trend)} does not grow for sure (90 %: ${both} an hour)` : `${nameOf(trend)} falls (90 %: ${both} an hour)`;
+  }
+  const work = /requests|load/.test(shape) ? slopePerThousandRequests : undefined;
+  const pace = `by ${show(mid)} an hour${interval}${work === undefined ? "" : `, ${show(work.mid)} per 1,000 requests`}`;
+  if (low <= 0) return `${nameOf(trend)} grows ${pace}, but that is not sure`;
+  const stops = stopping.find(([start]) => shape.startsWith(start))?.[1];
+  return `${nameOf(trend)} grows ${stops === undefined ? `${shape.replace(/^in time/, "steadily")}${shape.includes(",") ? "," : ""} ` : ""}${pace}${stops ?? ""}`;
+}
+
+/** Shapes whose growth ends, where the others still say that it goes on. */
+const stopping: readonly (readonly [string, string])[] = [
+  ["not at all", ", or not at all"],
+  ["and settles", ", and may settle"],
+  ["and stopped", ", or has just stopped"],
+  ["in one step", ", or was one step"],
+];
+
+function level(trend: Trend): string {
+  return `it is at ${trend.limit === undefined ? amount(trend.indicator, trend.floor) : shareOfLimit(trend)}`;
+}
+
+function shareOfLimit({ indicator, floor, limit }: Trend): string {
+  return limit === undefined ? amount(indicator, floor) : `${percent(floor / limit)} of its limit of ${amount(indicator, limit)}`;
+}
+
+/** The limit is met by the first reading that reaches it, whether the floor grows or not. */
+function end({ limit, slopePerHour, exhaustionInMs }: Trend, meet: "meet" | "would meet"): string {
+  if (limit === undefined || exhaustionInMs === null) return "";
+  const { low, mid, high } = exhaustionInMs;
+  if (!Number.isFinite(mid)) {
+    return Number.isFinite(low) ? ` and will probably not meet it, but may in ${time(low)} (1 chance in 20)` : " and will not meet it";
+  }
+  if (mid < 1_000) return ` and may meet it at any moment (90 %: ${Number.isFinite(high) ? `within ${time(high)}` : "or never"})`;
+  const both = timeRange(low, high);
+  const interval = both === null ? "" : ` (90 %: ${both})`;
+  const who = slopePerHour.mid > 0 ? "" : "its highest readings ";
+  return ` and ${who}${meet === "meet" && who === "" ? "meets" : meet} it in ${time(mid)}${interval}`;
 }

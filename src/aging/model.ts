@@ -6,7 +6,16 @@
  */
 import type { AgingReport, Trend, Verdict } from "../model/report.ts";
 import type { Indicator, Sample } from "../model/sample.ts";
-import { describeAgainst, describePeers, describeTrend } from "./explain.ts";
+import { horizonAt } from "./decision.ts";
+import {
+  describeAgainst,
+  describeDue,
+  describeNearest,
+  describePeers,
+  describeTooLittle,
+  describeTrend,
+  type Evidence,
+} from "./explain.ts";
 import type { Support } from "./fusion.ts";
 import { LoadProfile } from "./load-profile.ts";
 import type { PeerMember, PeerOpinion } from "./peers.ts";
@@ -35,11 +44,8 @@ const settledLevelRatio = 0.95;
 /** Beyond this multiple of the mean rate, requests count as overload. */
 const overloadRatio = 1.1;
 
-interface Judged {
-  readonly trend: Trend;
+interface Judged extends Evidence {
   readonly aging: boolean;
-  readonly growsRatio: number;
-  readonly shape: string;
   /** Of its peers; null where there are none. */
   readonly peers: PeerOpinion | null;
 }
@@ -101,13 +107,13 @@ export class AgingModel {
   }
 
   report(nowMs: number): AgingReport {
-    const judged = [...this.#watches.values()].flatMap((watch) => judge(watch, nowMs, this.#options.peers)).sort(worstFirst);
+    const judged = [...this.#watches.values()].flatMap((watch) => judge(watch, nowMs, this.#options)).sort(worstFirst);
     const worst = judged.find(({ aging }) => aging) ?? judged.find(({ trend }) => trend.held) ?? null;
     const surest = judged.reduce((least, { growsRatio }) => Math.min(least, 1 - growsRatio), 1);
     const verdict: Verdict = judged.length === 0 ? "insufficient" : worst === null ? "healthy" : worst.aging ? "aging" : "attention";
     const trends = judged.map(({ trend }) => trend);
     if (worst === null) {
-      const reasons = [judged.length === 0 ? "there is too little data to say anything" : "no floor rises for real"];
+      const reasons = judged.length === 0 ? [this.#tooLittle(nowMs)] : ["no floor rises for real", ...describeNearest(judged)];
       return { atMs: nowMs, verdict, trends, confidenceRatio: judged.length === 0 ? 0 : surest, reasons, against: [] };
     }
     const agree = judged.filter(({ trend }) => trend.held && trend !== worst.trend).map(({ trend }) => trend.indicator);
@@ -119,12 +125,18 @@ export class AgingModel {
       trends,
       confidenceRatio: Math.min(worst.growsRatio, 1),
       reasons: [
-        describeTrend(worst.trend, worst.shape),
+        describeTrend(worst),
+        ...(verdict === "aging" ? describeDue(worst) : []),
         ...(agree.length === 0 ? [] : [`it is not alone: ${agree.join(", ")} rise too`]),
         ...forPeers,
       ],
-      against: verdict === "aging" ? [] : [...againstPeers, ...describeAgainst(worst.trend, this.#options.horizonMs)],
+      against: verdict === "aging" ? [] : [...againstPeers, ...(worst.due && againstPeers.length > 0 ? [] : describeAgainst(worst))],
     };
+  }
+
+  #tooLittle(nowMs: number): string {
+    const [longest] = [...this.#watches.values()].map(({ track }) => track).sort((a, b) => b.count - a.count);
+    return describeTooLittle(longest?.count ?? 0, longest === undefined ? 0 : nowMs - longest.startMs);
   }
 
   #watch(indicator: Indicator): Watch | null {
@@ -171,9 +183,10 @@ export class AgingModel {
   }
 }
 
-function judge({ indicator, limit, track, evaluation }: Watch, nowMs: number, member: PeerMember | undefined): Judged[] {
+function judge({ indicator, limit, track, evaluation }: Watch, nowMs: number, { horizonMs, peers: member }: AgingModelOptions): Judged[] {
   if (evaluation === null) return [];
-  const { forecast, growsRatio, held, aging } = evaluation;
+  const { forecast, growsRatio, due, held, aging } = evaluation;
+  const ageMs = evaluation.atMs - track.startMs;
   // The forecast was made at its evaluation, and time has passed since.
   const sinceMs = Math.max(nowMs - evaluation.atMs, 0);
   const later = (ms: number) => Math.max(ms - sinceMs, 0);
@@ -190,7 +203,20 @@ function judge({ indicator, limit, track, evaluation }: Watch, nowMs: number, me
   const peers = held ? (member?.opinion(indicator, nowMs - track.startMs, forecast.level) ?? null) : null;
   // Elders that settled well below the limit are believed, until this one passes their level.
   const willSettle = peers !== null && peers.settledAt !== null && limit !== null && peers.settledAt < settledLevelRatio * limit;
-  return [{ trend, aging: aging && !willSettle, growsRatio, shape: forecast.shape, peers }];
+  return [
+    {
+      trend,
+      shape: forecast.shape,
+      growsRatio,
+      ageMs,
+      evaluatedMsAgo: sinceMs,
+      earliestMs: forecast.exhaustionMsEarliest,
+      horizonMs: horizonAt({ ageMs, horizonMs, count: track.count }),
+      due,
+      aging: aging && !willSettle,
+      peers,
+    },
+  ];
 }
 
 function worstFirst(a: Judged, b: Judged): number {

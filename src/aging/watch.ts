@@ -18,6 +18,8 @@ export interface Evaluation {
   readonly forecast: Forecast;
   /** With what other indicators add. */
   readonly growsRatio: number;
+  /** What this evaluation says; `aging` is what has stood for long enough. */
+  readonly due: boolean;
   readonly held: boolean;
   readonly aging: boolean;
 }
@@ -168,7 +170,7 @@ export class Watch {
     const trend = isTrend(input) || due;
     this.#trendSinceMs = trend ? (this.#trendSinceMs ?? atMs) : null;
     this.#dueSinceMs = due ? (this.#dueSinceMs ?? atMs) : null;
-    this.#evaluation = { atMs, forecast: made, growsRatio: input.growsRatio, held: false, aging: false };
+    this.#evaluation = { atMs, forecast: made, growsRatio: input.growsRatio, due, held: false, aging: false };
     this.#stand(atMs);
   }
 

@@ -6,18 +6,22 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { type Command, InvalidArgumentError } from "commander";
 import { replay } from "../aging/replay.ts";
 import type { Interval } from "../model/report.ts";
+import type { Analysis } from "./analyze-curve.ts";
 import { pageOf } from "./analyze-page.ts";
-import { type Analysis, describeAnalysis } from "./analyze-text.ts";
+import { describeAnalysis } from "./analyze-text.ts";
 import { parseTrace, type TraceFile, type TraceSample } from "./trace-file.ts";
 
 const defaultHorizonMs = 30 * 60_000;
 /** The page keeps every trace it shows. */
 const pageTracesMax = 500;
 
+/** A time, or a share of each trace's recorded life. */
+export type Every = { readonly ms: number } | { readonly lifeRatio: number };
+
 interface AnalyzeOptions {
   readonly json?: true;
   readonly limit: Readonly<Record<string, number>>;
-  readonly forecastEvery?: number;
+  readonly forecastEvery?: Every;
   readonly horizon: number;
   readonly html?: string;
 }
@@ -29,34 +33,42 @@ export function registerAnalyze(program: Command, setExitCode: (code: number) =>
     .description(
       "Judges recorded traces with exactly the code of the monitor. A trace is CSV with a header (timeMs, requestsTotal,\n" +
         "and indicators such as heapAfterGcBytes, rssBytes, openFds; any other column is a gauge where more is worse),\n" +
-        "with limits as comments (# limit heapAfterGcBytes=268435456), or the JSON of a Prometheus range query.",
+        "with limits as comments (# limit heapAfterGcBytes=268435456), or the JSON of a Prometheus range query.\n" +
+        "A file in which nothing can be read is named, the others are judged all the same, and the exit code is 1.",
     )
     .argument("<files...>", "the traces")
     .option("--json", "one line of JSON a file")
     .option("--limit <name=value>", "what an indicator exhausts at (repeatable); overrides the file's", collectLimit, {})
-    .option("--forecast-every <time>", "grid of the forecasts in the JSON, such as 10m", parseTime)
+    .option(
+      "--forecast-every <time>",
+      "grid of the forecasts in the JSON: a time (10m) or a share of each trace's life (1/200, 0.5%)",
+      parseEvery,
+    )
     .option("--horizon <time>", "the monitor's horizonMs, such as 30m", parseTime, defaultHorizonMs)
     .option("--html <file>", "write the reports as a page")
     .addHelpText(
       "after",
-      "\nExample:\n  coppice analyze --limit rssBytes=512000000 trace.csv\n  coppice analyze --json --forecast-every 10m traces/*.csv\n",
+      "\nExample:\n  coppice analyze --limit rssBytes=512000000 trace.csv\n  coppice analyze --json --forecast-every 1/200 traces/*.csv\n",
     )
     .action((files: string[], options: AnalyzeOptions) => {
       const shown: Analysis[] = [];
       for (const file of files) {
         const analysis = analyzeFile(file, options);
         if (analysis.samples.length === 0) setExitCode(1);
-        process.stdout.write(options.json === true ? `${JSON.stringify(jsonOf(analysis))}\n` : `${describeAnalysis(analysis)}\n`);
+        process.stdout.write(options.json === true ? `${JSON.stringify(jsonOf(analysis))}\n` : describeAnalysis(analysis));
         if (options.html !== undefined && shown.length < pageTracesMax) shown.push(analysis);
       }
-      if (options.html !== undefined) writeFileSync(options.html, pageOf(shown));
+      if (options.html !== undefined && !wrote(options.html, pageOf(shown, files.length - shown.length))) setExitCode(1);
     });
 }
 
 /** A file that cannot be read is a finding like others: the next one may be readable. */
 export function analyzeFile(file: string, options: Pick<AnalyzeOptions, "limit" | "forecastEvery" | "horizon">): Analysis {
   const { samples, problems } = readTrace(file, options.limit);
-  const result = replay(samples, { horizonMs: options.horizon, forecastEveryMs: options.forecastEvery ?? null });
+  const lifeMs = (samples.at(-1)?.atMs ?? 0) - (samples[0]?.atMs ?? 0);
+  const every = options.forecastEvery ?? null;
+  const forecastEveryMs = every === null ? null : "ms" in every ? every.ms : Math.max(lifeMs * every.lifeRatio, 1);
+  const result = replay(samples, { horizonMs: options.horizon, forecastEveryMs });
   // A trace is judged as a whole: what would have been regenerated was aging, whatever came after.
   const verdict = result.agingAtMs !== null ? "aging" : (result.last?.verdict ?? "insufficient");
   const indicator = result.decisive?.indicator ?? result.last?.trends[0]?.indicator ?? null;
@@ -67,9 +79,24 @@ function readTrace(file: string, limits: Readonly<Record<string, number>>): Trac
   try {
     return parseTrace(readFileSync(file, "utf8"), limits);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    return { samples: [], limits, problems: [`it cannot be read: ${why}`] };
+    return { samples: [], limits, problems: [`it cannot be read: ${whyOf(error)}`] };
   }
+}
+
+function wrote(file: string, page: string): boolean {
+  try {
+    writeFileSync(file, page);
+    return true;
+  } catch (error) {
+    process.stderr.write(`coppice: ${file} cannot be written: ${whyOf(error)}\n`);
+    return false;
+  }
+}
+
+/** `ENOENT: no such file or directory, open 'x'` names the file once more. */
+function whyOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return /^E[A-Z0-9]+: ([^,]+)/.exec(message)?.[1] ?? message;
 }
 
 /** Times in the trace's own clock. */
@@ -103,10 +130,24 @@ function shiftAt(samples: readonly TraceSample[], atMs: number): number {
 const unitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 function parseTime(text: string): number {
+  const ms = timeOf(text);
+  if (ms === null) throw new InvalidArgumentError("Expected a time such as 30s, 10m or 2h.");
+  return ms;
+}
+
+function timeOf(text: string): number | null {
   const found = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
   const ms = Number(found?.[1]) * (unitsMs[found?.[2] ?? ""] ?? Number.NaN);
-  if (!(ms > 0)) throw new InvalidArgumentError("Expected a time such as 30s, 10m or 2h.");
-  return ms;
+  return ms > 0 ? ms : null;
+}
+
+function parseEvery(text: string): Every {
+  const ms = timeOf(text);
+  if (ms !== null) return { ms };
+  const share = /^(\d+(?:\.\d+)?)(?:\/(\d+(?:\.\d+)?)|%)$/.exec(text);
+  const lifeRatio = Number(share?.[1]) / Number(share?.[2] ?? 100);
+  if (lifeRatio > 0 && lifeRatio <= 1) return { lifeRatio };
+  throw new InvalidArgumentError("Expected a time such as 10m, or a share of the life such as 1/200 or 0.5%.");
 }
 
 function collectLimit(text: string, before: Readonly<Record<string, number>>): Readonly<Record<string, number>> {

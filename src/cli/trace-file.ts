@@ -3,7 +3,9 @@
  * survived: a trace comes from the field. Invariant: samples come in order of time; where the file's clock
  * jumped back, `shiftMs` says by how much a sample's time differs from the file's own.
  */
+import { time } from "../aging/amounts.ts";
 import type { Sample } from "../model/sample.ts";
+import { nearName } from "./near-name.ts";
 
 export interface TraceSample extends Sample {
   /** Model time minus the file's own time. */
@@ -17,6 +19,14 @@ export interface TraceFile {
   readonly problems: readonly string[];
 }
 
+interface Parsed {
+  readonly rows: readonly RawRow[];
+  readonly limits: Readonly<Record<string, number>>;
+  readonly columns: readonly string[];
+}
+
+const nothing: Parsed = { rows: [], limits: {}, columns: [] };
+
 interface RawRow {
   readonly atMs: number;
   readonly cells: Readonly<Record<string, number>>;
@@ -27,6 +37,8 @@ const notIndicators: ReadonlySet<string> = new Set(["timeMs", "requestsTotal", "
 const strayRowsMax = 5;
 /** In a shorter file nobody can tell what is far. */
 const strayFileMin = 20;
+/** Of more columns than these not all are named. */
+const columnsNamedMax = 16;
 /** A pause of this many usual intervals is named. */
 const gapIntervals = 20;
 
@@ -36,6 +48,7 @@ export function parseTrace(text: string, limits: Readonly<Record<string, number>
   if (trimmed === "") return { samples: [], limits, problems: ["the file is empty"] };
   const parsed = trimmed.startsWith("{") || trimmed.startsWith("[") ? parsePrometheus(trimmed, problems) : parseCsv(trimmed, problems);
   const all = { ...parsed.limits, ...limits };
+  nameLimits(all, parsed.columns, problems);
   const ordered = inOrder(withoutStrays(parsed.rows, problems), problems);
   nameGaps(ordered, problems);
   return { samples: ordered.map((row) => sampleOf(row, all)), limits: all, problems };
@@ -59,7 +72,23 @@ function sampleOf({ atMs, cells, shiftMs }: RawRow & { shiftMs: number }, limits
   };
 }
 
-function parseCsv(text: string, problems: string[]): { rows: RawRow[]; limits: Record<string, number> } {
+/** A limit of a column that is not there would be met by nothing, and nobody would hear of it. */
+function nameLimits(limits: Readonly<Record<string, number>>, columns: readonly string[], problems: string[]): void {
+  const indicators = columns.filter((name) => !notIndicators.has(name));
+  if (indicators.length === 0) return;
+  const known = new Set(indicators.flatMap((name) => [name, name.replace(/\{.*\}$/, "")]));
+  for (const name of Object.keys(limits)) {
+    if (known.has(name)) continue;
+    const near = nearName(name, indicators);
+    const more = indicators.length > columnsNamedMax ? ", …" : "";
+    const meant = near === null ? "" : `; did you mean ${near}?`;
+    problems.push(
+      `there is no column for the limit of ${name}${meant} (columns: ${indicators.slice(0, columnsNamedMax).join(", ")}${more})`,
+    );
+  }
+}
+
+function parseCsv(text: string, problems: string[]): Parsed {
   const limits: Record<string, number> = {};
   const rows: RawRow[] = [];
   let header: string[] | null = null;
@@ -70,8 +99,11 @@ function parseCsv(text: string, problems: string[]): { rows: RawRow[]; limits: R
   for (const [at, line] of lines.entries()) {
     if (line.trim() === "") continue;
     if (line.startsWith("#")) {
-      const found = /^#\s*limit\s+([^=\s]+)\s*=\s*(\S+)/.exec(line);
-      if (found?.[1] !== undefined && Number.isFinite(Number(found[2]))) limits[found[1]] = Number(found[2]);
+      const found = /^#\s*limit\s+([^=\s]+)\s*=\s*(\S*)/.exec(line);
+      if (found?.[1] === undefined) continue;
+      const value = Number(found[2]);
+      if (Number.isFinite(value) && value > 0) limits[found[1]] = value;
+      else problems.push(`line ${at + 1}: the limit of ${found[1]} is no number above 0: "${found[2]}"`);
       continue;
     }
     const cells = line.split(",").map((cell) => cell.trim().replace(/^"(.*)"$/, "$1"));
@@ -95,24 +127,24 @@ function parseCsv(text: string, problems: string[]): { rows: RawRow[]; limits: R
     } else rows.push({ atMs, cells: row });
   }
   if (header === null) problems.push("there is no header line");
-  if (broken > 0) problems.push(`${broken} broken rows were left out, the first is ${firstBroken}`);
-  if (unreadable > 0) problems.push(`${unreadable} cells are not numbers and were left out`);
-  return { rows, limits };
+  if (broken > 0) problems.push(`left out: ${counted(broken, "broken row")}, the first in ${firstBroken}`);
+  if (unreadable > 0) problems.push(`left out: ${counted(unreadable, "cell")} without a number`);
+  return { rows, limits, columns: header ?? [] };
 }
 
 /** `query_range` matrix: each series is an indicator, named by `__name__`; several of one name are told apart by their labels. */
-function parsePrometheus(text: string, problems: string[]): { rows: RawRow[]; limits: Record<string, number> } {
+function parsePrometheus(text: string, problems: string[]): Parsed {
   let body: unknown;
   try {
     body = JSON.parse(text);
   } catch (error) {
     problems.push(`it is not JSON: ${error instanceof Error ? error.message : String(error)}`);
-    return { rows: [], limits: {} };
+    return nothing;
   }
   const series = findMatrix(body);
   if (series === null) {
     problems.push("it is JSON, but no Prometheus range query (data.resultType matrix)");
-    return { rows: [], limits: {} };
+    return nothing;
   }
   const byTime = new Map<number, Record<string, number>>();
   const used = new Set<string>();
@@ -133,8 +165,8 @@ function parsePrometheus(text: string, problems: string[]): { rows: RawRow[]; li
       byTime.set(atMs, row);
     }
   }
-  if (unreadable > 0) problems.push(`${unreadable} values are not numbers and were left out`);
-  return { rows: [...byTime].sort(([a], [b]) => a - b).map(([atMs, cells]) => ({ atMs, cells })), limits: {} };
+  if (unreadable > 0) problems.push(`left out: ${counted(unreadable, "value")} without a number`);
+  return { rows: [...byTime].sort(([a], [b]) => a - b).map(([atMs, cells]) => ({ atMs, cells })), limits: {}, columns: [...used] };
 }
 
 interface Series {
@@ -168,7 +200,7 @@ function withoutStrays(rows: readonly RawRow[], problems: string[]): readonly Ra
   const latestMs = (times[Math.floor(times.length * 0.95)] ?? 0) + Math.max(lengthMs, 1) * 2;
   const kept = rows.filter(({ atMs }, at) => atMs <= latestMs || (rows[at + 1]?.atMs ?? atMs) > latestMs);
   if (rows.length < strayFileMin || kept.length === rows.length) return rows;
-  problems.push(`${rows.length - kept.length} rows from far in the future were left out`);
+  problems.push(`left out: ${counted(rows.length - kept.length, "row")} from far in the future`);
   return kept;
 }
 
@@ -187,10 +219,10 @@ function inOrder(rows: readonly RawRow[], problems: string[]): (RawRow & { shift
   }
   if (descents === 0) return rows.map((row) => ({ ...row, shiftMs: 0 }));
   if (jumps.length === 0 || jumps.length < descents / 2) {
-    problems.push(`times are not in order (${descents} times back); the rows were sorted`);
+    problems.push(`times are not in order (${counted(descents, "step")} back); the rows were sorted`);
     return [...rows].sort((a, b) => a.atMs - b.atMs).map((row) => ({ ...row, shiftMs: 0 }));
   }
-  problems.push(`the clock was set back ${jumps.length} times; time was taken to go on`);
+  problems.push(`the clock was set back ${jumps.length === 1 ? "once" : `${jumps.length} times`}; time was taken to go on`);
   const ordered: (RawRow & { shiftMs: number })[] = [];
   let shiftMs = 0;
   let lastMs = Number.NEGATIVE_INFINITY;
@@ -223,5 +255,9 @@ function nameGaps(rows: readonly (RawRow & { shiftMs: number })[], problems: str
     gaps += 1;
     longestMs = Math.max(longestMs, waitMs);
   }
-  if (gaps > 0) problems.push(`${gaps} gaps without rows, the longest of ${Math.round(longestMs / 1_000)} s`);
+  if (gaps > 0) problems.push(`${counted(gaps, "gap")} without rows, the longest of ${time(longestMs)}`);
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }

@@ -1,0 +1,70 @@
+/**
+ * Amounts, shares and times as a person reads them: as many digits as matter, in the unit that fits, one unit for
+ * both ends of a range. Nothing below its limit is rounded up to it.
+ */
+
+/** What a value is measured in: the number and its unit, which may be none. */
+type Shown = readonly [number: string, unit: string];
+
+const byteUnits = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
+/** From here on the next unit reads better: 1,009 KiB are 0.99 MiB. */
+const nextUnitFrom = 999.5;
+const digits = 3;
+/** Less than this of what is no byte is nothing. */
+const leastNumber = 0.001;
+
+export function amount(indicator: string, value: number): string {
+  return joined(shownAmount(indicator, value));
+}
+
+/** `811 to 815 MiB`; null where both ends read the same. */
+export function amountRange(indicator: string, low: number, high: number): string | null {
+  return range(shownAmount(indicator, low), shownAmount(indicator, high));
+}
+
+/** Milliseconds: `5.1 min`, `never`. */
+export function time(ms: number): string {
+  return joined(shownTime(ms));
+}
+
+export function timeRange(lowMs: number, highMs: number): string | null {
+  return range(shownTime(lowMs), shownTime(highMs));
+}
+
+/** `97.4 %`, rounded down. */
+export function percent(ratio: number): string {
+  return `${Math.floor(ratio * 1_000 + 1e-9) / 10} %`;
+}
+
+function shownAmount(indicator: string, value: number): Shown {
+  if (indicator.endsWith("Bytes")) {
+    let unit = 0;
+    while (Math.abs(value) / 1024 ** unit >= nextUnitFrom && unit < byteUnits.length - 1) unit += 1;
+    return [number(unit === 0 ? Math.round(value) : value / 1024 ** unit), byteUnits[unit] ?? ""];
+  }
+  if (indicator.endsWith("Ms")) return [number(value), "ms"];
+  if (indicator.endsWith("Ratio")) return [number(value * 100), "%"];
+  return [Math.abs(value) < leastNumber ? "0" : number(value), ""];
+}
+
+function shownTime(ms: number): Shown {
+  if (!Number.isFinite(ms)) return ["never", ""];
+  const [perUnit, unit] =
+    ms < 120_000 ? [1_000, "s"] : ms < 7_200_000 ? [60_000, "min"] : ms < 172_800_000 ? [3_600_000, "h"] : [86_400_000, "d"];
+  const value = ms / Number(perUnit);
+  return [String(value < 9.95 ? Math.round(value * 10) / 10 : Math.round(value)), String(unit)];
+}
+
+function number(value: number): string {
+  const rounded = Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(digits));
+  return String(rounded === 0 ? 0 : rounded).replace("-", "−");
+}
+
+function joined([text, unit]: Shown): string {
+  return unit === "" ? text : `${text} ${unit}`;
+}
+
+function range(low: Shown, high: Shown): string | null {
+  if (joined(low) === joined(high)) return null;
+  return low[1] === high[1] || low[0] === "0" ? `${low[0]} to ${joined(high)}` : `${joined(low)} to ${joined(high)}`;
+}

@@ -1,0 +1,94 @@
+/**
+ * An analysed trace, and what of it is drawn: one indicator's readings, its limit, the moments of the trend and of the
+ * regeneration, and the forecast's cone from the decision on (from the end where there was none), so that what
+ * came after can be compared with it.
+ */
+import type { Replay } from "../aging/replay.ts";
+import type { Interval, Verdict } from "../model/report.ts";
+import type { TraceSample } from "./trace-file.ts";
+
+export interface Analysis {
+  readonly file: string;
+  readonly verdict: Verdict;
+  readonly indicator: string | null;
+  readonly replay: Replay;
+  readonly samples: readonly TraceSample[];
+  readonly problems: readonly string[];
+}
+
+export interface Point {
+  readonly atMs: number;
+  readonly value: number;
+}
+
+export interface Cone {
+  readonly from: Point;
+  /** From `from` on, until the limit is met. */
+  readonly inMs: Interval;
+  readonly limit: number;
+}
+
+export interface Mark {
+  readonly atMs: number;
+  readonly kind: "trend" | "regeneration";
+}
+
+export interface Curve {
+  readonly indicator: string;
+  readonly points: readonly Point[];
+  readonly startMs: number;
+  readonly endMs: number;
+  /** How far the drawing reaches: the readings, or the forecast. */
+  readonly lastMs: number;
+  readonly highest: number;
+  readonly limit: number | null;
+  readonly marks: readonly Mark[];
+  readonly cone: Cone | null;
+}
+
+/** A forecast is drawn a little beyond its middle, and over half of the recorded life at most. */
+const beyondMiddle = 1.2;
+const reachPerLife = 0.5;
+
+/** @returns null where there is nothing to draw. */
+export function curveOf({ samples, indicator, replay }: Analysis): Curve | null {
+  if (indicator === null) return null;
+  const points = samples.flatMap(({ atMs, indicators }) => {
+    const value = indicators[indicator];
+    return value === undefined || !Number.isFinite(value) ? [] : [{ atMs, value }];
+  });
+  const [first, last] = [points[0], points.at(-1)];
+  const limit = replay.last?.trends.find((one) => one.indicator === indicator)?.limit ?? null;
+  const highest = points.reduce((max, { value }) => Math.max(max, value), limit ?? 0);
+  if (first === undefined || last === undefined || highest <= 0) return null;
+  const cone = coneOf(replay, indicator);
+  const reachMs = cone === null ? 0 : Math.min(cone.inMs.mid * beyondMiddle, (last.atMs - first.atMs) * reachPerLife);
+  return {
+    indicator,
+    points,
+    startMs: first.atMs,
+    endMs: last.atMs,
+    lastMs: Math.max(last.atMs, (cone?.from.atMs ?? 0) + reachMs, first.atMs + 1),
+    highest,
+    limit,
+    marks: [...marksOf(replay.trendAtMs, "trend"), ...marksOf(replay.agingAtMs, "regeneration")],
+    cone,
+  };
+}
+
+/** Where a path that meets the limit after so many milliseconds is at a time: straight, from the level to the limit. */
+export function alongCone({ from, limit }: Cone, inMs: number, atMs: number): number {
+  if (!Number.isFinite(inMs)) return from.value;
+  return from.value + ((limit - from.value) * (atMs - from.atMs)) / Math.max(inMs, 1);
+}
+
+function coneOf({ decisive }: Replay, indicator: string): Cone | null {
+  const trend = decisive?.trends.find((one) => one.indicator === indicator);
+  if (decisive === null || trend?.limit === undefined || trend.exhaustionInMs === null) return null;
+  if (!Number.isFinite(trend.exhaustionInMs.mid) || trend.floor >= trend.limit) return null;
+  return { from: { atMs: decisive.atMs, value: trend.floor }, inMs: trend.exhaustionInMs, limit: trend.limit };
+}
+
+function marksOf(atMs: number | null, kind: Mark["kind"]): Mark[] {
+  return atMs === null ? [] : [{ atMs, kind }];
+}

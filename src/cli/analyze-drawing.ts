@@ -1,0 +1,126 @@
+/** A curve as SVG: readings, limit, the forecast's cone, and the two moments. */
+import { amount, time } from "../aging/amounts.ts";
+import { alongCone, type Curve, type Point } from "./analyze-curve.ts";
+
+const width = 760;
+const height = 280;
+const left = 76;
+const right = 12;
+const top = 34;
+const bottom = 42;
+const plotWidth = width - left - right;
+const plotHeight = height - top - bottom;
+/** Of more readings than twice this, each of so many stretches keeps its lowest and its highest. */
+const stretches = 500;
+const headroom = 1.04;
+const valueTicks = 5;
+const timeTicks = 7;
+const [secondMs, minuteMs, hourMs, dayMs] = [1_000, 60_000, 3_600_000, 86_400_000];
+const timeSteps: readonly number[] = [
+  ...[1, 2, 5, 10, 20, 30].map((seconds) => seconds * secondMs),
+  ...[1, 2, 5, 10, 20, 30].map((minutes) => minutes * minuteMs),
+  ...[1, 2, 4, 8, 12].map((hours) => hours * hourMs),
+  ...[1, 2, 5, 10, 20, 50, 100].map((days) => days * dayMs),
+];
+const colours = { readings: "#2f6f3a", limit: "#a3200d", forecast: "#d9822b", trend: "#8a5a00", regeneration: "#a3200d" } as const;
+
+export function drawingOf(curve: Curve): string {
+  const { indicator, points, startMs, endMs, limit } = curve;
+  const at = placement(curve);
+  const line = thinned(points).map(at.point).join(" ");
+  const parts = [
+    ...axes(curve, at),
+    ...cone(curve, at),
+    `<polyline points="${line}" fill="none" stroke="${colours.readings}" stroke-width="1.3"/>`,
+    ...(limit === null ? [] : [rule(at.y(limit), `limit ${amount(indicator, limit)}`)]),
+    ...moments(curve, at),
+  ];
+  const caption = `${indicator}, ${amount(indicator, points.at(-1)?.value ?? 0)} after ${time(endMs - startMs)}`;
+  return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(caption)}">${parts.join("\n")}</svg>`;
+}
+
+type Placement = ReturnType<typeof placement>;
+
+function placement({ startMs, lastMs, highest }: Curve) {
+  const x = (atMs: number) => round(left + ((atMs - startMs) / (lastMs - startMs)) * plotWidth);
+  const y = (value: number) => round(top + plotHeight - (Math.max(value, 0) / (highest * headroom)) * plotHeight);
+  return { x, y, point: ({ atMs, value }: Point) => `${x(atMs)},${y(value)}` };
+}
+
+function axes({ indicator, startMs, lastMs, highest }: Curve, { x, y }: Placement): string[] {
+  const values = ticks(highest, valueTicks, indicator.endsWith("Bytes") ? 1024 : 1_000).flatMap((value) => [
+    `<line x1="${left}" x2="${width - right}" y1="${y(value)}" y2="${y(value)}" stroke="#eee"/>`,
+    `<text x="${left - 6}" y="${y(value) + 4}" text-anchor="end" fill="#555">${value === 0 ? 0 : amount(indicator, value)}</text>`,
+  ]);
+  const stepMs = timeSteps.find((one) => (lastMs - startMs) / one <= timeTicks) ?? (lastMs - startMs) / timeTicks;
+  const times = Array.from({ length: Math.floor((lastMs - startMs) / stepMs) + 1 }, (_, at) => at * stepMs).map(
+    (ageMs) =>
+      `<text x="${x(startMs + ageMs)}" y="${top + plotHeight + 16}" text-anchor="middle" fill="#555">${ageMs === 0 ? 0 : time(ageMs)}</text>`,
+  );
+  const name = `<text x="${left}" y="${height - 8}" fill="${colours.readings}">${escapeHtml(indicator)}</text>`;
+  return [...values, ...times, name];
+}
+
+/** Round numbers of the unit that fits: 1, 2 or 5 times a power of ten. */
+function ticks(highest: number, atMost: number, perUnit: number): number[] {
+  const unit = perUnit ** Math.max(Math.floor(Math.log(highest / atMost) / Math.log(perUnit)), 0);
+  const raw = highest / unit / atMost;
+  const power = 10 ** Math.floor(Math.log10(raw));
+  const step = unit * power * ([1, 2, 5].find((one) => one * power >= raw) ?? 10);
+  return Array.from({ length: Math.floor(highest / step) + 1 }, (_, at) => at * step);
+}
+
+function cone({ cone, lastMs, highest }: Curve, { point, x }: Placement): string[] {
+  if (cone === null) return [];
+  const roof = highest * headroom;
+  const until = (inMs: number): Point => {
+    const end = alongCone(cone, inMs, lastMs);
+    if (end <= roof) return { atMs: lastMs, value: end };
+    const perMs = (end - cone.from.value) / (lastMs - cone.from.atMs);
+    return { atMs: cone.from.atMs + (roof - cone.from.value) / perMs, value: roof };
+  };
+  const [low, mid, high] = [until(cone.inMs.low), until(cone.inMs.mid), until(cone.inMs.high)];
+  // Where both edges leave at different sides, the corner between them belongs to the cone.
+  const corner = low.value < high.value || high.atMs < lastMs ? [] : [{ atMs: lastMs, value: roof }];
+  const edges = [cone.from, low, ...corner, high].map(point).join(" ");
+  return [
+    `<polygon points="${edges}" fill="${colours.forecast}" opacity=".2"/>`,
+    `<polyline points="${point(cone.from)} ${point(mid)}" stroke="${colours.forecast}" fill="none" stroke-width="2" stroke-dasharray="6 3"/>`,
+    `<text x="${x(lastMs)}" y="${height - 8}" text-anchor="end" fill="${colours.forecast}">forecast and its 90 % interval</text>`,
+  ];
+}
+
+function rule(y: number, text: string): string {
+  return `<line x1="${left}" x2="${width - right}" y1="${y}" y2="${y}" stroke="${colours.limit}" stroke-dasharray="5 4"/>
+<text x="${left + 4}" y="${y + 14}" fill="${colours.limit}">${text}</text>`;
+}
+
+/** One label above the other: the moments may be near each other. */
+function moments({ marks, startMs }: Curve, { x }: Placement): string[] {
+  return marks.map(({ atMs, kind }) => {
+    const words = `${kind === "trend" ? "trend held" : "regenerated"}, ${time(atMs - startMs)}`;
+    const isRight = x(atMs) > width - 160;
+    const y = kind === "trend" ? 13 : 27;
+    return `<line x1="${x(atMs)}" x2="${x(atMs)}" y1="${y - 9}" y2="${top + plotHeight}" stroke="${colours[kind]}" stroke-dasharray="2 2"/>
+<text x="${x(atMs) + (isRight ? -5 : 5)}" y="${y}" text-anchor="${isRight ? "end" : "start"}" fill="${colours[kind]}">${words}</text>`;
+  });
+}
+
+/** Peaks are what meets a limit: none is left out. */
+function thinned(points: readonly Point[]): readonly Point[] {
+  if (points.length <= 2 * stretches) return points;
+  return Array.from({ length: stretches }, (_, at) => {
+    const stretch = points.slice(Math.floor((at * points.length) / stretches), Math.floor(((at + 1) * points.length) / stretches));
+    const lowest = stretch.reduce((least, one) => (one.value < least.value ? one : least));
+    const highest = stretch.reduce((most, one) => (one.value > most.value ? one : most));
+    return lowest.atMs < highest.atMs ? [lowest, highest] : [highest, lowest];
+  }).flat();
+}
+
+export function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
+}
+
+function round(value: number): number {
+  return Math.round(value * 10) / 10;
+}

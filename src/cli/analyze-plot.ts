@@ -1,0 +1,75 @@
+/** A curve in the terminal: readings, limit, the two moments on the axis, and the forecast's cone. */
+import { amount, time } from "../aging/amounts.ts";
+import { alongCone, type Curve, type Mark } from "./analyze-curve.ts";
+
+const width = 72;
+const height = 14;
+const labelWidth = 10;
+/** The highest value keeps clear of the upper edge. */
+const headroom = 1.02;
+const signs: Readonly<Record<Mark["kind"], string>> = { trend: "t", regeneration: "R" };
+
+export function plotOf(curve: Curve): string[] {
+  const { indicator, startMs, lastMs, highest, limit, cone, marks } = curve;
+  const grid = new Grid(curve);
+  for (const { atMs, value } of curve.points) grid.put(grid.columnOf(atMs), value, "·");
+  if (cone !== null) {
+    for (let column = grid.columnOf(cone.from.atMs) + 1; column < width; column += 1) {
+      const at = (inMs: number) => alongCone(cone, inMs, grid.timeOf(column));
+      grid.put(column, at(cone.inMs.mid), "*");
+      grid.put(column, at(cone.inMs.low), "'");
+      grid.put(column, at(cone.inMs.high), ",");
+    }
+  }
+  if (limit !== null) for (let column = 0; column < width; column += 1) grid.put(column, limit, "-");
+  const axis = Array.from({ length: width }, () => "─");
+  for (const { atMs, kind } of marks) {
+    const column = grid.columnOf(atMs);
+    axis[column] = signs[kind];
+    if (kind === "regeneration") grid.rule(column);
+  }
+  const last = time(lastMs - startMs);
+  const legend = [
+    `· ${indicator}`,
+    ...(limit === null ? [] : ["- limit"]),
+    ...marks.map(({ kind }) => (kind === "trend" ? "t trend held" : "R regeneration")),
+    ...(cone === null ? [] : ["* forecast, ' and , its 90 %"]),
+  ];
+  const label = (row: number) => (row === 0 ? amount(indicator, highest) : row === height - 1 ? "0" : "").padStart(labelWidth);
+  return [
+    ...grid.rows.map((row, at) => `${label(at)} │${row.join("").trimEnd()}`),
+    `${" ".repeat(labelWidth + 1)}└${axis.join("")}`,
+    `${" ".repeat(labelWidth + 2)}0${last.padStart(width - 1)}`,
+    `${" ".repeat(labelWidth + 2)}${legend.join("   ")}`,
+  ];
+}
+
+/** Signs that were put first stay. */
+class Grid {
+  readonly rows: string[][] = Array.from({ length: height }, () => Array.from({ length: width }, () => " "));
+  readonly #curve: Curve;
+
+  constructor(curve: Curve) {
+    this.#curve = curve;
+  }
+
+  columnOf(atMs: number): number {
+    const { startMs, lastMs } = this.#curve;
+    return Math.min(Math.max(Math.round(((atMs - startMs) / (lastMs - startMs)) * (width - 1)), 0), width - 1);
+  }
+
+  timeOf(column: number): number {
+    const { startMs, lastMs } = this.#curve;
+    return startMs + (column / (width - 1)) * (lastMs - startMs);
+  }
+
+  put(column: number, value: number, sign: string): void {
+    const row = height - 1 - Math.round((Math.max(value, 0) / (this.#curve.highest * headroom)) * (height - 1));
+    const cells = this.rows[row];
+    if (cells?.[column] === " ") cells[column] = sign;
+  }
+
+  rule(column: number): void {
+    for (const cells of this.rows) if (cells[column] === " ") cells[column] = "┊";
+  }
+}

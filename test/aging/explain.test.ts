@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { amount, amountRange, percent, time, timeRange } from "../../src/aging/amounts.ts";
+import { describeAgainst, describeDue, describeNearest, describeTooLittle, describeTrend, type Evidence } from "../../src/aging/explain.ts";
+import type { Trend } from "../../src/model/report.ts";
+
+const mebibyte = 1024 ** 2;
+const minuteMs = 60_000;
+const never = Number.POSITIVE_INFINITY;
+const interval = (low: number, mid: number, high: number, unit: number) => ({ low: low * unit, mid: mid * unit, high: high * unit });
+
+/** A steady leak of ten days, two hours before its end: each test changes what it is about. */
+function evidenceOf(change: Partial<Omit<Evidence, "trend">> & { trend?: Partial<Trend> } = {}): Evidence {
+  return {
+    shape: "in time",
+    growsRatio: 0.99,
+    ageMs: 240 * 60 * minuteMs,
+    evaluatedMsAgo: 0,
+    earliestMs: 80 * minuteMs,
+    horizonMs: 30 * minuteMs,
+    due: false,
+    ...change,
+    trend: {
+      indicator: "rssBytes",
+      floor: 974 * mebibyte,
+      limit: 1_000 * mebibyte,
+      slopePerHour: interval(11, 12, 13, mebibyte),
+      exhaustionInMs: interval(90, 125, 160, minuteMs),
+      held: true,
+      ...change.trend,
+    },
+  };
+}
+const said = (change: Parameters<typeof evidenceOf>[0]) => describeTrend(evidenceOf(change));
+
+describe("what is said of a trend", () => {
+  it("explain: one that grows for sure has its pace, its level as a share of the limit, and its end", () => {
+    assert.equal(
+      said({}),
+      "resident memory grows steadily by 12 MiB an hour (90 %: 11 to 13 MiB); it is at 97.4 % of its limit of 0.977 GiB and meets it in 2.1 h (90 %: 90 min to 2.7 h)",
+    );
+  });
+
+  it("explain: requests are named where growth goes with them, and only there", () => {
+    const slopePerThousandRequests = interval(1, 2, 3, 1024);
+    assert.match(
+      said({ shape: "with the requests", trend: { slopePerThousandRequests } }),
+      /grows with the requests by .*, 2 KiB per 1,000/,
+    );
+    assert.doesNotMatch(said({ trend: { slopePerThousandRequests } }), /1,000/);
+  });
+
+  it("explain: one whose middle is no growth is not said to grow, and what meets the limit are its highest readings", () => {
+    const flat = said({ shape: "not at all", trend: { slopePerHour: interval(-1, 0, 1_024, mebibyte) } });
+    assert.equal(
+      flat,
+      "resident memory does not grow for sure (90 %: −1 MiB to 1 GiB an hour); it is at 97.4 % of its limit of 0.977 GiB and its highest readings meet it in 2.1 h (90 %: 90 min to 2.7 h)",
+    );
+    assert.match(said({ trend: { slopePerHour: interval(0, 0, 0, 1) } }), /^resident memory does not grow; /);
+    assert.match(
+      said({ trend: { slopePerHour: interval(-3, -2, -1, mebibyte) } }),
+      /^resident memory falls \(90 %: −3 to −1 MiB an hour\)/,
+    );
+  });
+
+  it("explain: growth that is not sure, or whose likeliest shape ends, is said to be so", () => {
+    assert.match(said({ trend: { slopePerHour: interval(-1, 12, 13, mebibyte) } }), /grows by 12 MiB an hour .*, but that is not sure;/);
+    assert.match(said({ shape: "not at all" }), /grows by 12 MiB an hour \(90 %: 11 to 13 MiB\), or not at all;/);
+    assert.match(said({ shape: "and settles with the requests" }), /grows by 12 MiB an hour .*, and may settle;/);
+    assert.match(said({ shape: "and stopped" }), /, or has just stopped;/);
+    assert.match(said({ shape: "in one step" }), /, or was one step;/);
+  });
+
+  it("explain: an end that is near, far, unlikely or impossible has its own words", () => {
+    assert.match(said({ trend: { exhaustionInMs: interval(0, 0, 11, minuteMs) } }), /may meet it at any moment \(90 %: within 11 min\)$/);
+    assert.match(said({ trend: { exhaustionInMs: interval(5, never, never, minuteMs) } }), /will probably not meet it, but may in 5 min/);
+    assert.match(said({ trend: { exhaustionInMs: interval(never, never, never, 1) } }), /will not meet it$/);
+    assert.match(said({ trend: { exhaustionInMs: interval(90, 125, never, minuteMs) } }), /in 2.1 h \(90 %: 90 min to never\)$/);
+  });
+
+  it("explain: a regeneration long before the middle of the forecast says how early the limit may be met", () => {
+    assert.deepEqual(describeDue(evidenceOf({ earliestMs: 11 * minuteMs })), [
+      "the limit may be met as early as in 11 min (1 chance in 40)",
+    ]);
+    assert.deepEqual(describeDue(evidenceOf({ earliestMs: 0 })), ["the limit may be met at any moment (1 chance in 40)"]);
+    assert.deepEqual(describeDue(evidenceOf({ trend: { exhaustionInMs: interval(5, 12, 20, minuteMs) } })), []);
+  });
+});
+
+describe("what held a regeneration back", () => {
+  const against = (change: Parameters<typeof evidenceOf>[0]) => describeAgainst(evidenceOf(change));
+
+  it("against: an end that is not near is told with the time within which it would be due", () => {
+    assert.deepEqual(against({}), ["its limit was at least 80 min away (39 chances in 40); a regeneration is due within 30 min"]);
+  });
+
+  it("against: an end that came near since the last evaluation is told with the evaluation's time", () => {
+    const [text] = against({ earliestMs: 33 * minuteMs, evaluatedMsAgo: 4 * minuteMs });
+    assert.match(text ?? "", /^when it was last judged, 4 min ago, its limit was at least 33 min away/);
+  });
+
+  it("against: a low level, and an end that may never come, are reasons of their own", () => {
+    assert.deepEqual(against({ earliestMs: 1, trend: { floor: 500 * mebibyte, exhaustionInMs: interval(9, 20, never, minuteMs) } }), [
+      "below 85 % of the limit a cache that fills looks the same",
+      "it may settle before, as a warm-up or a cache that fills does",
+    ]);
+  });
+
+  it("against: what is due, but not yet for long enough, is nothing else", () => {
+    assert.deepEqual(against({ due: true, trend: { floor: 1 } }), [
+      "that a regeneration is due has not stood for long enough to be believed",
+    ]);
+  });
+
+  it("against: near the end a young life is told what it lacks, an old one that its end is probably later", () => {
+    const near = { earliestMs: 1, trend: { exhaustionInMs: interval(1, 2, 3, minuteMs) } };
+    assert.match(against({ ...near, ageMs: 40 * minuteMs }).join(), /^in its first 90 min the rise must be large, clear of its noise/);
+    assert.deepEqual(against({ earliestMs: 1 }), ["its limit is probably met later than the 30 min within which a regeneration is due"]);
+  });
+
+  it("against: without a limit there is nothing to meet", () => {
+    const { limit: _, ...free } = evidenceOf({ trend: { exhaustionInMs: null } }).trend;
+    assert.deepEqual(describeAgainst({ ...evidenceOf(), trend: free }), ["it has no limit to meet"]);
+    assert.match(describeTrend({ trend: free, shape: "in time" }), /; it is at 974 MiB$/);
+  });
+});
+
+describe("where nothing is held", () => {
+  it("healthy: what is nearest to its limit is named, with what is not sure of it", () => {
+    const far = evidenceOf({ trend: { indicator: "openFds", floor: 10, limit: 100 } });
+    const near = evidenceOf({ growsRatio: 0.4, trend: { exhaustionInMs: interval(5, never, never, minuteMs) } });
+    assert.deepEqual(describeNearest([far, near]), [
+      "resident memory is at 97.4 % of its limit of 0.977 GiB and will probably not meet it, but may in 5 min (1 chance in 20); that it goes on growing is not sure enough (40 %)",
+    ]);
+    assert.match(
+      describeNearest([far]).join(),
+      /^the number of open descriptors is at 10 % of its limit of 100 and would meet it in 2.1 h/,
+    );
+    assert.deepEqual(describeNearest([]), []);
+  });
+
+  it("insufficient: it is said how much there is, and how much it takes", () => {
+    assert.equal(describeTooLittle(1, 3_000), "there is too little data: 1 reading that counts over 3 s, where it takes 6 over 8 s");
+  });
+});
+
+describe("amounts", () => {
+  it("amounts: three digits in the unit that fits, and never four before a unit", () => {
+    const bytes = (value: number) => amount("rssBytes", value);
+    assert.deepEqual([0, 12, 1009.2 * 1024, 812 * mebibyte, -1_017 * mebibyte].map(bytes), [
+      "0 B",
+      "12 B",
+      "0.986 MiB",
+      "812 MiB",
+      "−0.993 GiB",
+    ]);
+    assert.deepEqual(
+      [0.0004, 0.4, 4.63, 16_384.4].map((value) => amount("openFds", value)),
+      ["0", "0.4", "4.63", "16384"],
+    );
+    assert.deepEqual([amount("latencyP99Ms", 12.34), amount("gcTimeRatio", 0.051)], ["12.3 ms", "5.1 %"]);
+  });
+
+  it("amounts: a range whose ends read the same is none, and its unit is said once", () => {
+    assert.equal(amountRange("rssBytes", 811 * mebibyte, 811.1 * mebibyte), null);
+    assert.equal(amountRange("rssBytes", 811 * mebibyte, 815 * mebibyte), "811 to 815 MiB");
+    assert.equal(timeRange(0, 23_000), "0 to 23 s");
+    assert.equal(timeRange(90_000, never), "90 s to never");
+  });
+
+  it("amounts: what is below its limit is below 100 %", () => {
+    assert.deepEqual([0.9999, 1, 0.83, 1.013].map(percent), ["99.9 %", "100 %", "83 %", "101.3 %"]);
+    assert.deepEqual([400, 119_000, 7_199_000, 172_800_000].map(time), ["0.4 s", "119 s", "120 min", "2 d"]);
+  });
+});

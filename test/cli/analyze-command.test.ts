@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+import { nearName } from "../../src/cli/near-name.ts";
+import { parseTrace } from "../../src/cli/trace-file.ts";
+
+const cli = fileURLToPath(new URL("../../bin/coppice.js", import.meta.url));
+const recorded = fileURLToPath(new URL("../../bench/aging/recorded/leak-closure.csv", import.meta.url));
+
+/** The command itself: what it prints, and its exit code. */
+function analyze(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [cli, "analyze", ...args], { encoding: "utf8" });
+  return { status, stdout, stderr };
+}
+
+function directoryOf(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-analyze-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+describe("analyze: the command", () => {
+  it("analyze: a missing file, a directory and an empty file are said to be so and no more; the others are judged, and the code is 1", (t) => {
+    const directory = directoryOf(t);
+    const [missing, empty, folder] = ["missing.csv", "empty.csv", "folder"].map((name) => join(directory, name));
+    assert.ok(missing !== undefined && empty !== undefined && folder !== undefined);
+    writeFileSync(empty, "");
+    mkdirSync(folder);
+    const { status, stdout } = analyze(missing, folder, empty, recorded);
+    assert.equal(status, 1);
+    const lines = stdout.split("\n");
+    assert.deepEqual(lines.slice(0, 3), [
+      `${missing}: it cannot be read: no such file or directory`,
+      `${folder}: it cannot be read: illegal operation on a directory`,
+      `${empty}: the file is empty`,
+    ]);
+    assert.equal(lines[3], `${recorded}: aging`);
+    assert.equal(stdout.match(/regenerated after/g)?.length, 1);
+  });
+
+  it("analyze: as JSON each file has its line, a missing one with its problem; with all read the code is 0", (t) => {
+    const missing = join(directoryOf(t), "missing.csv");
+    const mixed = analyze("--json", missing, recorded);
+    assert.equal(mixed.status, 1);
+    const [first, second] = mixed.stdout.split("\n").map((line): Record<string, unknown> => (line === "" ? {} : JSON.parse(line)));
+    assert.deepEqual([first?.["verdict"], first?.["problems"]], ["insufficient", ["it cannot be read: no such file or directory"]]);
+    assert.deepEqual([second?.["verdict"], second?.["problems"]], ["aging", []]);
+    assert.equal(analyze("--json", recorded).status, 0);
+  });
+
+  it("analyze: a share of the life is a grid of its own for each trace, and a share that is none is refused", (t) => {
+    const directory = directoryOf(t);
+    const [short, long] = [60_000, 3_600_000].map((rowMs) => {
+      const file = join(directory, `${rowMs}.csv`);
+      writeFileSync(file, `timeMs,rssBytes\n${Array.from({ length: 401 }, (_, at) => `${at * rowMs},${1_000 + at}`).join("\n")}\n`);
+      return file;
+    });
+    assert.ok(short !== undefined && long !== undefined);
+    for (const [share, count] of [
+      ["1/200", 201],
+      ["0.5%", 201],
+      ["1/10", 11],
+    ] as const) {
+      const { stdout } = analyze("--json", "--forecast-every", share, short, long);
+      const lines = stdout.trim().split("\n");
+      assert.deepEqual(
+        lines.map((line) => (JSON.parse(line) as { forecasts: unknown[] }).forecasts.length), // as docs/aging-model.md says
+        [count, count],
+      );
+    }
+    for (const refused of ["2/1", "0%", "1/0", "fast"]) {
+      const { status, stderr } = analyze("--forecast-every", refused, short);
+      assert.notEqual(status, 0);
+      assert.match(stderr, /Expected a time such as 10m, or a share of the life such as 1\/200/, refused);
+    }
+  });
+
+  it("analyze: a page that cannot be written is said to be so, and the code is 1", (t) => {
+    const directory = directoryOf(t);
+    const { status, stderr, stdout } = analyze("--html", join(directory, "nowhere", "page.html"), recorded);
+    assert.equal(status, 1);
+    assert.match(stderr, /page\.html cannot be written: no such file or directory\n$/);
+    assert.match(stdout, /: aging\n/);
+    assert.equal(analyze("--html", join(directory, "page.html"), recorded).status, 0);
+    assert.match(readFileSync(join(directory, "page.html"), "utf8"), /regenerated, \d/);
+  });
+});
+
+describe("analyze: limits", () => {
+  const trace = "# limit nosuch=5\n# limit rssBytes=100\ntimeMs,requestsTotal,rssBytes,openFds\n1,1,2,3\n";
+
+  it("trace: a limit of a column that is not there is a problem, from the file and from the command line, with the name that was meant", () => {
+    assert.deepEqual(parseTrace(trace, { rss: 1 }).problems, [
+      "there is no column for the limit of nosuch (columns: rssBytes, openFds)",
+      "there is no column for the limit of rss; did you mean rssBytes? (columns: rssBytes, openFds)",
+    ]);
+    assert.deepEqual(parseTrace(trace.replace("# limit nosuch=5\n", ""), { openFds: 1 }).problems, []);
+  });
+
+  it("trace: a limit of the file that is no number above 0 is a problem", () => {
+    const { problems, limits } = parseTrace(trace.replace("nosuch=5", "openFds=512M").replace("rssBytes=100", "rssBytes=-1"), {});
+    assert.deepEqual(problems, [
+      'line 1: the limit of openFds is no number above 0: "512M"',
+      'line 2: the limit of rssBytes is no number above 0: "-1"',
+    ]);
+    assert.deepEqual(limits, {});
+  });
+
+  it("trace: a series with labels is a column for the limit of its name", () => {
+    const series = (instance: string) => ({ metric: { __name__: "rss", instance }, values: [[1, "5"]] });
+    const body = JSON.stringify({ data: { result: [series("a"), series("b")] } });
+    assert.deepEqual(parseTrace(body, { rss: 1, "rss{instance=b}": 1 }).problems, []);
+    assert.match(parseTrace(body, { rs: 1 }).problems.join(), /did you mean rss\?/);
+  });
+
+  it("near name: parts, other letters and two slips are near; another name is not", () => {
+    const known = ["heapAfterGcBytes", "rssBytes", "openFds"];
+    assert.deepEqual(
+      ["rss", "RSSBYTES", "openFsd", "heapAfterGCByte", "nosuch", "ab"].map((name) => nearName(name, known)),
+      ["rssBytes", "rssBytes", "openFds", "heapAfterGcBytes", null, null],
+    );
+  });
+
+  it("trace: one gap is a gap, two are gaps", () => {
+    const gapped = (at: (row: number) => number) =>
+      parseTrace(`timeMs,rssBytes\n${Array.from({ length: 60 }, (_, row) => `${at(row)},1`).join("\n")}\n`, {}).problems;
+    assert.deepEqual(
+      gapped((row) => row * 1_000 + (row > 30 ? 50_000 : 0)),
+      ["1 gap without rows, the longest of 51 s"],
+    );
+    assert.deepEqual(
+      gapped((row) => row * 1_000 + (row > 30 ? 50_000 : 0) + (row > 40 ? 90_000 : 0)),
+      ["2 gaps without rows, the longest of 91 s"],
+    );
+  });
+});
+
+describe("analyze: the plot", () => {
+  it("analyze: the moments of the trend and of the regeneration are marked where they were", () => {
+    const { stdout } = analyze(recorded);
+    const axis = stdout.split("\n").find((line) => line.includes("└")) ?? "";
+    assert.match(axis, /└─*t─*R─*$/);
+    assert.match(stdout, /t trend held {3}R regeneration/);
+    const rows = stdout.split("\n").filter((line) => line.includes("│"));
+    assert.ok(rows.filter((row) => row[axis.indexOf("R")] === "┊").length > rows.length / 2, "a rule over the moment of the regeneration");
+  });
+});
