@@ -4,7 +4,7 @@
  */
 import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { LoneForwarder, listener } from "../../test/forwarder/lone-forwarder.ts";
+import { LoneForwarder, type LoneForwarderOptions, listener } from "../../test/forwarder/lone-forwarder.ts";
 import { freePort, here, listens, type Pinned, pinned, pinnedOf } from "./machine.ts";
 
 export interface Site {
@@ -25,14 +25,14 @@ export interface Contender {
   readonly start: (site: Site) => Promise<Running>;
 }
 
-function coppiceNamed(name: string, main?: string): Contender {
+function coppiceNamed(name: string, more: Pick<LoneForwarderOptions, "main" | "nodeOptions"> = {}): Contender {
   return {
     name,
     start: async ({ directory, proxyCore, upstreams, pem }) => {
       const port = await freePort();
       const tls = pem === null ? [] : [{ cert: pem, key: pem }];
       const own = mkdtempSync(join(directory, "f-"));
-      const forwarder = await LoneForwarder.start({ directory: own, port, core: proxyCore, tls, ...(main === undefined ? {} : { main }) });
+      const forwarder = await LoneForwarder.start({ directory: own, port, core: proxyCore, tls, ...more });
       await forwarder.route(
         upstreams.map((socket, index) => ({ id: `web-${index + 1}.1`, availability: "available", sockets: { [listener]: socket } })),
       );
@@ -42,8 +42,15 @@ function coppiceNamed(name: string, main?: string): Contender {
 }
 
 export const coppice = coppiceNamed("Coppice");
-/** Another build of it, to be measured beside this one: its directory `dist`. */
-export const coppiceOf = (dist: string) => coppiceNamed(`Coppice, ${basename(dist)}`, join(dist, "forwarder/main.js"));
+/** One that says what is left of its memory after a collection; see collecting-main.ts. */
+export const coppiceCollecting = coppiceNamed("Coppice", { main: join(here, "collecting-main.ts") });
+/** Another build of it, to be measured beside this one: its directory `dist`, and options for its Node. */
+export function coppiceOf(dist: string, nodeOptions: readonly string[]): Contender {
+  return coppiceNamed(["Coppice,", basename(dist), ...nodeOptions].join(" "), {
+    main: join(dist, "forwarder/main.js"),
+    ...(nodeOptions.length === 0 ? {} : { nodeOptions }),
+  });
+}
 
 function haproxyConfig(port: number, { upstreams, pem }: Site, tuned: boolean): string {
   const servers = upstreams.map((upstream, index) => `  server s${index} ${upstream.startsWith("/") ? `unix@${upstream}` : upstream}`);

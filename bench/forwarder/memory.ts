@@ -1,6 +1,8 @@
 /**
- * The forwarder's memory over time: `node bench/forwarder/memory.ts [--idle 10000] [--requests 2000000]`. Resident
- * memory at rest, with idle connections, after they have gone, and after each tenth of the requests.
+ * The forwarder's memory over time: `node bench/forwarder/memory.ts [--idle 10000] [--requests 2000000] [--collect]`.
+ * Resident memory at rest, with idle connections, after they have gone, and after each tenth of the requests. With
+ * --collect garbage is collected before each line, and it says what that leaves: what grows there is a leak; what
+ * grows only in resident memory is what V8 and the C library keep for later.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -8,11 +10,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { coppice } from "./contenders.ts";
+import { coppice, coppiceCollecting } from "./contenders.ts";
 import { compile, pinned, rssBytes } from "./machine.ts";
 
 const { values } = parseArgs({
-  options: { idle: { type: "string", default: "10000" }, requests: { type: "string", default: "2000000" } },
+  options: {
+    idle: { type: "string", default: "10000" },
+    requests: { type: "string", default: "2000000" },
+    collect: { type: "boolean", default: false },
+  },
 });
 const directory = mkdtempSync(join(tmpdir(), "coppice-bench-"));
 const load = compile("load", directory);
@@ -23,7 +29,7 @@ const backend = await pinned(
   upstreams.flatMap((path) => ["--unix", path]),
   true,
 );
-const proxy = await coppice.start({ directory, proxyCore: 0, upstreams, pem: null });
+const proxy = await (values.collect ? coppiceCollecting : coppice).start({ directory, proxyCore: 0, upstreams, pem: null });
 
 interface Done {
   readonly requests: number;
@@ -45,14 +51,25 @@ async function under(seconds: number, args: readonly string[]): Promise<Done & {
   return { ...(JSON.parse(text.slice(text.indexOf("{"))) as Done), halfwayBytes };
 }
 
-const say = (what: string, bytes: number) => process.stdout.write(`${what.padEnd(44)} ${(bytes / 2 ** 20).toFixed(1)} MiB\n`);
+const mebibytes = (bytes: number) => (bytes / 2 ** 20).toFixed(1).padStart(6);
+
+/** What a collection leaves. */
+async function collected(): Promise<string> {
+  proxy.process.kill("SIGUSR2");
+  const [left] = (await once(proxy.process, "message")) as [NodeJS.MemoryUsage]; // collecting-main.ts sends it, and nobody else
+  return `  after a collection: heap ${mebibytes(left.heapUsed)}, buffers ${mebibytes(left.arrayBuffers)}, others ${mebibytes(left.external - left.arrayBuffers)}`;
+}
+
+async function say(what: string, residentBytes = rssBytes(proxy.pid)): Promise<void> {
+  process.stdout.write(`${what.padEnd(44)} ${mebibytes(residentBytes)} MiB${values.collect ? await collected() : ""}\n`);
+}
 
 await under(2, ["--path", "/200"]);
-say("after two seconds of small requests", rssBytes(proxy.pid));
+await say("after two seconds of small requests");
 const idle = await under(6, ["--path", "/200", "--idle", values.idle]);
-say(`with ${values.idle} idle connections (${idle.errors} errors)`, idle.halfwayBytes);
+await say(`with ${values.idle} idle connections (${idle.errors} errors)`, idle.halfwayBytes);
 await under(2, ["--path", "/200"]);
-say("after they have gone", rssBytes(proxy.pid));
+await say("after they have gone");
 let total = 0;
 let errors = 0;
 for (let tenth = 1; total < Number(values.requests); ) {
@@ -60,7 +77,7 @@ for (let tenth = 1; total < Number(values.requests); ) {
   total += done.requests;
   errors += done.errors;
   if (total < (tenth * Number(values.requests)) / 10) continue;
-  say(`after ${total.toLocaleString("en")} requests (${errors} errors)`, rssBytes(proxy.pid));
+  await say(`after ${total.toLocaleString("en")} requests (${errors} errors)`);
   tenth = Math.floor((10 * total) / Number(values.requests)) + 1;
 }
 await proxy.stop();

@@ -1,6 +1,7 @@
 /**
  * The forwarder's benchmark: `node bench/forwarder/run.ts [--only small,64k] [--rounds 5] [--seconds 2] [--write]`.
- * While at work on it: `--proxies haproxy,coppice` leaves the others out, `--beside ../before/dist` measures other builds too.
+ * While at work on it: `--proxies haproxy,coppice` leaves the others out, `--beside ../before/dist,'dist --max-semi-space-size=4'` measures
+ * other builds too, or this one with other options for its Node.
  * Puts up backend, load and every rival, each pinned to its core, measures them in turn and prints the tables.
  * --nice=-10 (as root) puts all of it before whatever else runs; --write puts the tables into
  * docs/forwarder-benchmark.md, with --only those alone. Needs `npm run build`, `npm ci --prefix bench`, and `scripts/debian-packages.sh bench`.
@@ -75,7 +76,11 @@ function contenders(declared: readonly Contender[]): Contender[] {
   const names = values.proxies?.split(",");
   const chosen = declared.filter(({ name }) => names === undefined || names.includes(name.toLowerCase()));
   const beside = values.beside?.split(",") ?? [];
-  return [...chosen, ...beside.map((dist) => coppiceOf(resolve(dist)))];
+  const others = beside.map((words) => {
+    const [dist = "", ...nodeOptions] = words.split(" ");
+    return coppiceOf(resolve(dist), nodeOptions);
+  });
+  return [...chosen, ...others];
 }
 
 async function all(): Promise<Measured[]> {

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseSettings } from "../../src/config/settings.ts";
 import { bindSocket } from "../../src/init/listening-sockets.ts";
+import { forwarderNodeOptions } from "../../src/init/own-process.ts";
 import { LinkServer, type Peer } from "../../src/link/link-server.ts";
 import type { KeyPairFiles, Welcome } from "../../src/model/birth.ts";
 import type { FromForwarder } from "../../src/model/control.ts";
@@ -31,6 +32,8 @@ export interface LoneForwarderOptions {
   readonly core?: number | null;
   /** The program, where it is not this tree's. */
   readonly main?: string;
+  /** Node's own options for it; init's if absent. */
+  readonly nodeOptions?: readonly string[];
 }
 
 export class LoneForwarder {
@@ -43,7 +46,17 @@ export class LoneForwarder {
   #waiting: (() => void)[] = [];
 
   private constructor(options: LoneForwarderOptions) {
-    const { directory, port, settings = {}, core = null, tls = [], accessLog = null, probed = true, main = forwarderMain } = options;
+    const {
+      directory,
+      port,
+      settings = {},
+      core = null,
+      tls = [],
+      accessLog = null,
+      probed = true,
+      main = forwarderMain,
+      nodeOptions = forwarderNodeOptions,
+    } = options;
     this.#probed = probed;
     const controlSocket = join(directory, "c");
     this.#monitor = new LinkServer({
@@ -72,7 +85,8 @@ export class LoneForwarder {
     };
     const socket = bindSocket(listener, { address: "127.0.0.1", port });
     if ("code" in socket) throw new Error(socket.code);
-    const pinned = core === null ? { execArgv: [] } : { execPath: "taskset", execArgv: ["-c", `${core}`, process.execPath] };
+    const own = { execArgv: [...nodeOptions] };
+    const pinned = core === null ? own : { execPath: "taskset", execArgv: ["-c", `${core}`, process.execPath, ...nodeOptions] };
     this.process = fork(main, [], { ...pinned, stdio: ["ignore", "inherit", "inherit", "ipc"] });
     this.process.send(welcome);
     this.process.send({ kind: "listener", id: listener, at: socket.at }, socket.handle as unknown as SendHandle, {}, () =>
