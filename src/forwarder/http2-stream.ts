@@ -134,11 +134,11 @@ export class ClientStream implements Client {
     const source = Buffer.from(text, "latin1");
     const verdict = requestHead.read(source, 0, source.length);
     if (verdict !== whole || requestHead.end !== source.length) return this.#refuse(verdict > whole ? verdict : 400);
-    // That one length is told and another comes Node's HTTP/2 sees, but for none at all.
-    if (hasBody === (requestHead.framing === framing.none)) return this.#refuse(400);
+    // Node's HTTP/2 sees to it too that as much comes as was said.
+    if (!hasBody && requestHead.framing !== framing.none) return this.#refuse(400);
     if (hasBody) this.body.begin(requestHead.framing, requestHead.contentLength);
     this.#exchange = new Exchange(dispatcher, listener, this, requestHead, source);
-    if (!hasBody) return this.#start();
+    if (this.body.done) return this.#start();
     this.#readBody();
     // What of the body came along is read by then.
     setImmediate(() => this.#start());
