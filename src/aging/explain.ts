@@ -42,6 +42,8 @@ const names: Readonly<Record<string, string>> = {
 const levelRatioMin = 0.85;
 /** Growth is held for real from this chance on (decision.ts). */
 const growsRatioMin = 0.97;
+/** ... if its end is this many ages away at most (decision.ts). */
+const agesAhead = 6;
 /** Younger than so many horizons, more is asked for (decision.ts). */
 const horizonsYoung = 3;
 
@@ -54,14 +56,31 @@ export function describeTooLittle(readings: number, ageMs: number): string {
   return `there is too little data: ${readings} reading${readings === 1 ? "" : "s"} that count${readings === 1 ? "s" : ""} over ${time(ageMs)}, where it takes ${enough}`;
 }
 
-/** Where nothing is held: what is nearest to its limit. */
-export function describeNearest(all: readonly Evidence[]): string[] {
-  const share = ({ trend }: Evidence) => (trend.limit === undefined ? 0 : trend.floor / trend.limit);
-  const nearest = all.reduce<Evidence | null>((most, one) => (share(one) > (most === null ? 0 : share(most)) ? one : most), null);
-  if (nearest === null) return [];
-  const { trend, growsRatio } = nearest;
-  const doubt = growsRatio < growsRatioMin ? `; that it goes on growing is not sure enough (${percent(growsRatio)})` : "";
-  return [`${nameOf(trend)} is at ${shareOfLimit(trend)}${end(trend, "would meet")}${doubt}`];
+/** Where no trend is held: what is nearest to its limit, and what its growth lacks. */
+export function describeHealthy(all: readonly Evidence[]): string[] {
+  const first = all.some(isSure) ? "no trend is held" : "no floor rises for real";
+  const [nearest] = all.filter(({ trend }) => trend.limit !== undefined).sort(nearestFirst);
+  if (nearest === undefined) return [first];
+  const { trend } = nearest;
+  return [first, `${nameOf(trend)} is at ${shareOfLimit(trend)}${end(trend, "would meet")}${lacking(nearest)}`];
+}
+
+function nearestFirst(a: Evidence, b: Evidence): number {
+  const [first, second] = [a, b].map(({ trend }) => trend.exhaustionInMs?.mid ?? Number.POSITIVE_INFINITY);
+  const share = ({ trend }: Evidence) => trend.floor / (trend.limit ?? 1);
+  return first === second || first === undefined || second === undefined ? share(b) - share(a) : first - second;
+}
+
+function isSure({ trend, growsRatio }: Evidence): boolean {
+  return growsRatio >= growsRatioMin && trend.slopePerHour.low > 0;
+}
+
+function lacking(evidence: Evidence): string {
+  const { trend, growsRatio, ageMs, horizonMs } = evidence;
+  if (growsRatio < growsRatioMin) return `; that it goes on growing is not sure enough (${percent(growsRatio)})`;
+  if (!isSure(evidence)) return "; it does not grow for sure";
+  const isFar = (trend.exhaustionInMs?.mid ?? 0) > Math.max(agesAhead * ageMs, horizonMs);
+  return isFar ? `; its end is more than ${agesAhead} times its age away` : "; its rise has not stood for long enough to be held";
 }
 
 /** Why the regeneration is due although the limit is probably met later. */
@@ -149,8 +168,8 @@ function shareOfLimit({ indicator, floor, limit }: Trend): string {
 }
 
 /** The limit is met by the first reading that reaches it, whether the floor grows or not. */
-function end({ limit, slopePerHour, exhaustionInMs }: Trend, meet: "meet" | "would meet"): string {
-  if (limit === undefined || exhaustionInMs === null) return "";
+function end({ floor, limit, slopePerHour, exhaustionInMs }: Trend, meet: "meet" | "would meet"): string {
+  if (limit === undefined || exhaustionInMs === null || floor >= limit) return "";
   const { low, mid, high } = exhaustionInMs;
   if (!Number.isFinite(mid)) {
     return Number.isFinite(low) ? ` and will probably not meet it, but may in ${time(low)} (1 chance in 20)` : " and will not meet it";

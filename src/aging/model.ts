@@ -10,7 +10,7 @@ import { horizonAt } from "./decision.ts";
 import {
   describeAgainst,
   describeDue,
-  describeNearest,
+  describeHealthy,
   describePeers,
   describeTooLittle,
   describeTrend,
@@ -113,7 +113,7 @@ export class AgingModel {
     const verdict: Verdict = judged.length === 0 ? "insufficient" : worst === null ? "healthy" : worst.aging ? "aging" : "attention";
     const trends = judged.map(({ trend }) => trend);
     if (worst === null) {
-      const reasons = judged.length === 0 ? [this.#tooLittle(nowMs)] : ["no floor rises for real", ...describeNearest(judged)];
+      const reasons = judged.length === 0 ? [this.#tooLittle(nowMs)] : describeHealthy(judged);
       return { atMs: nowMs, verdict, trends, confidenceRatio: judged.length === 0 ? 0 : surest, reasons, against: [] };
     }
     const agree = judged.filter(({ trend }) => trend.held && trend !== worst.trend).map(({ trend }) => trend.indicator);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { amount, amountRange, percent, time, timeRange } from "../../src/aging/amounts.ts";
-import { describeAgainst, describeDue, describeNearest, describeTooLittle, describeTrend, type Evidence } from "../../src/aging/explain.ts";
+import { describeAgainst, describeDue, describeHealthy, describeTooLittle, describeTrend, type Evidence } from "../../src/aging/explain.ts";
 import type { Trend } from "../../src/model/report.ts";
 
 const mebibyte = 1024 ** 2;
@@ -126,17 +126,39 @@ describe("what held a regeneration back", () => {
 });
 
 describe("where nothing is held", () => {
-  it("healthy: what is nearest to its limit is named, with what is not sure of it", () => {
-    const far = evidenceOf({ trend: { indicator: "openFds", floor: 10, limit: 100 } });
-    const near = evidenceOf({ growsRatio: 0.4, trend: { exhaustionInMs: interval(5, never, never, minuteMs) } });
-    assert.deepEqual(describeNearest([far, near]), [
-      "resident memory is at 97.4 % of its limit of 0.977 GiB and will probably not meet it, but may in 5 min (1 chance in 20); that it goes on growing is not sure enough (40 %)",
+  it("healthy: what meets its limit first is named, and what its growth lacks", () => {
+    const far = evidenceOf({
+      growsRatio: 0.4,
+      trend: { indicator: "openFds", floor: 99, limit: 100, exhaustionInMs: interval(5, never, never, minuteMs) },
+    });
+    const near = evidenceOf({ growsRatio: 0.4 });
+    assert.deepEqual(describeHealthy([far, near]), [
+      "no floor rises for real",
+      "resident memory is at 97.4 % of its limit of 0.977 GiB and would meet it in 2.1 h (90 %: 90 min to 2.7 h); that it goes on growing is not sure enough (40 %)",
     ]);
     assert.match(
-      describeNearest([far]).join(),
-      /^the number of open descriptors is at 10 % of its limit of 100 and would meet it in 2.1 h/,
+      describeHealthy([far]).join(),
+      /,the number of open descriptors is at 99 % of its limit of 100 and will probably not meet it, but may in 5 min \(1 chance in 20\);/,
     );
-    assert.deepEqual(describeNearest([]), []);
+  });
+
+  it("healthy: where a floor does rise for sure, it is not said that none does", () => {
+    const [first, second] = describeHealthy([evidenceOf()]);
+    assert.equal(first, "no trend is held");
+    assert.match(second ?? "", /; its rise has not stood for long enough to be held$/);
+    const years = describeHealthy([evidenceOf({ trend: { exhaustionInMs: interval(7, 8, 9, 240 * 60 * minuteMs) } })]);
+    assert.match(years.join(), /^no trend is held,.*; its end is more than 6 times its age away$/);
+    const unsure = describeHealthy([evidenceOf({ trend: { slopePerHour: interval(-1, 12, 13, mebibyte) } })]);
+    assert.match(unsure.join(), /^no floor rises for real,.*; it does not grow for sure$/);
+  });
+
+  it("healthy: without a limit nothing more is said, and above it no end", () => {
+    const { limit: _, ...free } = evidenceOf().trend;
+    assert.deepEqual(describeHealthy([{ ...evidenceOf({ growsRatio: 0.1 }), trend: free }]), ["no floor rises for real"]);
+    assert.match(
+      describeHealthy([evidenceOf({ trend: { floor: 1_003 * mebibyte } })]).join(),
+      /is at 100.3 % of its limit of 0.977 GiB; its rise/,
+    );
   });
 
   it("insufficient: it is said how much there is, and how much it takes", () => {
