@@ -58,7 +58,7 @@ export function describeTooLittle(readings: number, ageMs: number): string {
 
 /** Where no trend is held: what is nearest to its limit, and what its growth lacks. */
 export function describeHealthy(all: readonly Evidence[]): string[] {
-  const first = all.some(isSure) ? "no trend is held" : "no floor rises for real";
+  const first = all.some(isSure) ? "no trend is held now" : "no floor rises for real";
   const [nearest] = all.filter(({ trend }) => trend.limit !== undefined).sort(nearestFirst);
   if (nearest === undefined) return [first];
   const { trend } = nearest;

@@ -116,21 +116,14 @@ export class AgingModel {
       const reasons = judged.length === 0 ? [this.#tooLittle(nowMs)] : describeHealthy(judged);
       return { atMs: nowMs, verdict, trends, confidenceRatio: judged.length === 0 ? 0 : surest, reasons, against: [] };
     }
-    const agree = judged.filter(({ trend }) => trend.held && trend !== worst.trend).map(({ trend }) => trend.indicator);
-    const { for: forPeers, against: againstPeers } = describePeers(worst.trend, worst.peers);
     return {
       atMs: nowMs,
       verdict,
       indicator: worst.trend.indicator,
       trends,
       confidenceRatio: Math.min(worst.growsRatio, 1),
-      reasons: [
-        describeTrend(worst),
-        ...(verdict === "aging" ? describeDue(worst) : []),
-        ...(agree.length === 0 ? [] : [`it is not alone: ${agree.join(", ")} rise too`]),
-        ...forPeers,
-      ],
-      against: verdict === "aging" ? [] : [...againstPeers, ...(worst.due && againstPeers.length > 0 ? [] : describeAgainst(worst))],
+      reasons: reasonsOf(worst, judged),
+      against: verdict === "aging" ? [] : againstOf(worst),
     };
   }
 
@@ -181,6 +174,22 @@ export class AgingModel {
     this.#options.peers?.forget();
     for (const watch of this.#watches.values()) watch.forget();
   }
+}
+
+function reasonsOf(worst: Judged, all: readonly Judged[]): string[] {
+  const agree = all.filter(({ trend }) => trend.held && trend !== worst.trend).map(({ trend }) => trend.indicator);
+  return [
+    describeTrend(worst),
+    ...(worst.aging ? describeDue(worst) : []),
+    ...(agree.length === 0 ? [] : [`it is not alone: ${agree.join(", ")} rise${agree.length === 1 ? "s" : ""} too`]),
+    ...describePeers(worst.trend, worst.peers).for,
+  ];
+}
+
+function againstOf(worst: Judged): string[] {
+  const { against } = describePeers(worst.trend, worst.peers);
+  // What would be due but for its elders has no other reason.
+  return worst.due && against.length > 0 ? against : [...against, ...describeAgainst(worst)];
 }
 
 function judge({ indicator, limit, track, evaluation }: Watch, nowMs: number, { horizonMs, peers: member }: AgingModelOptions): Judged[] {

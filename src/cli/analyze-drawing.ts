@@ -48,7 +48,7 @@ function placement({ startMs, lastMs, highest }: Curve) {
 }
 
 function axes({ indicator, startMs, lastMs, highest }: Curve, { x, y }: Placement): string[] {
-  const values = ticks(highest, valueTicks, indicator.endsWith("Bytes") ? 1024 : 1_000).flatMap((value) => [
+  const values = ticks(highest, indicator.endsWith("Bytes")).flatMap((value) => [
     `<line x1="${left}" x2="${width - right}" y1="${y(value)}" y2="${y(value)}" stroke="#eee"/>`,
     `<text x="${left - 6}" y="${y(value) + 4}" text-anchor="end" fill="#555">${value === 0 ? 0 : amount(indicator, value)}</text>`,
   ]);
@@ -61,12 +61,11 @@ function axes({ indicator, startMs, lastMs, highest }: Curve, { x, y }: Placemen
   return [...values, ...times, name];
 }
 
-/** Round numbers of the unit that fits: 1, 2 or 5 times a power of ten. */
-function ticks(highest: number, atMost: number, perUnit: number): number[] {
-  const unit = perUnit ** Math.max(Math.floor(Math.log(highest / atMost) / Math.log(perUnit)), 0);
-  const raw = highest / unit / atMost;
-  const power = 10 ** Math.floor(Math.log10(raw));
-  const step = unit * power * ([1, 2, 5].find((one) => one * power >= raw) ?? 10);
+/** Round numbers: powers of two of bytes; of others 1, 2 or 5 times a power of ten. */
+function ticks(highest: number, isBytes: boolean): number[] {
+  const raw = highest / valueTicks;
+  const power = isBytes ? 2 ** Math.ceil(Math.log2(raw)) : 10 ** Math.floor(Math.log10(raw));
+  const step = power * ([1, 2, 5].find((one) => one * power >= raw) ?? 10);
   return Array.from({ length: Math.floor(highest / step) + 1 }, (_, at) => at * step);
 }
 
@@ -92,7 +91,7 @@ function cone({ cone, lastMs, highest }: Curve, { point, x }: Placement): string
 
 function rule(y: number, text: string): string {
   return `<line x1="${left}" x2="${width - right}" y1="${y}" y2="${y}" stroke="${colours.limit}" stroke-dasharray="5 4"/>
-<text x="${left + 4}" y="${y + 14}" fill="${colours.limit}">${text}</text>`;
+<text x="${left + 4}" y="${round(y - 5)}" fill="${colours.limit}">${text}</text>`;
 }
 
 /** One label above the other: the moments may be near each other. */

@@ -32,7 +32,8 @@ export function plotOf(curve: Curve): string[] {
   const legend = [
     `· ${indicator}`,
     ...(limit === null ? [] : ["- limit"]),
-    ...marks.map(({ kind }) => (kind === "trend" ? "t trend held" : "R regeneration")),
+    ...(axis.includes("t") ? ["t trend held"] : []),
+    ...(axis.includes("R") ? [axis.includes("t") ? "R regeneration" : "R trend held, regeneration"] : []),
     ...(cone === null ? [] : ["* forecast, ' and , its 90 %"]),
   ];
   const label = (row: number) => (row === 0 ? amount(indicator, highest) : row === height - 1 ? "0" : "").padStart(labelWidth);

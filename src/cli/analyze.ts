@@ -3,6 +3,7 @@
  * back-stops off. One trace or thousands; each is read, judged and written before the next.
  */
 import { readFileSync, writeFileSync } from "node:fs";
+import { setImmediate } from "node:timers/promises";
 import { type Command, InvalidArgumentError } from "commander";
 import { replay } from "../aging/replay.ts";
 import type { Interval } from "../model/report.ts";
@@ -50,16 +51,34 @@ export function registerAnalyze(program: Command, setExitCode: (code: number) =>
       "after",
       "\nExample:\n  coppice analyze --limit rssBytes=512000000 trace.csv\n  coppice analyze --json --forecast-every 1/200 traces/*.csv\n",
     )
-    .action((files: string[], options: AnalyzeOptions) => {
+    .action(async (files: string[], options: AnalyzeOptions) => {
       const shown: Analysis[] = [];
+      const out = whileRead(process.stdout);
       for (const file of files) {
+        if (!(await out.isRead()) && options.html === undefined) return;
         const analysis = analyzeFile(file, options);
         if (analysis.samples.length === 0) setExitCode(1);
-        process.stdout.write(options.json === true ? `${JSON.stringify(jsonOf(analysis))}\n` : describeAnalysis(analysis));
+        out.write(options.json === true ? `${JSON.stringify(jsonOf(analysis))}\n` : describeAnalysis(analysis));
         if (options.html !== undefined && shown.length < pageTracesMax) shown.push(analysis);
       }
       if (options.html !== undefined && !wrote(options.html, pageOf(shown, files.length - shown.length))) setExitCode(1);
     });
+}
+
+/** `| head` reads a part, and goes: nothing is wrong, but for nobody no more is worked out. */
+function whileRead(stream: NodeJS.WriteStream) {
+  let read = true;
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    read = false;
+  });
+  return {
+    write: (text: string) => stream.write(text),
+    isRead: async () => {
+      await setImmediate(); // an error of the last write is heard of
+      return read;
+    },
+  };
 }
 
 /** A file that cannot be read is a finding like others: the next one may be readable. */
@@ -141,7 +160,7 @@ function timeOf(text: string): number | null {
   return ms > 0 ? ms : null;
 }
 
-function parseEvery(text: string): Every {
+export function parseEvery(text: string): Every {
   const ms = timeOf(text);
   if (ms !== null) return { ms };
   const share = /^(\d+(?:\.\d+)?)(?:\/(\d+(?:\.\d+)?)|%)$/.exec(text);

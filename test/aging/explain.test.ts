@@ -144,10 +144,10 @@ describe("where nothing is held", () => {
 
   it("healthy: where a floor does rise for sure, it is not said that none does", () => {
     const [first, second] = describeHealthy([evidenceOf()]);
-    assert.equal(first, "no trend is held");
+    assert.equal(first, "no trend is held now");
     assert.match(second ?? "", /; its rise has not stood for long enough to be held$/);
     const years = describeHealthy([evidenceOf({ trend: { exhaustionInMs: interval(7, 8, 9, 240 * 60 * minuteMs) } })]);
-    assert.match(years.join(), /^no trend is held,.*; its end is more than 6 times its age away$/);
+    assert.match(years.join(), /^no trend is held now,.*; its end is more than 6 times its age away$/);
     const unsure = describeHealthy([evidenceOf({ trend: { slopePerHour: interval(-1, 12, 13, mebibyte) } })]);
     assert.match(unsure.join(), /^no floor rises for real,.*; it does not grow for sure$/);
   });

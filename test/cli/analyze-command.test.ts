@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
+import { parseEvery } from "../../src/cli/analyze.ts";
 import { nearName } from "../../src/cli/near-name.ts";
 import { parseTrace } from "../../src/cli/trace-file.ts";
 
@@ -42,14 +44,13 @@ describe("analyze: the command", () => {
     assert.equal(stdout.match(/regenerated after/g)?.length, 1);
   });
 
-  it("analyze: as JSON each file has its line, a missing one with its problem; with all read the code is 0", (t) => {
+  it("analyze: as JSON each file has its line, a missing one with its problem", (t) => {
     const missing = join(directoryOf(t), "missing.csv");
     const mixed = analyze("--json", missing, recorded);
     assert.equal(mixed.status, 1);
     const [first, second] = mixed.stdout.split("\n").map((line): Record<string, unknown> => (line === "" ? {} : JSON.parse(line)));
     assert.deepEqual([first?.["verdict"], first?.["problems"]], ["insufficient", ["it cannot be read: no such file or directory"]]);
     assert.deepEqual([second?.["verdict"], second?.["problems"]], ["aging", []]);
-    assert.equal(analyze("--json", recorded).status, 0);
   });
 
   it("analyze: a share of the life is a grid of its own for each trace, and a share that is none is refused", (t) => {
@@ -60,23 +61,27 @@ describe("analyze: the command", () => {
       return file;
     });
     assert.ok(short !== undefined && long !== undefined);
-    for (const [share, count] of [
-      ["1/200", 201],
-      ["0.5%", 201],
-      ["1/10", 11],
-    ] as const) {
-      const { stdout } = analyze("--json", "--forecast-every", share, short, long);
-      const lines = stdout.trim().split("\n");
-      assert.deepEqual(
-        lines.map((line) => (JSON.parse(line) as { forecasts: unknown[] }).forecasts.length), // as docs/aging-model.md says
-        [count, count],
-      );
-    }
-    for (const refused of ["2/1", "0%", "1/0", "fast"]) {
-      const { status, stderr } = analyze("--forecast-every", refused, short);
-      assert.notEqual(status, 0);
-      assert.match(stderr, /Expected a time such as 10m, or a share of the life such as 1\/200/, refused);
-    }
+    const { stdout } = analyze("--json", "--forecast-every", "1/200", short, long);
+    const forecasts = stdout
+      .trim()
+      .split("\n")
+      .map((line) => (JSON.parse(line) as { forecasts: unknown[] }).forecasts.length); // as docs/aging-model.md says
+    assert.deepEqual(forecasts, [201, 201]);
+    const { status, stderr } = analyze("--forecast-every", "2/1", short);
+    assert.notEqual(status, 0);
+    assert.match(stderr, /Expected a time such as 10m, or a share of the life such as 1\/200/);
+  });
+
+  it("analyze: a grid is a time, a fraction or a percentage of the life; what is none of them, nothing or too much is refused", () => {
+    assert.deepEqual(["10m", "1.5h", "1/200", "0.5%", "100%"].map(parseEvery), [
+      { ms: 600_000 },
+      { ms: 5_400_000 },
+      { lifeRatio: 0.005 },
+      { lifeRatio: 0.005 },
+      { lifeRatio: 1 },
+    ]);
+    for (const refused of ["2/1", "101%", "0%", "0/5", "1/0", "0s", "1/", "-1/5", "200", "fast", ""])
+      assert.throws(() => parseEvery(refused), refused);
   });
 
   it("analyze: a page that cannot be written is said to be so, and the code is 1", (t) => {
@@ -87,6 +92,21 @@ describe("analyze: the command", () => {
     assert.match(stdout, /: aging\n/);
     assert.equal(analyze("--html", join(directory, "page.html"), recorded).status, 0);
     assert.match(readFileSync(join(directory, "page.html"), "utf8"), /regenerated, \d/);
+  });
+});
+
+describe("analyze: a reader that goes", () => {
+  it("analyze: behind a reader that has gone nothing more is judged, and nothing is wrong", { timeout: 60_000 }, async (t) => {
+    const endless = join(directoryOf(t), "endless");
+    assert.equal(spawnSync("mkfifo", [endless]).status, 0);
+    // Who opens it waits for ever.
+    const child = spawn(process.execPath, [cli, "analyze", "--json", ...Array.from({ length: 200 }, () => recorded), endless]);
+    t.after(() => child.kill());
+    child.stdout.once("data", () => child.stdout.destroy());
+    const errors: Buffer[] = [];
+    child.stderr.on("data", (chunk: Buffer) => errors.push(chunk));
+    const [code] = await once(child, "close");
+    assert.deepEqual([code, Buffer.concat(errors).toString()], [0, ""]);
   });
 });
 

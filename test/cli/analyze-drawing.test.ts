@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { alongCone, type Curve } from "../../src/cli/analyze-curve.ts";
+import { drawingOf } from "../../src/cli/analyze-drawing.ts";
+import { plotOf } from "../../src/cli/analyze-plot.ts";
+
+const minuteMs = 60_000;
+const mebibyte = 1024 ** 2;
+
+/** Ten thousand readings of one level, in 100 minutes. */
+function curveOf(change: Partial<Curve> = {}): Curve {
+  const points = Array.from({ length: 10_001 }, (_, at) => ({ atMs: at * 600, value: 500 * mebibyte }));
+  const endMs = 100 * minuteMs;
+  return {
+    indicator: "rssBytes",
+    points,
+    startMs: 0,
+    endMs,
+    lastMs: endMs,
+    highest: 1_000 * mebibyte,
+    limit: null,
+    marks: [],
+    cone: null,
+    ...change,
+  };
+}
+
+function ysOf(svg: string): number[] {
+  const line = /<polyline points="([^"]*)" fill="none"/.exec(svg)?.[1] ?? "";
+  return line.split(" ").map((point) => Number(point.split(",")[1]));
+}
+
+describe("analyze: the drawing", () => {
+  it("drawing: of many readings the single highest and the single lowest are kept", () => {
+    const flat = ysOf(drawingOf(curveOf()));
+    assert.ok(flat.length <= 1_000, `${flat.length}`);
+    const points = curveOf().points.map(({ atMs, value }, at) => ({
+      atMs,
+      value: at === 3_333 ? 900 * mebibyte : at === 7_777 ? mebibyte : value,
+    }));
+    const ys = ysOf(drawingOf(curveOf({ points })));
+    const level = flat[0] ?? 0;
+    assert.deepEqual([ys.filter((y) => y < level).length, ys.filter((y) => y > level).length], [1, 1]);
+  });
+
+  it("drawing: its scales are round, its limit and both moments say what and when they are", () => {
+    const svg = drawingOf(
+      curveOf({
+        limit: 1_000 * mebibyte,
+        marks: [
+          { atMs: 31 * minuteMs, kind: "trend" },
+          { atMs: 93 * minuteMs, kind: "regeneration" },
+        ],
+      }),
+    );
+    const texts = [...svg.matchAll(/<text[^>]*>([^<]*)</g)].map(([, text]) => text);
+    assert.deepEqual(texts.slice(0, 4), ["0", "256 MiB", "512 MiB", "768 MiB"]);
+    assert.deepEqual(texts.slice(4, 10), ["0", "20 min", "40 min", "60 min", "80 min", "100 min"]);
+    for (const text of ["limit 0.977 GiB", "trend held, 31 min", "regenerated, 93 min"]) assert.ok(texts.includes(text), text);
+  });
+
+  it("drawing: the cone begins at the decision and meets the limit when it was forecast to", () => {
+    const cone = {
+      from: { atMs: 10 * minuteMs, value: 600 },
+      inMs: { low: minuteMs, mid: 20 * minuteMs, high: Number.POSITIVE_INFINITY },
+      limit: 1_000,
+    };
+    assert.deepEqual(
+      [10, 20, 30].map((minute) => alongCone(cone, cone.inMs.mid, minute * minuteMs)),
+      [600, 800, 1_000],
+    );
+    assert.equal(alongCone(cone, cone.inMs.high, 99 * minuteMs), 600);
+  });
+});
+
+describe("analyze: the plot of the terminal", () => {
+  it("plot: two moments of one column are one sign, and the legend says so", () => {
+    const at = (trendMs: number): Curve["marks"] => [
+      { atMs: trendMs, kind: "trend" },
+      { atMs: 51 * minuteMs, kind: "regeneration" },
+    ];
+    const [, axis, times, legend] = plotOf(curveOf({ marks: at(50.9 * minuteMs) })).slice(-4);
+    assert.equal(axis?.match(/[tR]/g)?.join(), "R");
+    assert.match(legend ?? "", /R trend held, regeneration/);
+    assert.match(times ?? "", /^ +0 +100 min$/);
+    const apart = plotOf(curveOf({ marks: at(10 * minuteMs) })).slice(-3);
+    assert.equal(apart[0]?.match(/[tR]/g)?.join(), "t,R");
+    assert.match(apart[2] ?? "", /t trend held {3}R regeneration/);
+  });
+});
