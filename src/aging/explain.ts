@@ -52,23 +52,26 @@ export function describeTrend({ trend, shape }: Pick<Evidence, "trend" | "shape"
 }
 
 export function describeTooLittle(readings: number, ageMs: number): string {
+  if (readings === 0) return "there is too little data: no reading of an indicator";
   const enough = `${blocksMin} over ${time(warmUpMs)}`;
   return `there is too little data: ${readings} reading${readings === 1 ? "" : "s"} that count${readings === 1 ? "s" : ""} over ${time(ageMs)}, where it takes ${enough}`;
+}
+
+/** What meets its limit first; of those that never do, what is nearest to it; without limits any. */
+export function nearestTrend(trends: readonly Trend[]): Trend | null {
+  const endMs = ({ exhaustionInMs }: Trend) => exhaustionInMs?.mid ?? Number.POSITIVE_INFINITY;
+  const share = ({ floor, limit }: Trend) => (limit === undefined ? Number.NEGATIVE_INFINITY : floor / limit);
+  const isNearer = (a: Trend, b: Trend) => (endMs(a) === endMs(b) ? share(a) > share(b) : endMs(a) < endMs(b));
+  return trends.reduce<Trend | null>((nearest, one) => (nearest === null || isNearer(one, nearest) ? one : nearest), null);
 }
 
 /** Where no trend is held: what is nearest to its limit, and what its growth lacks. */
 export function describeHealthy(all: readonly Evidence[]): string[] {
   const first = all.some(isSure) ? "no trend is held now" : "no floor rises for real";
-  const [nearest] = all.filter(({ trend }) => trend.limit !== undefined).sort(nearestFirst);
-  if (nearest === undefined) return [first];
-  const { trend } = nearest;
+  const trend = nearestTrend(all.map((one) => one.trend));
+  const nearest = all.find((one) => one.trend === trend);
+  if (nearest === undefined || trend?.limit === undefined) return [first];
   return [first, `${nameOf(trend)} is at ${shareOfLimit(trend)}${end(trend, "would meet")}${lacking(nearest)}`];
-}
-
-function nearestFirst(a: Evidence, b: Evidence): number {
-  const [first, second] = [a, b].map(({ trend }) => trend.exhaustionInMs?.mid ?? Number.POSITIVE_INFINITY);
-  const share = ({ trend }: Evidence) => trend.floor / (trend.limit ?? 1);
-  return first === second || first === undefined || second === undefined ? share(b) - share(a) : first - second;
 }
 
 function isSure({ trend, growsRatio }: Evidence): boolean {

@@ -57,10 +57,10 @@ export function curveOf({ samples, indicator, replay }: Analysis): Curve | null 
     const value = indicators[indicator];
     return value === undefined || !Number.isFinite(value) ? [] : [{ atMs, value }];
   });
-  const [first, last] = [points[0], points.at(-1)];
+  const [first, last] = [samples[0], samples.at(-1)];
   const limit = replay.last?.trends.find((one) => one.indicator === indicator)?.limit ?? null;
   const highest = points.reduce((max, { value }) => Math.max(max, value), limit ?? 0);
-  if (first === undefined || last === undefined || highest <= 0) return null;
+  if (first === undefined || last === undefined || points.length === 0 || highest <= 0) return null;
   const cone = coneOf(replay, indicator);
   const reachMs = cone === null ? 0 : Math.min(cone.inMs.mid * beyondMiddle, (last.atMs - first.atMs) * reachPerLife);
   return {

@@ -15,7 +15,8 @@ export function describeAnalysis(analysis: Analysis): string {
 /** The moments, what spoke for the verdict, and what against a worse one. */
 export function sentencesOf(analysis: Analysis): string[] {
   const { decisive } = analysis.replay;
-  return [momentsOf(analysis), ...(decisive?.reasons ?? []), ...(decisive?.against ?? []).map((text) => `but ${text}`)];
+  const moments = analysis.verdict === "insufficient" ? [] : [momentsOf(analysis)];
+  return [...moments, ...(decisive?.reasons ?? []), ...(decisive?.against ?? []).map((text) => `but ${text}`)];
 }
 
 function momentsOf({ replay: { trendAtMs, agingAtMs }, samples }: Analysis): string {

@@ -4,7 +4,8 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { nearestTrend } from "../aging/explain.ts";
 import { replay } from "../aging/replay.ts";
 import type { Interval } from "../model/report.ts";
 import type { Analysis } from "./analyze-curve.ts";
@@ -32,20 +33,22 @@ export function registerAnalyze(program: Command, setExitCode: (code: number) =>
     .command("analyze")
     .summary("judge recorded traces with the code of the monitor")
     .description(
-      "Judges recorded traces with exactly the code of the monitor. A trace is CSV with a header (timeMs, requestsTotal,\n" +
-        "and indicators such as heapAfterGcBytes, rssBytes, openFds; any other column is a gauge where more is worse),\n" +
-        "with limits as comments (# limit heapAfterGcBytes=268435456), or the JSON of a Prometheus range query.\n" +
+      "Judges recorded traces with exactly the code of the monitor. A trace is CSV with a header (timeMs, requestsTotal, " +
+        "and indicators such as heapAfterGcBytes, rssBytes, openFds; any other column is a gauge where more is worse), " +
+        "with limits as comments (# limit heapAfterGcBytes=268435456), or the JSON of a Prometheus range query. " +
         "A file in which nothing can be read is named, the others are judged all the same, and the exit code is 1.",
     )
     .argument("<files...>", "the traces")
     .option("--json", "one line of JSON a file")
-    .option("--limit <name=value>", "what an indicator exhausts at (repeatable); overrides the file's", collectLimit, {})
+    .addOption(
+      new Option("--limit <name=value>", "what an indicator exhausts at (repeatable)").argParser(collectLimit).default({}, "the file's"),
+    )
     .option(
       "--forecast-every <time>",
       "grid of the forecasts in the JSON: a time (10m) or a share of each trace's life (1/200, 0.5%)",
       parseEvery,
     )
-    .option("--horizon <time>", "the monitor's horizonMs, such as 30m", parseTime, defaultHorizonMs)
+    .addOption(new Option("--horizon <time>", "the monitor's horizonMs").argParser(parseTime).default(defaultHorizonMs, "30m"))
     .option("--html <file>", "write the reports as a page")
     .addHelpText(
       "after",
@@ -90,7 +93,7 @@ export function analyzeFile(file: string, options: Pick<AnalyzeOptions, "limit" 
   const result = replay(samples, { horizonMs: options.horizon, forecastEveryMs });
   // A trace is judged as a whole: what would have been regenerated was aging, whatever came after.
   const verdict = result.agingAtMs !== null ? "aging" : (result.last?.verdict ?? "insufficient");
-  const indicator = result.decisive?.indicator ?? result.last?.trends[0]?.indicator ?? null;
+  const indicator = result.decisive?.indicator ?? nearestTrend(result.last?.trends ?? [])?.indicator ?? null;
   return { file, verdict, indicator, replay: result, samples, problems };
 }
 

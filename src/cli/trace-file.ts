@@ -45,6 +45,7 @@ const gapIntervals = 20;
 export function parseTrace(text: string, limits: Readonly<Record<string, number>>): TraceFile {
   const problems: string[] = [];
   const trimmed = text.trimStart(); // a byte-order mark too
+  if (text.includes("\0")) return { samples: [], limits, problems: ["it is not UTF-8 text"] };
   if (trimmed === "") return { samples: [], limits, problems: ["the file is empty"] };
   const parsed = trimmed.startsWith("{") || trimmed.startsWith("[") ? parsePrometheus(trimmed, problems) : parseCsv(trimmed, problems);
   const all = { ...parsed.limits, ...limits };
@@ -80,11 +81,8 @@ function nameLimits(limits: Readonly<Record<string, number>>, columns: readonly 
   for (const name of Object.keys(limits)) {
     if (known.has(name)) continue;
     const near = nearName(name, indicators);
-    const more = indicators.length > columnsNamedMax ? ", …" : "";
     const meant = near === null ? "" : `; did you mean ${near}?`;
-    problems.push(
-      `there is no column for the limit of ${name}${meant} (columns: ${indicators.slice(0, columnsNamedMax).join(", ")}${more})`,
-    );
+    problems.push(`there is no column for the limit of ${name}${meant} (columns: ${named(indicators)})`);
   }
 }
 
@@ -109,7 +107,7 @@ function parseCsv(text: string, problems: string[]): Parsed {
     const cells = line.split(",").map((cell) => cell.trim().replace(/^"(.*)"$/, "$1"));
     if (header === null) {
       header = cells;
-      if (!header.includes("timeMs")) problems.push(`line ${at + 1}: the header has no column timeMs; it has ${header.join(", ")}`);
+      if (!header.includes("timeMs")) problems.push(`line ${at + 1}: the header has no column timeMs; it has ${named(header)}`);
       continue;
     }
     const row: Record<string, number> = {};
@@ -256,6 +254,10 @@ function nameGaps(rows: readonly (RawRow & { shiftMs: number })[], problems: str
     longestMs = Math.max(longestMs, waitMs);
   }
   if (gaps > 0) problems.push(`${counted(gaps, "gap")} without rows, the longest of ${time(longestMs)}`);
+}
+
+function named(columns: readonly string[]): string {
+  return `${columns.slice(0, columnsNamedMax).join(", ")}${columns.length > columnsNamedMax ? ", …" : ""}`;
 }
 
 function counted(count: number, noun: string): string {

@@ -163,6 +163,7 @@ describe("where nothing is held", () => {
 
   it("insufficient: it is said how much there is, and how much it takes", () => {
     assert.equal(describeTooLittle(1, 3_000), "there is too little data: 1 reading that counts over 3 s, where it takes 6 over 8 s");
+    assert.equal(describeTooLittle(0, 0), "there is too little data: no reading of an indicator");
   });
 });
 

@@ -145,6 +145,10 @@ describe("analyze: limits", () => {
     );
   });
 
+  it("trace: what is no text is said to be none, and is not shown", () => {
+    assert.deepEqual(parseTrace("PK\u0003\0\0timeMs,rssBytes\n1,2\n", {}).problems, ["it is not UTF-8 text"]);
+  });
+
   it("trace: one gap is a gap, two are gaps", () => {
     const gapped = (at: (row: number) => number) =>
       parseTrace(`timeMs,rssBytes\n${Array.from({ length: 60 }, (_, row) => `${at(row)},1`).join("\n")}\n`, {}).problems;

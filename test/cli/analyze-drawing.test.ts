@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { alongCone, type Curve } from "../../src/cli/analyze-curve.ts";
+import { fileURLToPath } from "node:url";
+import { analyzeFile } from "../../src/cli/analyze.ts";
+import { alongCone, type Curve, curveOf as curveOfAnalysis } from "../../src/cli/analyze-curve.ts";
 import { drawingOf } from "../../src/cli/analyze-drawing.ts";
 import { plotOf } from "../../src/cli/analyze-plot.ts";
 
@@ -70,6 +72,24 @@ describe("analyze: the drawing", () => {
       [600, 800, 1_000],
     );
     assert.equal(alongCone(cone, cone.inMs.high, 99 * minuteMs), 600);
+  });
+});
+
+describe("analyze: the curve", () => {
+  it("curve: it begins with the trace, not with the indicator's first reading, so that its moments are those of the text", () => {
+    const analysis = analyzeFile(fileURLToPath(new URL("../../bench/aging/recorded/leak-closure.csv", import.meta.url)), {
+      limit: {},
+      horizon: 1_800_000,
+    });
+    const curve = curveOfAnalysis(analysis);
+    assert.equal(curve?.indicator, "heapAfterGcBytes");
+    assert.ok((curve.points[0]?.atMs ?? 0) > curve.startMs, "the first collection came later");
+    assert.equal(curve.startMs, analysis.samples[0]?.atMs);
+    assert.deepEqual(
+      curve.marks.map(({ atMs }) => atMs),
+      [analysis.replay.trendAtMs, analysis.replay.agingAtMs],
+    );
+    assert.equal(curve.cone?.from.atMs, analysis.replay.agingAtMs);
   });
 });
 

@@ -193,6 +193,12 @@ describe("analyze: the line of JSON", () => {
     );
     assert.equal(flat.verdict, "healthy");
     assert.deepEqual([flat.trendAtMs, flat.agingAtMs, flat.attentionMs], [null, null, 0]);
+    const bounded = leak("openFds,rssBytes", () => "7,500000");
+    assert.equal(
+      jsonOf(analyzeFile(fileWith(t, bounded), options)).indicator,
+      "rssBytes",
+      "what has a limit is what a healthy trace is about",
+    );
     const short = jsonOf(analyzeFile(fileWith(t, "timeMs,rssBytes\n1,2\n2,3\n"), options));
     assert.equal(short.verdict, "insufficient");
     assert.deepEqual([short.indicator, short.slopePerHour], [null, null]);
