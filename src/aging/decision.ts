@@ -20,17 +20,17 @@ export interface DecisionInput {
   readonly count: number;
   /** Of the sequential test of records, 0..1. */
   readonly pValue: number;
+  /** Instances that age together and are regenerated one after the other. */
+  readonly queue: number;
 }
 
 /** Time that acting calmly takes, at least: a queue of nodes that each start, drain and settle. */
 const leadMs = 16 * 60_000;
-/** Beyond that, the share of the age at which a regeneration comes due. */
+/** Beyond that, the share of the age at which a regeneration comes due; of long lives it is worth waiting less, though never less than the horizon. */
 const horizonPerAge = 0.035;
-/** A level this near its limit is a matter of consequence at any age ... */
-const levelRatioMax = 0.85;
-/** ... a younger one may act from a lower level: the one it has this many horizons before the end. */
-const horizonsBeforeEnd = 1.2;
-const levelRatioMinYoung = 0.8;
+const horizonPerAgeLong = 0.015;
+/** A level this near its limit is a matter of consequence; below it, what fills a cache looks the same. */
+const levelRatioMin = 0.85;
 /** Lives younger than this many horizons are short ones: isUrgent's. */
 const horizonsYoung = 3;
 /** A long life is due when growth is this likely, and the middle of the forecast within so many horizons. */
@@ -39,30 +39,22 @@ const dueHorizonsMax = 6;
 /** A life of less than this many horizons has not yet shown how it goes on: it is due only when the end is near for sure. */
 const horizonsOld = 8;
 const dueHorizonsMaxYoung = 2.5;
-/** Under noise of this share of the limit a vague forecast acts earlier, from a level this high. */
-const vagueNoiseRatio = 0.015;
-const vagueRatio = 2;
-const vaguePerAge = 0.04;
-const vagueLevelRatio = 0.88;
-/** Peaks are no plain noise if the highest reading lies so many of its deviations above the level. */
-const peakNoises = 2.2;
 /** Of a stair: how high it is, and what its next steps may bring. */
 const stairLevelRatio = 0.9;
 const stairHorizons = 1.5;
 const stairLikelyPerAge = 0.8;
 /** A short life has risen by this share of its limit before it acts ... */
 const riseRatioMin = 0.2;
-/** ... in any case by many times its noise ... */
+/** ... and in any case by many times its noise. */
 const riseNoiseMin = 12;
-/** ... and is as near its end as a long one: what fills a cache in minutes looks the same before. */
-const urgentLevelRatioMin = 0.8;
 /**
- * In its first minutes there is no time for that: nodes that were started together age together, and are
- * regenerated a minute apart. From a lower level, if the end is as near as three of them take.
+ * In its first minutes there is no time for that: from a lower level, if the end is as near as regenerating takes; with all
+ * its peers, since those that were started together age together, and are regenerated one after the other.
  */
 export const veryYoungMs = 3 * 60_000;
+const veryYoungMsMin = 20_000;
 const veryYoungLevelRatioMin = 0.25;
-const veryYoungLeftMs = 3 * 60_000;
+const leftMsPerPeer = 70_000;
 const countMin = 6;
 const pValueMax = 0.01;
 /** A trend is held if its end is this many ages away at most: what lies beyond cannot be told from a plateau. */
@@ -80,7 +72,11 @@ const readingsLate = 1.5;
 /** With the time that it takes to believe a decision, and to hear of it where readings are rare. */
 export function horizonAt({ ageMs, horizonMs, count }: Pick<DecisionInput, "ageMs" | "horizonMs" | "count">): number {
   const believeMs = ageMs * Math.min(decideReadings / count, decidePerAgeRare);
-  return Math.min(Math.max(ageMs * horizonPerAge, leadMs), horizonMs) + believeMs + (readingsLate * ageMs) / count;
+  return (
+    Math.min(Math.max(ageMs * horizonPerAge, leadMs), Math.max(horizonMs, ageMs * horizonPerAgeLong)) +
+    believeMs +
+    (readingsLate * ageMs) / count
+  );
 }
 
 export function isTrend({ forecast, ageMs, horizonMs, limit, highest, lowest }: DecisionInput): boolean {
@@ -98,26 +94,17 @@ export function isDue(input: DecisionInput): boolean {
   if (ageMs < horizonsYoung * horizon) return false;
   const isOld = ageMs >= horizonsOld * horizon;
   if (isOld && isStair(input, horizon)) return true;
-  const levelRatioMin = Math.min(Math.max(1 - (horizonsBeforeEnd * horizon) / (ageMs + horizon), levelRatioMinYoung), levelRatioMax);
-  if (!isLikely(input, horizon) || Math.min(forecast.level, highest) + 2 * readingNoise < levelRatioMin * limit) return false;
-  const { exhaustionMsEarliest: earliestMs, exhaustionMs } = forecast;
-  const near = exhaustionMs.mid <= (isOld ? dueHorizonsMax : dueHorizonsMaxYoung) * horizon;
-  return (near && (earliestMs <= horizon || isTouching(input, horizon))) || (isOld && isVague(input));
+  if (Math.min(forecast.level, highest) + 2 * readingNoise < levelRatioMin * limit) return false;
+  if (isOld && forecast.level >= stairLevelRatio * limit && forecast.level + forecast.overhang.large >= limit) return true;
+  if (!isLikely(input, horizon)) return false;
+  const near = forecast.exhaustionMs.mid <= (isOld ? dueHorizonsMax : dueHorizonsMaxYoung) * horizon;
+  return (near && forecast.exhaustionMsEarliest <= horizon) || isWithinReach(input, horizon);
 }
 
-/** Under big noise the limit may be met at any moment. */
-function isVague(input: DecisionInput): boolean {
-  const { forecast, ageMs, limit, readingNoise, highest, lowest } = input;
-  if (limit === null || forecast.exhaustionMs === null || readingNoise < vagueNoiseRatio * limit) return false;
-  if (!isTrend(input) || highest - lowest < riseRatioMin * limit || forecast.level < vagueLevelRatio * limit) return false;
-  return forecast.exhaustionMs.mid >= vagueRatio * forecast.exhaustionMsEarliest && forecast.exhaustionMsEarliest <= vaguePerAge * ageMs;
-}
-
-/** The limit is met by the highest reading, not by the mean: where the spread grows with the level, peaks say more than noise does. */
-function isTouching(input: DecisionInput, horizon: number): boolean {
-  const { forecast, limit, highest, readingNoise } = input;
-  if (limit === null || !isTrend(input) || highest - forecast.level < peakNoises * readingNoise) return false;
-  return highest + forecast.slopePerHour.mid * (horizon / 3_600_000) + readingNoise >= limit;
+/** What the readings of late have done would be enough, if it came once more within the horizon: the limit is met by the highest reading. */
+function isWithinReach({ forecast, limit }: DecisionInput, horizon: number): boolean {
+  const { level, slopePerHour, overhang } = forecast;
+  return limit !== null && level + Math.max(slopePerHour.mid * (horizon / 3_600_000) + overhang.large, overhang.jump) >= limit;
 }
 
 /** A stair that has come near: nobody can tell its next step, but one of its usual steps would be enough. */
@@ -130,22 +117,24 @@ function isStair(input: DecisionInput, horizon: number): boolean {
     highest - lowest < riseRatioMin * limit
   )
     return false;
-  return forecast.exhaustionMsEarliest <= stairHorizons * horizon && forecast.exhaustionMsLikely <= stairLikelyPerAge * ageMs;
+  if (forecast.exhaustionMsLikely > stairLikelyPerAge * ageMs) return false;
+  return forecast.exhaustionMsEarliest <= stairHorizons * horizon || forecast.level + forecast.overhang.jump >= limit;
 }
 
 /** Growth, or an end of growth that comes too late: a floor that rises ever more slowly meets its limit too. */
 function isLikely({ forecast, growsRatio }: DecisionInput, horizon: number): boolean {
-  return growsRatio >= dueGrowsRatioMin || forecast.exhaustionMsLikely <= (dueHorizonsMax + 1) * horizon;
+  return growsRatio >= dueGrowsRatioMin || (forecast.slopePerHour.mid > 0 && forecast.exhaustionMsLikely <= (dueHorizonsMax + 1) * horizon);
 }
 
 /** A fast leak: the whole life is short, so that waiting for its end would be too late. */
 export function isUrgent(input: DecisionInput): boolean {
-  const { forecast, ageMs, horizonMs, limit, highest, lowest, readingNoise, count, pValue } = input;
+  const { forecast, ageMs, horizonMs, limit, highest, lowest, readingNoise, count, pValue, queue } = input;
   if (limit === null || forecast.exhaustionMs === null || !isTrend(input) || count < countMin || pValue > pValueMax) return false;
   const lead = Math.min(leadMs, horizonMs);
-  if (ageMs > horizonsYoung * horizonAt(input) || forecast.exhaustionMsLikely > lead) return false;
+  if (ageMs > horizonsYoung * horizonAt(input) || forecast.exhaustionMs.mid > lead) return false;
   const rise = highest - lowest;
   if (rise < riseNoiseMin * readingNoise || rise < riseRatioMin * limit) return false;
-  if (ageMs > veryYoungMs) return forecast.level >= urgentLevelRatioMin * limit;
-  return forecast.level >= veryYoungLevelRatioMin * limit && forecast.exhaustionMs.mid <= veryYoungLeftMs;
+  if (forecast.level >= levelRatioMin * limit) return true;
+  if (ageMs > veryYoungMs || ageMs < veryYoungMsMin || forecast.level < veryYoungLevelRatioMin * limit) return false;
+  return forecast.exhaustionMs.mid <= queue * leftMsPerPeer;
 }

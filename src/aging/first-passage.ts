@@ -11,6 +11,8 @@ import { peakAhead, type ScaledLife } from "./scaled-life.ts";
 export interface RowNoise {
   readonly noise: number;
   readonly rowsPerLife: number;
+  /** How far the highest reading of a block usually stands above its mean. */
+  readonly overhang: number;
 }
 
 /** Forecasts reach this many lives ahead; what lies beyond is called never. */
@@ -22,6 +24,8 @@ const stepsAhead: readonly number[] = [
   0,
   ...Array.from({ length: Math.ceil(Math.log(livesMax / stepFirst) / Math.log(stepFactor)) }, (_, at) => stepFirst * stepFactor ** at),
 ];
+/** Width of the youngest blocks, whose overhang is known. */
+const livesPerBlock = 0.01;
 /** Variance of the maximum of many normals, relative to theirs. */
 const maximumVariance = 0.25;
 
@@ -42,10 +46,11 @@ export function pathOf(component: Component, life: ScaledLife, room: number, row
     const highest = (perLife: number) => Math.min(maximumOf(lives * perLife), firstAbove(reach * perLife));
     const highestRow = rows.noise * highest(rows.rowsPerLife);
     const highestDrift = Math.sqrt(driftVariance) * highest(1 / component.driftTime);
-    const pace = (growth * Math.hypot(isWork ? life.paceDoubtRatio : 0, component.shape.doubtRatio)) ** 2;
+    const pace = (growth * Math.hypot(isWork ? life.paceDoubtRatio(lives) : 0, component.shape.doubtRatio)) ** 2;
     const maxima = maximumVariance * (rows.noise ** 2 + driftVariance);
     const peak = Math.max(component.loadEffect, 0) * peakAhead(life, lives);
-    const above = mean + peak + Math.hypot(highestRow, highestDrift) - room;
+    const highestMet = Math.max(Math.hypot(highestRow, highestDrift), rows.overhang * Math.min(lives / livesPerBlock, 1));
+    const above = mean + peak + highestMet - room;
     const spread = widening * Math.sqrt(variance + maxima + pace);
     path.push({ lives, above, spread });
     // Beyond this even the lowest path has met it.

@@ -19,6 +19,7 @@ export interface FloorReading {
 export interface FloorPoint extends FloorReading {
   readonly count: number;
   readonly fromMs: number;
+  readonly highest: number;
 }
 
 export const pointsMax = 64;
@@ -33,6 +34,7 @@ const valueAt = pointsMax;
 const fromAt = 2 * pointsMax;
 const overloadAt = pointsMax;
 const countAt = 2 * pointsMax;
+const highestAt = 3 * pointsMax;
 
 export class FloorTrack {
   /**
@@ -40,7 +42,7 @@ export class FloorTrack {
    * to seven digits, which is more than a forecast needs. The last block may still be gathering.
    */
   readonly #exact = new Float64Array(3 * pointsMax);
-  readonly #rough = new Float32Array(3 * pointsMax);
+  readonly #rough = new Float32Array(4 * pointsMax);
   #blocks = 0;
   #last: FloorReading | null = null;
   #noise = 0;
@@ -59,7 +61,13 @@ export class FloorTrack {
       overloadWork: this.#rough[overloadAt + at] ?? 0,
       count: this.#rough[countAt + at] ?? 0,
       fromMs: this.#exact[fromAt + at] ?? 0,
+      highest: this.#rough[highestAt + at] ?? 0,
     }));
+  }
+
+  /** Mean of the newest block; NaN without one. */
+  get newest(): number {
+    return this.#blocks === 0 ? Number.NaN : (this.#exact[valueAt + this.#blocks - 1] ?? 0);
   }
 
   get blocks(): number {
@@ -95,7 +103,7 @@ export class FloorTrack {
     const last = this.#blocks - 1;
     const lifeMs = reading.atMs - this.startMs;
     if (last >= 0 && reading.atMs - (this.#exact[fromAt + last] ?? 0) < lifeMs * youngestShare) {
-      this.#gather(last, reading, 1);
+      this.#gather(last, reading, 1, reading.value);
       return;
     }
     if (this.#blocks === pointsMax) this.#mergeNarrowest(reading.atMs);
@@ -106,6 +114,7 @@ export class FloorTrack {
     this.#rough[at] = reading.work;
     this.#rough[overloadAt + at] = reading.overloadWork;
     this.#rough[countAt + at] = 1;
+    this.#rough[highestAt + at] = reading.value;
     this.#exact[fromAt + at] = reading.atMs;
   }
 
@@ -128,7 +137,7 @@ export class FloorTrack {
   }
 
   /** Into the block's means go those of `count` more readings. */
-  #gather(block: number, { atMs, value, work, overloadWork }: FloorReading, count: number): void {
+  #gather(block: number, { atMs, value, work, overloadWork }: FloorReading, count: number, highest: number): void {
     const total = (this.#rough[countAt + block] ?? 0) + count;
     const share = count / total;
     const into = (column: Float64Array | Float32Array, place: number, more: number) => {
@@ -139,6 +148,7 @@ export class FloorTrack {
     into(this.#rough, block, work);
     into(this.#rough, overloadAt + block, overloadWork);
     this.#rough[countAt + block] = total;
+    this.#rough[highestAt + block] = Math.max(this.#rough[highestAt + block] ?? highest, highest);
   }
 
   #mergeNarrowest(nowMs: number): void {
@@ -162,7 +172,7 @@ export class FloorTrack {
       work: this.#rough[second] ?? 0,
       overloadWork: this.#rough[overloadAt + second] ?? 0,
     };
-    this.#gather(narrowestAt, merged, this.#rough[countAt + second] ?? 0);
+    this.#gather(narrowestAt, merged, this.#rough[countAt + second] ?? 0, this.#rough[highestAt + second] ?? 0);
     for (const column of [this.#exact, this.#rough]) {
       for (let from = 0; from < column.length; from += pointsMax) column.copyWithin(from + second, from + second + 1, from + this.#blocks);
     }

@@ -8,6 +8,7 @@ import { crossing, pathOf } from "./first-passage.ts";
 import type { FloorTrack } from "./floor-track.ts";
 import type { LoadProfile } from "./load-profile.ts";
 import { type Component, mixtureOf } from "./mixture.ts";
+import type { Overhang } from "./overhang.ts";
 import { markAhead, scaleLife } from "./scaled-life.ts";
 import { quantile, type Weighted } from "./weighted.ts";
 
@@ -23,6 +24,7 @@ export interface Forecast {
   readonly slopePerThousandRequests: Interval | null;
   /** The expected level at the last reading. */
   readonly level: number;
+  readonly overhang: Overhang;
   readonly shape: string;
 }
 
@@ -31,23 +33,24 @@ const pathQuantiles = [-1.691, -1.097, -0.748, -0.473, -0.23, 0, 0.23, 0.473, 0.
 /** Calibrated: shapes and noises are never exactly those of the mixture. */
 const widening = 1.1;
 
-export function forecast(track: FloorTrack, limit: number | null, profile: LoadProfile): Forecast | null {
-  const life = scaleLife(track, profile);
+/** @param recent the share of the life that is looked at: the whole of it, or its end alone. */
+export function forecast(track: FloorTrack, limit: number | null, profile: LoadProfile, recent = 1): Forecast | null {
+  const life = scaleLife(track, profile, recent);
   if (life === null) return null;
   const components = mixtureOf(life);
-  const rows = { noise: track.readingNoise / life.unit, rowsPerLife: track.count };
+  const rows = { noise: track.readingNoise / life.unit, rowsPerLife: track.count, overhang: life.overhang.usual / life.unit };
   const room = limit === null ? null : (limit - life.offset) / life.unit;
   const times: Weighted[] = [];
   const slopes: Weighted[] = [];
   let grows = 0;
   let expected = 0;
   for (const component of components) {
-    const weight = Math.exp(component.logWeight);
-    grows += weight * chanceOfGrowth(component);
-    expected += weight * component.level;
+    const { weight, probability } = component;
+    grows += probability * chanceOfGrowth(component);
+    expected += probability * component.level;
     const path = room === null ? [] : pathOf(component, life, room, rows, widening);
     for (const z of pathQuantiles) {
-      slopes.push({ value: component.rate.mean + z * component.rate.deviation, weight });
+      slopes.push({ value: component.rate.mean + z * component.rate.deviation, weight: probability });
       if (room !== null) times.push({ value: crossing(path, z) * life.lifeMs, weight });
     }
   }
@@ -62,6 +65,7 @@ export function forecast(track: FloorTrack, limit: number | null, profile: LoadP
     slopePerHour: multiply(slope, perHour),
     slopePerThousandRequests: life.work > 0 ? multiply(slope, (life.unit / life.work / Math.max(workAhead, 0.01)) * 1_000) : null,
     level: expected * life.unit + life.offset,
+    overhang: life.overhang,
     shape: components[0]?.shape.name ?? "not at all",
   };
 }

@@ -74,6 +74,10 @@ const changed = 0.25;
 const grid = (count: number, from: number, to: number): number[] =>
   Array.from({ length: count }, (_, at) => from + ((to - from) * at) / (count - 1));
 
+/** Evenly spaced in their logarithm. */
+const scales = (count: number, from: number, to: number): number[] =>
+  grid(count, Math.log(from), Math.log(to)).map((log) => Number(Math.exp(log).toPrecision(3)));
+
 const steady: readonly GrowthShape[] = [
   grows("in time", 4, straight, time),
   ...[1.3, 1.6, 2, 2.5, 3, 4].map((exponent) => grows("ever faster", 0.5, bent, power(exponent))),
@@ -93,8 +97,8 @@ const begunLate: readonly GrowthShape[] = [
 
 /** Two things at once: a warm-up or a step beside a leak, a leak that changes its pace. */
 const mixed: readonly GrowthShape[] = [
-  ...[0.02, 0.06, 0.15].map((scale) => grows("in time after a warm-up", 0.3, bent, settling(scale), time)),
-  ...[0.02, 0.1].map((scale) => grows("with the requests after a warm-up", 0.3, bent, workSettling(scale), work)),
+  ...scales(6, 0.012, 0.2).map((scale) => grows("in time after a warm-up", 0.15, bent, settling(scale), time)),
+  ...scales(4, 0.02, 0.2).map((scale) => grows("with the requests after a warm-up", 0.15, bent, workSettling(scale), work)),
   ...grid(8, 0.15, 0.85).map((knot) => grows("in time, at a changed pace", 0.15, changed, time, late(knot))),
   ...grid(4, 0.2, 0.8).map((knot) => grows("with the requests, at a changed pace", 0.1, changed, work, workLate(knot))),
   ...grid(8, 0.1, 0.9).map((knot) => grows("in time, with a step", 0.1, bent, time, step(knot))),
@@ -102,11 +106,11 @@ const mixed: readonly GrowthShape[] = [
 
 const ending: readonly GrowthShape[] = [
   ends("not at all", 14),
-  ...[0.02, 0.05, 0.12, 0.3, 0.7].map((scale) => ends("and settles", 0.5, settling(scale))),
-  ...[0.05, 0.12, 0.3, 0.7].map((scale) => ends("and settles with the requests", 0.35, workSettling(scale))),
+  ...scales(12, 0.012, 0.8).map((scale) => ends("and settles", 0.21, settling(scale))),
+  ...scales(9, 0.04, 0.8).map((scale) => ends("and settles with the requests", 0.16, workSettling(scale))),
   ...[6, 30, 200].map((scale) => ends("ever more slowly", 0.4, logarithm(scale))),
-  ...grid(9, 0.1, 0.9).map((knot) => ends("and stopped", 0.3, stopped(knot))),
-  ...grid(5, 0.15, 0.95).map((knot) => ends("and stopped with the requests", 0.2, workStopped(knot))),
+  ...grid(19, 0.05, 0.95).map((knot) => ends("and stopped", 0.14, stopped(knot))),
+  ...grid(10, 0.05, 0.95).map((knot) => ends("and stopped with the requests", 0.1, workStopped(knot))),
   ...grid(10, 0.05, 0.95).map((knot) => ends("in one step", 0.25, step(knot))),
 ];
 

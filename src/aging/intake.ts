@@ -5,6 +5,7 @@
 import type { Indicator } from "../model/sample.ts";
 import type { FloorReading } from "./floor-track.ts";
 import { kindOf } from "./fusion.ts";
+import { LowerEnvelope } from "./lower-envelope.ts";
 import { MatchedLoad } from "./matched-load.ts";
 import { SawTooth } from "./saw-tooth.ts";
 
@@ -21,6 +22,7 @@ export interface Intake {
 export function intakeOf(indicator: Indicator): Intake {
   if (kindOf(indicator) === "performance") return new MatchedIntake();
   if (kindOf(indicator) === "handles") return { add: (reading) => ({ reading, anew: false }) };
+  if (indicator === "heapUsedBytes") return new LowerEnvelope();
   return new EnvelopeIntake();
 }
 

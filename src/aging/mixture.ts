@@ -22,7 +22,10 @@ export interface Ahead {
 
 export interface Component {
   readonly shape: GrowthShape;
-  readonly logWeight: number;
+  /** Share of the forecast, 0..1: tempered. */
+  readonly weight: number;
+  /** Posterior probability, 0..1. */
+  readonly probability: number;
   /** Expected level now, with its disturbance. */
   readonly level: number;
   readonly loadEffect: number;
@@ -33,7 +36,13 @@ export interface Component {
 }
 
 const shapesKept = 8;
-const logWeightMin = -5;
+/**
+ * Shapes are never exactly true, and the posterior is surer of the least wrong one than its forecasts deserve. For
+ * forecasts the likelihood is taken to this power (safe Bayes; Grünwald & van Ommen 2017); 1 would be the posterior itself.
+ */
+const temper = 0.5;
+/** What is lighter than this share of the heaviest, in the forecast, is left out. */
+const weightMin = 0.02;
 const rateAhead = 0.1;
 /** Prior weight of a wandering slope. */
 const slopeWalkPrior = 0.2;
@@ -42,8 +51,10 @@ const slopeWalkPrior = 0.2;
 interface Candidate {
   readonly shape: GrowthShape;
   readonly logWeight: number;
-  readonly component: (logWeight: number) => Component;
+  readonly component: (weights: Weights) => Component;
 }
+
+type Weights = Pick<Component, "weight" | "probability">;
 
 /** Normalised weights, the heaviest first. */
 export function mixtureOf(life: ScaledLife): Component[] {
@@ -64,9 +75,13 @@ export function mixtureOf(life: ScaledLife): Component[] {
     ...straight.flatMap((shape) => slopeWalks.map((kind) => wander(life, columns, shape, kind))),
   ];
   const highest = all.reduce((max, { logWeight }) => Math.max(max, logWeight), Number.NEGATIVE_INFINITY);
-  const heavy = all.filter(({ logWeight }) => logWeight - highest > logWeightMin).sort(heaviest);
-  const total = Math.log(heavy.reduce((sum, { logWeight }) => sum + Math.exp(logWeight - highest), 0)) + highest;
-  return heavy.map(({ component, logWeight }) => component(logWeight - total));
+  const relative = ({ logWeight }: Candidate, power: number) => Math.exp(power * (logWeight - highest));
+  const heavy = all.filter((candidate) => relative(candidate, temper) > weightMin).sort(heaviest);
+  const total = (power: number) => heavy.reduce((sum, candidate) => sum + relative(candidate, power), 0);
+  const [weights, probabilities] = [total(temper), total(1)];
+  return heavy.map((candidate) =>
+    candidate.component({ weight: relative(candidate, temper) / weights, probability: relative(candidate, 1) / probabilities }),
+  );
 }
 
 function heaviest(a: Candidate, b: Candidate): number {
@@ -119,11 +134,11 @@ class Regressions {
     return {
       shape,
       logWeight: fit.logLikelihood + Math.log(shape.prior * kernel.prior),
-      component: (logWeight) => this.#component(shape, fit, columns, logWeight),
+      component: (weights) => this.#component(shape, fit, columns, weights),
     };
   }
 
-  #component(shape: GrowthShape, { coefficients, inverse, sigma }: TrendFit, columns: readonly Whitened[], logWeight: number): Component {
+  #component(shape: GrowthShape, { coefficients, inverse, sigma }: TrendFit, columns: readonly Whitened[], weights: Weights): Component {
     const life = this.#life;
     const { kernel, lastVariance } = this.#whitening;
     const fixed = this.#fixed.length;
@@ -146,7 +161,7 @@ class Regressions {
     const direction = coefficients.map((_, at) => (at < fixed ? 0 : (soon[at - fixed] ?? 0)));
     return {
       shape,
-      logWeight,
+      ...weights,
       level: ahead(0).mean,
       loadEffect: life.usesLoad ? (coefficients[1] ?? 0) : 0,
       driftTime: kernel.driftTime,
@@ -216,9 +231,9 @@ function wander(life: ScaledLife, columns: readonly Float64Array[], shape: Growt
     };
   };
   const pace = ((clocksAt(shape, life, rateAhead)[0] ?? 0) - now) / rateAhead;
-  const component = (logWeight: number): Component => ({
+  const component = (weights: Weights): Component => ({
     shape,
-    logWeight,
+    ...weights,
     level: result.level + result.disturbance,
     loadEffect: result.loadEffect,
     driftTime: kind.driftTime,

@@ -140,6 +140,7 @@ export class AgingModel {
       indicator,
       horizonMs: this.#options.horizonMs,
       profile: this.#profile,
+      queue: () => this.#options.peers?.living ?? 1,
       support: () => this.#support(),
     });
     this.#watches.set(indicator, watch);

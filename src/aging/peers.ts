@@ -85,6 +85,11 @@ export class PeerMember {
     this.#group = group;
   }
 
+  /** Members of its group that live, this one included. */
+  get living(): number {
+    return this.#group.living;
+  }
+
   curve(indicator: Indicator): AgeCurve | undefined {
     return this.#curves.get(indicator);
   }
@@ -122,6 +127,10 @@ export class PeerMember {
 export class PeerGroup {
   #living: PeerMember[] = [];
   #ended: PeerMember[] = [];
+
+  get living(): number {
+    return this.#living.length;
+  }
 
   get members(): readonly PeerMember[] {
     return [...this.#living, ...this.#ended];

@@ -1,5 +1,5 @@
 /**
- * Sequential evidence for an upward trend: how often a new floor point is higher than all before it. In an
+ * Sequential evidence for an upward trend: how often a new floor (the mean of a short while) is higher than all before it. In an
  * exchangeable series the n-th is with probability 1/n, whatever the distribution (Rényi 1962); betting
  * that it happens more often makes a wealth that is a martingale without a trend, so that by Ville's
  * inequality it ever exceeds 1/alpha with probability alpha at most, however often one looks. The capital is
@@ -10,6 +10,10 @@
  * calibrated by recordings, not guaranteed; the model asks for consequence and persistence beside it.
  */
 
+/** Readings are taken together while they last this share of the age: the means of a noisy leak rise, its readings hardly. */
+const batchPerAge = 1 / 24;
+/** The first ones count each by itself. */
+const singles = 24;
 /** The share of records that the bet is on: a leak makes nearly every floor point a record. */
 const betRatio = 0.8;
 /** The wealth is bounded, so that a trend that has ended is given up again. */
@@ -20,8 +24,23 @@ export class RecordEvidence {
   #highest = Number.NEGATIVE_INFINITY;
   /** Of the portions staked so far. */
   #wealth = 0;
+  #firstMs: number | null = null;
+  #batchMs = 0;
+  #sum = 0;
+  #readings = 0;
 
-  add(value: number): void {
+  add(value: number, atMs: number): void {
+    this.#firstMs ??= atMs;
+    if (this.#readings === 0) this.#batchMs = atMs;
+    this.#sum += value;
+    this.#readings += 1;
+    if (this.#count >= singles && atMs - this.#batchMs < (atMs - this.#firstMs) * batchPerAge) return;
+    this.#bet(this.#sum / this.#readings);
+    this.#sum = 0;
+    this.#readings = 0;
+  }
+
+  #bet(value: number): void {
     this.#count += 1;
     const isRecord = value > this.#highest;
     if (isRecord) this.#highest = value;

@@ -5,6 +5,7 @@
 import type { FloorPoint, FloorTrack } from "./floor-track.ts";
 import type { LifeMark } from "./growth-shapes.ts";
 import { type LoadAhead, type LoadProfile, loadAhead } from "./load-profile.ts";
+import { type Overhang, overhangOf } from "./overhang.ts";
 
 export interface ScaledLife {
   readonly times: readonly number[];
@@ -20,13 +21,15 @@ export interface ScaledLife {
   readonly meanLoad: number;
   /** What a day from now on brings; null while it cannot be told. */
   readonly day: readonly LoadAhead[] | null;
-  /** How far the work ahead may differ from what is expected of it, relative. */
-  readonly paceDoubtRatio: number;
+  /** How far the work ahead may differ from what is expected of it, relative, so many lives from now. */
+  readonly paceDoubtRatio: (lives: number) => number;
   readonly lifeMs: number;
   readonly work: number;
   readonly overloadWork: number;
   readonly offset: number;
   readonly unit: number;
+  /** In units of the readings. */
+  readonly overhang: Overhang;
   /** Work and overload that a further life will bring, where no day is known. */
   readonly pace: { readonly work: number; readonly overloadWork: number };
 }
@@ -38,10 +41,12 @@ const loadBlocksMin = 12;
 /** Work and time count as the same where they never differ by more than this share of the life. */
 const evenRatio = 0.01;
 const paceDoubtRatioMax = 0.2;
+const dayMs = 86_400_000;
 const paceDoubtRatioMin = 0.06;
 
-export function scaleLife(track: FloorTrack, profile: LoadProfile): ScaledLife | null {
-  const { points } = track;
+/** @param recent the share of the life that is looked at. */
+export function scaleLife(track: FloorTrack, profile: LoadProfile, recent: number): ScaledLife | null {
+  const points = endOf(track.points, recent);
   const first = points[0];
   const last = points.at(-1);
   if (first === undefined || last === undefined || points.length < blocksMin) return null;
@@ -78,14 +83,21 @@ export function scaleLife(track: FloorTrack, profile: LoadProfile): ScaledLife |
     loadPeak: usesLoad ? Math.max(...loads) : 0,
     meanLoad,
     day,
-    paceDoubtRatio: day === null ? paceDoubtRatioMax : paceDoubtRatioMin + (paceDoubtRatioMax - paceDoubtRatioMin) * profile.unseenRatio,
+    paceDoubtRatio: paceDoubt(marks, day, lifeMs, work, day === null ? 1 : profile.unseenRatio),
     lifeMs,
     work,
     overloadWork,
     offset: first.value,
     unit,
+    overhang: overhangOf(points),
     pace: paceOf(marks),
   };
+}
+
+function endOf(points: readonly FloorPoint[], share: number): readonly FloorPoint[] {
+  const endMs = points.at(-1)?.atMs ?? 0;
+  const fromMs = endMs - share * (endMs - (points[0]?.atMs ?? 0));
+  return share < 1 ? points.filter(({ atMs }) => atMs >= fromMs) : points;
 }
 
 /** Request rate of each block relative to the life's mean. */
@@ -105,6 +117,51 @@ function paceOf(marks: readonly LifeMark[]): { work: number; overloadWork: numbe
   if (last === undefined || then === undefined || last.time <= then.time) return { work: 1, overloadWork: 1 };
   const recent = (now: number, before: number) => (now - before) / (last.time - then.time);
   return { work: 0.5 + 0.5 * recent(last.work, then.work), overloadWork: 0.5 + 0.5 * recent(last.overloadWork, then.overloadWork) };
+}
+
+/** Times ahead for which it is measured how far the work of the past was from what its own profile says. */
+const doubtLags = [0.02, 0.05, 0.1, 0.2, 0.4] as const;
+
+/**
+ * What is known of the load's regularity: the root mean square of the work that came over a time, less what the profile expects of
+ * that time, relative; and a part for the hours that nobody has seen. Beyond the longest lag, deviations add up like a walk's.
+ */
+function paceDoubt(
+  marks: readonly LifeMark[],
+  day: readonly LoadAhead[] | null,
+  lifeMs: number,
+  work: number,
+  unseenRatio: number,
+): (lives: number) => number {
+  const unseen = paceDoubtRatioMin + (paceDoubtRatioMax - paceDoubtRatioMin) * unseenRatio;
+  if (work <= 0) return () => unseen;
+  const ages = marks.map(({ time, work: done }) => ({ time, rest: done - workSince(day, lifeMs, work, time) }));
+  const measured = doubtLags.map((lag) => {
+    let squares = 0;
+    let pairs = 0;
+    let to = 0;
+    for (const from of ages) {
+      while (to < ages.length && (ages[to]?.time ?? 0) < from.time + lag) to += 1;
+      const then = ages[to];
+      if (then === undefined) break;
+      squares += (then.rest - from.rest) ** 2 * (lag / (then.time - from.time));
+      pairs += 1;
+    }
+    return pairs === 0 ? 0 : Math.sqrt(squares / pairs) / lag;
+  });
+  return (lives) => {
+    const at = doubtLags.findIndex((lag) => lag >= lives);
+    const longest = doubtLags.length - 1;
+    const own = at < 0 ? (measured[longest] ?? 0) * Math.sqrt((doubtLags[longest] ?? 1) / lives) : (measured[at] ?? 0);
+    return Math.hypot(unseen, own);
+  };
+}
+
+/** Work that the profile expects from the life's begin until `time` (scaled), but for a constant. */
+function workSince(day: readonly LoadAhead[] | null, lifeMs: number, work: number, time: number): number {
+  if (day === null) return time;
+  const days = Math.ceil(lifeMs / dayMs);
+  return loadAhead(day, days * dayMs + (time - 1) * lifeMs).work / work;
 }
 
 /** Where the life will be so many lives from now. */

@@ -30,9 +30,13 @@ const evaluatePerAge = 1 / 32;
 const evaluatePerAgeCalm = 1 / 10;
 const calmGrowsRatio = 0.5;
 const calmLevelRatio = 0.8;
+/** At once where the floor has since gone this share of the way to its limit, or fallen as far: growth begins again, a jump. */
+const evaluatePerRoom = 1 / 8;
+const evaluateNoises = 3;
 const evaluatePerRest = 1 / 10;
 const evaluatePerEarliest = 1 / 4;
 const evaluatePerAgeMin = 1 / 250;
+const evaluatePerHorizonMin = 1 / 4;
 const evaluateMsMin = 1_000;
 /** How long a trend must stand before it is held, as a share of the age. */
 const holdPerAge = 0.05;
@@ -48,6 +52,8 @@ export interface WatchOptions {
   readonly indicator: Indicator;
   readonly horizonMs: number;
   readonly profile: LoadProfile;
+  /** Instances that were started together and age together, this one included: they are regenerated one after the other. */
+  readonly queue: () => number;
   /** Indicators of the same instance in which a trend is held. */
   readonly support: () => readonly Support[];
 }
@@ -66,6 +72,7 @@ export class Watch {
   #dueSinceCount = 0;
   #urgent = false;
   #evaluation: Evaluation | null = null;
+  #evaluatedAt = Number.NaN;
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -127,7 +134,7 @@ export class Watch {
   #take(reading: FloorReading, limit: number | undefined): void {
     this.#limit = limit ?? this.#limit;
     this.#track.add(reading);
-    this.#evidence.add(reading.value);
+    this.#evidence.add(reading.value, reading.atMs);
     const ageMs = reading.atMs - this.#track.startMs;
     if (reading.atMs < this.#dueAt(ageMs)) return;
     if (this.#track.blocks >= blocksMin && ageMs >= warmUpMs) this.#evaluate(reading.atMs, ageMs);
@@ -144,8 +151,16 @@ export class Watch {
       exhaustionMs === null
         ? Number.POSITIVE_INFINITY
         : Math.min(exhaustionMs.mid * evaluatePerRest, exhaustionMsEarliest * evaluatePerEarliest);
-    const wait = Math.min(rare, restMs);
-    return this.#evaluation.atMs + Math.max(wait, ageMs * evaluatePerAgeMin, evaluateMsMin);
+    const wait = this.#hasMoved() ? 0 : Math.min(rare, restMs);
+    const least = Math.min(ageMs * evaluatePerAgeMin, this.#options.horizonMs * evaluatePerHorizonMin);
+    return this.#evaluation.atMs + Math.max(wait, least, evaluateMsMin);
+  }
+
+  /** The newest block against the newest of the last evaluation. */
+  #hasMoved(): boolean {
+    if (this.#limit === null) return false;
+    const moved = Math.abs(this.#track.newest - this.#evaluatedAt);
+    return moved > evaluateNoises * this.#track.readingNoise && moved > evaluatePerRoom * Math.max(this.#limit - this.#evaluatedAt, 0);
   }
 
   #evaluate(atMs: number, ageMs: number): void {
@@ -163,7 +178,9 @@ export class Watch {
       readingNoise,
       count,
       pValue: this.#evidence.pValue,
+      queue: this.#options.queue(),
     };
+    this.#evaluatedAt = this.#track.newest;
     this.#urgent = isUrgent(input);
     const due = this.#urgent || isDue(input);
     if (this.#dueSinceMs === null) this.#dueSinceCount = count;

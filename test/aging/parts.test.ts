@@ -256,8 +256,8 @@ describe("record evidence", () => {
     for (let seed = 1; seed <= 400; seed += 1) {
       const normal = normals(seed);
       const evidence = new RecordEvidence();
-      for (let at = 0; at < 200; at += 1) {
-        evidence.add(normal());
+      for (let at = 0; at < 400; at += 1) {
+        evidence.add(normal(), at);
         if (evidence.pValue <= 0.01) {
           alarms += 1;
           break;

@@ -1,0 +1,40 @@
+/**
+ * The lower envelope of a heap that is read at any moment: between two collections a reading says what was allocated of
+ * late, only the lowest of a while says what lives. A while is a share of the readings so far, and goes on until the
+ * heap has fallen as far as a large collection lets it fall. O(1) memory.
+ */
+import type { FloorReading } from "./floor-track.ts";
+import type { Intake, Taken } from "./intake.ts";
+import { SawTooth } from "./saw-tooth.ts";
+
+/** Readings in a while: this share of all so far, within bounds. */
+const sharePerWhile = 1 / 60;
+const readingsMin = 3;
+const readingsMax = 24;
+/** A while without a large collection ends all the same, after so many times its length. */
+const lengthsMax = 6;
+
+export class LowerEnvelope implements Intake {
+  readonly #teeth = new SawTooth();
+  #seen = 0;
+  #readings = 0;
+  #lowest: FloorReading | null = null;
+  #hasFloor = false;
+
+  add(reading: FloorReading): Taken {
+    const tooth = this.#teeth.add(reading.value);
+    this.#seen += 1;
+    this.#readings += 1;
+    this.#hasFloor ||= tooth !== "between";
+    if (this.#lowest === null || reading.value <= this.#lowest.value) this.#lowest = reading;
+    const length = Math.min(Math.max(this.#seen * sharePerWhile, readingsMin), readingsMax);
+    const isOver = this.#readings >= length && (this.#hasFloor || this.#readings >= lengthsMax * length);
+    const taken = isOver ? this.#lowest : null;
+    if (isOver) {
+      this.#readings = 0;
+      this.#lowest = null;
+      this.#hasFloor = false;
+    }
+    return { reading: taken, anew: false };
+  }
+}
