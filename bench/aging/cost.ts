@@ -18,7 +18,7 @@ export interface Cost {
 const daySeconds = 86_400;
 const indicators = ["rssBytes", "openFds", "queueLength", "activeHandles"];
 /** Many and young: the blocks are full after some minutes. */
-const instances = 40;
+const instances = 240;
 const secondsForMemory = 400;
 
 export function measureCost(): Cost {

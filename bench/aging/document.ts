@@ -118,7 +118,7 @@ ${late} of ${ours.filter(({ ages }) => ages).length} aging traces were decided t
 
 ## Aging families
 
-Forecasts at .4, .5 … .9 of life, from a tenth of life after the onset. "Cover" and "width" are of the 90 % interval (width relative to the true time left).
+Forecasts at .4, .5 … .9 of life, from a tenth of life after the onset; an error has one vote a trace, the median of its points. "Cover" and "width" are of the 90 % interval (width relative to the true time left).
 
 ${head}
 ${agingRows(false)}

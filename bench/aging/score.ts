@@ -1,7 +1,7 @@
 /**
  * Scores by family. In time: decided at least ten minutes before exhaustion and after the onset. Waste: the share of
- * life left at the decision. Forecasts: relative error of the middle, coverage and width of the 90 % interval,
- * one vote a trace and grid point, for points at which the leak has run for a tenth of its life.
+ * life left at the decision. Forecasts at points at which the leak has run for a tenth of its life: the relative error of
+ * the middle has one vote a trace, the median of its points (where it is silent, without bound); coverage and width of the 90 % interval are of all points.
  */
 import type { Outcome } from "./outcome.ts";
 
@@ -33,12 +33,16 @@ export function score(outcomes: readonly Outcome[]): Score {
   const used = outcomes.flatMap(({ exhaustionMs, decidedAtMs }) =>
     exhaustionMs === null || decidedAtMs === null ? [] : [Math.min(decidedAtMs / exhaustionMs, 1)],
   );
-  const points = outcomes.flatMap(({ onsetMs, exhaustionMs, forecasts }) => {
+  const pointsOf = ({ onsetMs, exhaustionMs, forecasts }: Outcome) => {
     const end = exhaustionMs ?? 0;
     return forecasts.filter(({ life }) => life * end >= onsetMs + 0.1 * (end - onsetMs) || onsetMs === 0);
-  });
+  };
+  const points = outcomes.flatMap(pointsOf);
   const issued = points.flatMap(({ said, trueMs }) => (said === null || said.mid === null ? [] : [{ ...said, mid: said.mid, trueMs }]));
-  const errors = issued.map(({ mid, trueMs }) => Math.abs(mid - trueMs) / trueMs);
+  const errors = outcomes.flatMap((outcome) => {
+    const own = pointsOf(outcome).map(({ said, trueMs }) => Math.abs((said?.mid ?? Number.POSITIVE_INFINITY) - trueMs) / trueMs);
+    return own.length === 0 ? [] : [at(own, 0.5)];
+  });
   const covered = points.filter(({ said, trueMs }) => said !== null && said.low <= trueMs && trueMs <= (said.high ?? trueMs));
   const heldAt = outcomes.flatMap(({ onsetMs, exhaustionMs, heldAtMs }) =>
     exhaustionMs === null ? [] : [heldAtMs === null ? 1 : Math.max((heldAtMs - onsetMs) / (exhaustionMs - onsetMs), 0)],

@@ -30,9 +30,9 @@ const leadMs = 16 * 60_000;
 const horizonPerAge = 0.035;
 const horizonPerAgeLong = 0.015;
 /** A level this near its limit is a matter of consequence; below it, what fills a cache looks the same. */
-const levelRatioMin = 0.85;
+export const levelRatioMin = 0.85;
 /** Lives younger than this many horizons are short ones: isUrgent's. */
-const horizonsYoung = 3;
+export const horizonsYoung = 3;
 /** A long life is due when growth is this likely, and the middle of the forecast within so many horizons. */
 const dueGrowsRatioMin = 0.8;
 const dueHorizonsMax = 6;
@@ -48,18 +48,19 @@ const riseRatioMin = 0.2;
 /** ... and in any case by many times its noise. */
 const riseNoiseMin = 12;
 /**
- * In its first minutes there is no time for that: from a lower level, if the end is as near as regenerating takes; with all
- * its peers, since those that were started together age together, and are regenerated one after the other.
+ * Where the end is as near as regenerating takes, a lower level will do: in the first minutes, when there is no time for
+ * more; and for one that has peers, since those that were started together age together, and are regenerated one after the other.
  */
 export const veryYoungMs = 3 * 60_000;
 const veryYoungMsMin = 20_000;
 const veryYoungLevelRatioMin = 0.25;
-const leftMsPerPeer = 70_000;
+const queuedLevelRatioMin = 0.6;
+const leftMsPerInstance = 70_000;
 const countMin = 6;
 const pValueMax = 0.01;
 /** A trend is held if its end is this many ages away at most: what lies beyond cannot be told from a plateau. */
-const agesAhead = 6;
-const growsRatioMin = 0.97;
+export const agesAhead = 6;
+export const growsRatioMin = 0.97;
 /** Without a limit nothing is exhausted: a rise of this share of the level is worth attention if it is likely to go on. */
 const riseWithoutLimitRatio = 0.5;
 const growsRatioMinFree = 0.8;
@@ -135,6 +136,7 @@ export function isUrgent(input: DecisionInput): boolean {
   const rise = highest - lowest;
   if (rise < riseNoiseMin * readingNoise || rise < riseRatioMin * limit) return false;
   if (forecast.level >= levelRatioMin * limit) return true;
-  if (ageMs > veryYoungMs || ageMs < veryYoungMsMin || forecast.level < veryYoungLevelRatioMin * limit) return false;
-  return forecast.exhaustionMs.mid <= queue * leftMsPerPeer;
+  if (ageMs < veryYoungMsMin || (ageMs > veryYoungMs && queue < 2)) return false;
+  const levelMin = ageMs > veryYoungMs ? queuedLevelRatioMin : veryYoungLevelRatioMin;
+  return forecast.level >= levelMin * limit && forecast.exhaustionMs.mid <= queue * leftMsPerInstance;
 }

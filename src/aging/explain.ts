@@ -4,6 +4,7 @@
  */
 import type { Trend } from "../model/report.ts";
 import { amount, amountRange, percent, time, timeRange } from "./amounts.ts";
+import { agesAhead, growsRatioMin, horizonsYoung, levelRatioMin } from "./decision.ts";
 import type { PeerOpinion } from "./peers.ts";
 import { blocksMin } from "./scaled-life.ts";
 import { warmUpMs } from "./watch.ts";
@@ -37,15 +38,6 @@ const names: Readonly<Record<string, string>> = {
   gcTimeRatio: "the collector's share of time at the same load",
   eventLoopDelayP99Ms: "the event loop's delay at the same load",
 };
-
-/** Below this share of its limit nothing but a life of minutes is regenerated (decision.ts). */
-const levelRatioMin = 0.85;
-/** Growth is held for real from this chance on (decision.ts). */
-const growsRatioMin = 0.97;
-/** ... if its end is this many ages away at most (decision.ts). */
-const agesAhead = 6;
-/** Younger than so many horizons, more is asked for (decision.ts). */
-const horizonsYoung = 3;
 
 export function describeTrend({ trend, shape }: Pick<Evidence, "trend" | "shape">): string {
   return `${growth(trend, shape)}; ${level(trend)}${end(trend, "meet")}`;

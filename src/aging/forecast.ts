@@ -10,7 +10,7 @@ import type { LoadProfile } from "./load-profile.ts";
 import { type Component, mixtureOf } from "./mixture.ts";
 import type { Overhang } from "./overhang.ts";
 import { markAhead, scaleLife } from "./scaled-life.ts";
-import { quantile, type Weighted } from "./weighted.ts";
+import { quantiles, type Weighted } from "./weighted.ts";
 
 export interface Forecast {
   /** From the last reading until the limit is met; Infinity where it never is. Null without a limit. */
@@ -33,9 +33,8 @@ const pathQuantiles = [-1.691, -1.097, -0.748, -0.473, -0.23, 0, 0.23, 0.473, 0.
 /** Calibrated: shapes and noises are never exactly those of the mixture. */
 const widening = 1.1;
 
-/** @param recent the share of the life that is looked at: the whole of it, or its end alone. */
-export function forecast(track: FloorTrack, limit: number | null, profile: LoadProfile, recent = 1): Forecast | null {
-  const life = scaleLife(track, profile, recent);
+export function forecast(track: FloorTrack, limit: number | null, profile: LoadProfile): Forecast | null {
+  const life = scaleLife(track, profile);
   if (life === null) return null;
   const components = mixtureOf(life);
   const rows = { noise: track.readingNoise / life.unit, rowsPerLife: track.count, overhang: life.overhang.usual / life.unit };
@@ -55,12 +54,14 @@ export function forecast(track: FloorTrack, limit: number | null, profile: LoadP
     }
   }
   const perHour = (life.unit / life.lifeMs) * 3_600_000;
-  const slope = intervalOf(slopes);
+  const [slopeLow = 0, slopeMid = 0, slopeHigh = 0] = quantiles(slopes, [0.05, 0.5, 0.95]);
+  const slope = { low: slopeLow, mid: slopeMid, high: slopeHigh };
+  const [earliest = Number.NaN, low = 0, mid = 0, likely = Number.NaN, high = 0] = quantiles(times, [0.025, 0.05, 0.5, 0.8, 0.95]);
   const workAhead = (markAhead(life, 0.1).work - 1) / 0.1;
   return {
-    exhaustionMs: room === null ? null : intervalOf(times),
-    exhaustionMsEarliest: quantile(times, 0.025),
-    exhaustionMsLikely: quantile(times, 0.8),
+    exhaustionMs: room === null ? null : { low, mid, high },
+    exhaustionMsEarliest: earliest,
+    exhaustionMsLikely: likely,
     growsRatio: Math.min(grows, 1),
     slopePerHour: multiply(slope, perHour),
     slopePerThousandRequests: life.work > 0 ? multiply(slope, (life.unit / life.work / Math.max(workAhead, 0.01)) * 1_000) : null,
@@ -79,10 +80,6 @@ function chanceOfGrowth({ shape, rate }: Component): number {
 /** Share of a standard normal below z, by its logistic approximation (within 1 %; Bowling et al. 2009). */
 function normalShare(z: number): number {
   return 1 / (1 + Math.exp(-0.07056 * z ** 3 - 1.5976 * z));
-}
-
-function intervalOf(values: readonly Weighted[]): Interval {
-  return { low: quantile(values, 0.05), mid: quantile(values, 0.5), high: quantile(values, 0.95) };
 }
 
 function multiply({ low, mid, high }: Interval, by: number): Interval {

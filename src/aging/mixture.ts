@@ -94,11 +94,13 @@ function columnOf(life: ScaledLife, clock: Clock): Float64Array {
   return column;
 }
 
-/** A series under the noise, with what it would leave behind and its product with the values. */
+/** A series under the noise, with what it would leave behind and its products with the values, the fixed columns and itself. */
 interface Whitened {
   readonly series: Float64Array;
   readonly wave: number;
   readonly moment: number;
+  readonly withFixed: readonly number[];
+  readonly square: number;
 }
 
 /** All shapes under one kind of noise: each series is whitened once. */
@@ -107,7 +109,8 @@ class Regressions {
   readonly #raw: readonly Float64Array[];
   readonly #whitening: Whitening;
   readonly #values: Whitened;
-  readonly #fixed: readonly Whitened[];
+  /** Level, and the load if it is looked for. */
+  readonly #fixed: Whitened[] = [];
   readonly #clocks: (Whitened | undefined)[] = [];
 
   constructor(life: ScaledLife, raw: readonly Float64Array[], whitening: Whitening) {
@@ -116,8 +119,10 @@ class Regressions {
     this.#whitening = whitening;
     const series = new Float64Array(life.values.length);
     const wave = whitening.whiten(life.values, series);
-    this.#values = { series, wave, moment: dot(series, series) };
-    this.#fixed = [new Float64Array(life.values.length).fill(1), ...(life.usesLoad ? [life.loads] : [])].map((one) => this.#whiten(one));
+    const square = dot(series, series);
+    this.#values = { series, wave, moment: square, withFixed: [], square };
+    this.#fixed.push(this.#whiten(new Float64Array(life.values.length).fill(1)));
+    if (life.usesLoad) this.#fixed.push(this.#whiten(life.loads));
   }
 
   fit(shape: GrowthShape): Candidate {
@@ -126,7 +131,9 @@ class Regressions {
     const size = columns.length;
     const gram: number[] = new Array(size * size).fill(0);
     for (let i = 0; i < size; i += 1) {
-      for (let j = 0; j <= i; j += 1) gram[i * size + j] = dot(columns[i]?.series ?? none, columns[j]?.series ?? none);
+      for (let j = 0; j < i; j += 1)
+        gram[i * size + j] = columns[i]?.withFixed[j] ?? dot(columns[i]?.series ?? none, columns[j]?.series ?? none);
+      gram[i * size + i] = columns[i]?.square ?? 0;
     }
     const moments = columns.map(({ moment }) => moment);
     const count = this.#life.values.length;
@@ -181,7 +188,8 @@ class Regressions {
   #whiten(raw: Float64Array): Whitened {
     const series = new Float64Array(raw.length);
     const wave = this.#whitening.whiten(raw, series);
-    return { series, wave, moment: dot(series, this.#values.series) };
+    const withFixed = this.#fixed.map((fixed) => dot(series, fixed.series));
+    return { series, wave, moment: dot(series, this.#values.series), withFixed, square: dot(series, series) };
   }
 }
 

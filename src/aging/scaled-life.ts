@@ -44,9 +44,8 @@ const paceDoubtRatioMax = 0.2;
 const dayMs = 86_400_000;
 const paceDoubtRatioMin = 0.06;
 
-/** @param recent the share of the life that is looked at. */
-export function scaleLife(track: FloorTrack, profile: LoadProfile, recent: number): ScaledLife | null {
-  const points = endOf(track.points, recent);
+export function scaleLife(track: FloorTrack, profile: LoadProfile): ScaledLife | null {
+  const { points } = track;
   const first = points[0];
   const last = points.at(-1);
   if (first === undefined || last === undefined || points.length < blocksMin) return null;
@@ -92,12 +91,6 @@ export function scaleLife(track: FloorTrack, profile: LoadProfile, recent: numbe
     overhang: overhangOf(points),
     pace: paceOf(marks),
   };
-}
-
-function endOf(points: readonly FloorPoint[], share: number): readonly FloorPoint[] {
-  const endMs = points.at(-1)?.atMs ?? 0;
-  const fromMs = endMs - share * (endMs - (points[0]?.atMs ?? 0));
-  return share < 1 ? points.filter(({ atMs }) => atMs >= fromMs) : points;
 }
 
 /** Request rate of each block relative to the life's mean. */

@@ -39,7 +39,7 @@ const evaluatePerAgeMin = 1 / 250;
 const evaluatePerHorizonMin = 1 / 4;
 const evaluateMsMin = 1_000;
 /** How long a trend must stand before it is held, as a share of the age. */
-const holdPerAge = 0.05;
+const holdPerAge = 0.04;
 const holdMsMin = 2_000;
 /** How long a decision must stand. */
 const decidePerAge = 0.004;

@@ -5,14 +5,17 @@ export interface Weighted {
   readonly weight: number;
 }
 
-/** NaN of nothing. Infinity is a value like others. */
-export function quantile(values: readonly Weighted[], share: number): number {
+/** At each of the shares, which ascend. NaN of nothing; Infinity is a value like others. */
+export function quantiles(values: readonly Weighted[], shares: readonly number[]): number[] {
   const sorted = [...values].sort((a, b) => (a.value === b.value ? 0 : a.value - b.value));
   const total = sorted.reduce((sum, { weight }) => sum + weight, 0);
-  let below = 0;
-  for (const { value, weight } of sorted) {
-    below += weight;
-    if (below >= share * total) return value;
-  }
-  return sorted.at(-1)?.value ?? Number.NaN;
+  let at = 0;
+  let below = sorted[0]?.weight ?? 0;
+  return shares.map((share) => {
+    while (below < share * total && at + 1 < sorted.length) {
+      at += 1;
+      below += sorted[at]?.weight ?? 0;
+    }
+    return sorted[at]?.value ?? Number.NaN;
+  });
 }
