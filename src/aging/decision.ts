@@ -31,6 +31,8 @@ const horizonPerAge = 0.035;
 const horizonPerAgeLong = 0.015;
 /** A level this near its limit is a matter of consequence; below it, what fills a cache looks the same. */
 export const levelRatioMin = 0.85;
+/** That high a reading has been, and the level is, but for so many deviations of its noise. */
+const levelNoises = 2;
 /** Lives younger than this many horizons are short ones: isUrgent's. */
 export const horizonsYoung = 3;
 /** A long life is due when growth is this likely, and the middle of the forecast within so many horizons. */
@@ -39,6 +41,8 @@ const dueHorizonsMax = 6;
 /** A life of less than this many horizons has not yet shown how it goes on: it is due only when the end is near for sure. */
 const horizonsOld = 8;
 const dueHorizonsMaxYoung = 2.5;
+/** A reading that far above the level comes once in some hundreds. */
+const noisesInReach = 2.8;
 /** Of a stair: how high it is, and what its next steps may bring. */
 const stairLevelRatio = 0.9;
 const stairHorizons = 1.5;
@@ -95,7 +99,7 @@ export function isDue(input: DecisionInput): boolean {
   if (ageMs < horizonsYoung * horizon) return false;
   const isOld = ageMs >= horizonsOld * horizon;
   if (isOld && isStair(input, horizon)) return true;
-  if (Math.min(forecast.level, highest) + 2 * readingNoise < levelRatioMin * limit) return false;
+  if (highest < levelRatioMin * limit || forecast.level + levelNoises * readingNoise < levelRatioMin * limit) return false;
   if (isOld && forecast.level >= stairLevelRatio * limit && forecast.level + forecast.overhang.large >= limit) return true;
   if (!isLikely(input, horizon)) return false;
   const near = forecast.exhaustionMs.mid <= (isOld ? dueHorizonsMax : dueHorizonsMaxYoung) * horizon;
@@ -103,9 +107,13 @@ export function isDue(input: DecisionInput): boolean {
 }
 
 /** What the readings of late have done would be enough, if it came once more within the horizon: the limit is met by the highest reading. */
-function isWithinReach({ forecast, limit }: DecisionInput, horizon: number): boolean {
+function isWithinReach({ forecast, limit, readingNoise }: DecisionInput, horizon: number): boolean {
   const { level, slopePerHour, overhang } = forecast;
-  return limit !== null && level + Math.max(slopePerHour.mid * (horizon / 3_600_000) + overhang.large, overhang.jump) >= limit;
+  if (limit === null) return false;
+  return (
+    level + Math.max(slopePerHour.mid * (horizon / 3_600_000) + Math.max(overhang.large, noisesInReach * readingNoise), overhang.jump) >=
+    limit
+  );
 }
 
 /** A stair that has come near: nobody can tell its next step, but one of its usual steps would be enough. */
