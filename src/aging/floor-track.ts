@@ -2,7 +2,7 @@
  * The floor of one indicator over the life of an instance, in O(1) memory: at most `pointsMax` blocks, narrow
  * where they are young and wide where they are old. A full track merges the two neighbours that are the
  * narrowest for their age; means are weighed, so a merged block is exactly the block of all its readings.
- * Blocks lie in columns of numbers, some 2.3 KiB an indicator. What a reading means (a floor, a gauge) and what
+ * Blocks lie in columns of numbers, some 2.5 KiB an indicator. What a reading means (a floor, a gauge) and what
  * follows from it is left to others.
  */
 
