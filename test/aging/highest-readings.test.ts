@@ -105,7 +105,10 @@ describe("below 85 % of the limit", () => {
     const series = { rows: 1_200, rowMs: 45_000, limit: 512 * mebibyte, noise: 4 * mebibyte };
     for (let seed = 1; seed <= 12; seed += 1) {
       const floor = (share: number) => (share < 0.3 ? 0.45 : 0.81) * 512 * mebibyte;
-      const held = samplesOf({ ...series, seed, floor }).map((sample, at, all) => ({ ...(all[at - (at % 8)] ?? sample), atMs: sample.atMs }));
+      const held = samplesOf({ ...series, seed, floor }).map((sample, at, all) => ({
+        ...(all[at - (at % 8)] ?? sample),
+        atMs: sample.atMs,
+      }));
       assert.equal(follow(held).agingAt, null, `seed ${seed}`);
     }
   });
