@@ -2,7 +2,7 @@
  * The floor of one indicator over the life of an instance, in O(1) memory: at most `pointsMax` blocks, narrow
  * where they are young and wide where they are old. A full track merges the two neighbours that are the
  * narrowest for their age; means are weighed, so a merged block is exactly the block of all its readings.
- * Blocks lie in columns of numbers, some 2.5 KiB an indicator. What a reading means (a floor, a gauge) and what
+ * Blocks lie in columns of numbers, some 2.25 KiB an indicator. What a reading means (a floor, a gauge) and what
  * follows from it is left to others.
  */
 
@@ -11,8 +11,6 @@ export interface FloorReading {
   readonly value: number;
   /** Requests served until then; NaN where the work is not known. */
   readonly work: number;
-  /** Requests served beyond the usual rate until then; NaN where not known. */
-  readonly overloadWork: number;
 }
 
 /** A block of readings: their means, how many, and when the first of them was. */
@@ -32,17 +30,16 @@ const noiseMemory = 400;
 /** Where the columns begin. */
 const valueAt = pointsMax;
 const fromAt = 2 * pointsMax;
-const overloadAt = pointsMax;
-const countAt = 2 * pointsMax;
-const highestAt = 3 * pointsMax;
+const countAt = pointsMax;
+const highestAt = 2 * pointsMax;
 
 export class FloorTrack {
   /**
-   * Columns of the blocks, oldest first, one behind the other: time, value and begin exactly; work, overload and count
+   * Columns of the blocks, oldest first, one behind the other: time, value and begin exactly; work and count
    * to seven digits, which is more than a forecast needs. The last block may still be gathering.
    */
   readonly #exact = new Float64Array(3 * pointsMax);
-  readonly #rough = new Float32Array(4 * pointsMax);
+  readonly #rough = new Float32Array(3 * pointsMax);
   #blocks = 0;
   #last: FloorReading | null = null;
   #noise = 0;
@@ -58,7 +55,6 @@ export class FloorTrack {
       atMs: this.#exact[at] ?? 0,
       value: this.#exact[valueAt + at] ?? 0,
       work: this.#rough[at] ?? 0,
-      overloadWork: this.#rough[overloadAt + at] ?? 0,
       count: this.#rough[countAt + at] ?? 0,
       fromMs: this.#exact[fromAt + at] ?? 0,
       highest: this.#rough[highestAt + at] ?? 0,
@@ -112,7 +108,6 @@ export class FloorTrack {
     this.#exact[at] = reading.atMs;
     this.#exact[valueAt + at] = reading.value;
     this.#rough[at] = reading.work;
-    this.#rough[overloadAt + at] = reading.overloadWork;
     this.#rough[countAt + at] = 1;
     this.#rough[highestAt + at] = reading.value;
     this.#exact[fromAt + at] = reading.atMs;
@@ -137,7 +132,7 @@ export class FloorTrack {
   }
 
   /** Into the block's means go those of `count` more readings. */
-  #gather(block: number, { atMs, value, work, overloadWork }: FloorReading, count: number, highest: number): void {
+  #gather(block: number, { atMs, value, work }: FloorReading, count: number, highest: number): void {
     const total = (this.#rough[countAt + block] ?? 0) + count;
     const share = count / total;
     const into = (column: Float64Array | Float32Array, place: number, more: number) => {
@@ -146,7 +141,6 @@ export class FloorTrack {
     into(this.#exact, block, atMs);
     into(this.#exact, valueAt + block, value);
     into(this.#rough, block, work);
-    into(this.#rough, overloadAt + block, overloadWork);
     this.#rough[countAt + block] = total;
     this.#rough[highestAt + block] = Math.max(this.#rough[highestAt + block] ?? highest, highest);
   }
@@ -170,7 +164,6 @@ export class FloorTrack {
       atMs: this.#exact[second] ?? 0,
       value: this.#exact[valueAt + second] ?? 0,
       work: this.#rough[second] ?? 0,
-      overloadWork: this.#rough[overloadAt + second] ?? 0,
     };
     this.#gather(narrowestAt, merged, this.#rough[countAt + second] ?? 0, this.#rough[highestAt + second] ?? 0);
     for (const column of [this.#exact, this.#rough]) {

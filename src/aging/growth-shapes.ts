@@ -4,11 +4,14 @@
  * warm-up, a cache that fills, a deploy step. They are what a trend must beat to be held for real.
  */
 
+import { overloadRatios } from "./load-profile.ts";
+
 /** Where an instance is in its life: time, work and overload, each a multiple of what it is now. */
 export interface LifeMark {
   readonly time: number;
   readonly work: number;
-  readonly overloadWork: number;
+  /** Work beyond each threshold of `overloadRatios`. */
+  readonly overload: readonly number[];
 }
 
 export type Clock = (mark: LifeMark) => number;
@@ -36,13 +39,13 @@ function place(name: string, clock: Clock): number {
   if (before !== undefined) return before;
   clocks.push(clock);
   known.set(name, clocks.length - 1);
-  if (name.startsWith("work") || name === "overload") workClocks.add(clocks.length - 1);
+  if (name.startsWith("work")) workClocks.add(clocks.length - 1);
   return clocks.length - 1;
 }
 
 const time = place("time", (mark) => mark.time);
 const work = place("work", (mark) => mark.work);
-const overload = place("overload", (mark) => mark.overloadWork);
+const overload = (which: number) => place(`work beyond ${overloadRatios[which]}`, (mark) => mark.overload[which] ?? 0);
 const power = (exponent: number) => place(`time ^ ${exponent}`, (mark) => Math.max(mark.time, 0) ** exponent);
 const workPower = (exponent: number) => place(`work ^ ${exponent}`, (mark) => Math.max(mark.work, 0) ** exponent);
 const exponential = (rate: number) => place(`exp ${rate}`, (mark) => Math.expm1(rate * mark.time) / Math.expm1(rate));
@@ -85,7 +88,7 @@ const steady: readonly GrowthShape[] = [
   ...[0.5, 0.6, 0.7, 0.8, 0.9].map((exponent) => grows("ever more slowly", 0.4, bent, power(exponent))),
   grows("with the requests", 4, straight, work),
   ...[1.5, 2, 3].map((exponent) => grows("ever faster with the requests", 0.3, bent, workPower(exponent))),
-  grows("under load", 2, straight, overload),
+  ...overloadRatios.map((_, which) => grows("under load", 2 / overloadRatios.length, straight, overload(which))),
   grows("in time and with the requests", 0.5, straight, time, work),
 ];
 

@@ -1,6 +1,7 @@
 /**
  * The load of a day, in 48 bins of half an hour with a memory of some days: what work the next hours will
- * bring. A leak that grows with requests is forecast along this path, not along the mean: at night it rests.
+ * bring, and how the work of a past while was spread over it. A leak that grows with requests is forecast along this
+ * path, not along the mean: at night it rests; one that grows only under load needs the hours in which the rate is above a threshold.
  * Hours that nobody has seen yet are filled in by the wave of a day through those that were (a ridge
  * regression on the first harmonic: what little is known is not overdrawn). Before two hours the answer is
  * null, and the caller goes by the mean.
@@ -16,9 +17,14 @@ const memoryMs = 5 * binMs;
 const waveRatio = 0.35;
 const binNoiseRatio = 0.12;
 
+/** From this multiple of the mean rate on, requests count as overload: several, since nobody knows from which load on an instance leaks. */
+export const overloadRatios = [0.85, 1, 1.15, 1.3] as const;
+export const noOverload: readonly number[] = overloadRatios.map(() => 0);
+
 export interface LoadAhead {
   readonly work: number;
-  readonly overloadWork: number;
+  /** Work beyond each threshold of `overloadRatios`. */
+  readonly overload: readonly number[];
   /** The highest rate on the way, per millisecond. */
   readonly highestRate: number;
 }
@@ -26,18 +32,16 @@ export interface LoadAhead {
 export class LoadProfile {
   readonly #timeMs = new Float64Array(binsPerDay);
   readonly #work = new Float64Array(binsPerDay);
-  readonly #overloadWork = new Float64Array(binsPerDay);
   #coveredMs = 0;
 
-  /** Work, and overload, done in the time that ended at `atMs`. */
-  add(atMs: number, elapsedMs: number, work: number, overload: number): void {
+  /** Work done in the time that ended at `atMs`. */
+  add(atMs: number, elapsedMs: number, work: number): void {
     if (elapsedMs <= 0 || elapsedMs > 4 * binMs) return;
     const bin = binOf(atMs);
     const before = this.#timeMs[bin] ?? 0;
     const keep = before + elapsedMs > memoryMs ? Math.max(memoryMs - elapsedMs, 0) / before : 1;
     this.#timeMs[bin] = before * keep + elapsedMs;
     this.#work[bin] = (this.#work[bin] ?? 0) * keep + work;
-    this.#overloadWork[bin] = (this.#overloadWork[bin] ?? 0) * keep + overload;
     this.#coveredMs += elapsedMs;
   }
 
@@ -46,29 +50,54 @@ export class LoadProfile {
     return this.#timeMs.filter((timeMs) => timeMs === 0).length / binsPerDay;
   }
 
-  /** Running sums of the day that begins at `nowMs`, one entry a bin; looked up by `loadAhead`. */
-  day(nowMs: number): readonly LoadAhead[] | null {
+  /** Requests a millisecond in each bin of the day (UTC), seen or filled in; null while too little is known. */
+  rates(): Float64Array | null {
     if (this.#coveredMs < coveredMsMin) return null;
-    const unseen = this.unseenRatio > 0 ? this.#waves() : null;
-    const sums: LoadAhead[] = [{ work: 0, overloadWork: 0, highestRate: 0 }];
-    for (let at = 0; at < binsPerDay; at += 1) {
-      const bin = (binOf(nowMs) + at) % binsPerDay;
-      const timeMs = this.#timeMs[bin] ?? 0;
-      const rate = timeMs > 0 ? (this.#work[bin] ?? 0) / timeMs : (unseen?.work(bin) ?? 0);
-      const dense = timeMs > 0 ? (this.#overloadWork[bin] ?? 0) / timeMs : (unseen?.overloadWork(bin) ?? 0);
-      const last = sums[at] ?? { work: 0, overloadWork: 0, highestRate: 0 };
-      sums.push({
-        work: last.work + rate * binMs,
-        overloadWork: last.overloadWork + dense * binMs,
-        highestRate: Math.max(last.highestRate, rate),
-      });
-    }
-    return sums;
+    const wave = this.unseenRatio > 0 ? waveThrough(this.#timeMs, this.#work) : null;
+    return this.#timeMs.map((timeMs, bin) => (timeMs > 0 ? (this.#work[bin] ?? 0) / timeMs : (wave?.(bin) ?? 0)));
   }
+}
 
-  #waves(): { readonly work: (bin: number) => number; readonly overloadWork: (bin: number) => number } {
-    return { work: waveThrough(this.#timeMs, this.#work), overloadWork: waveThrough(this.#timeMs, this.#overloadWork) };
+/** Running sums of the day that begins at `nowMs`, one entry a bin; looked up by `loadAhead`. @param usual the mean rate of the life. */
+export function dayAhead(rates: Float64Array, nowMs: number, usual: number): readonly LoadAhead[] {
+  let last: LoadAhead = { work: 0, overload: noOverload, highestRate: 0 };
+  const sums = [last];
+  for (let at = 0; at < binsPerDay; at += 1) {
+    const rate = rates[(binOf(nowMs) + at) % binsPerDay] ?? 0;
+    last = {
+      work: last.work + rate * binMs,
+      overload: overloadRatios.map((ratio, which) => (last.overload[which] ?? 0) + Math.max(rate - ratio * usual, 0) * binMs),
+      highestRate: Math.max(last.highestRate, rate),
+    };
+    sums.push(last);
   }
+  return sums;
+}
+
+/**
+ * Work beyond each threshold in a past while of which only the whole work is known: spread as the day's profile says, evenly without one.
+ * @param usual the mean rate of the life.
+ */
+export function overloadWithin(rates: Float64Array | null, fromMs: number, toMs: number, work: number, usual: number): readonly number[] {
+  const spent = toMs - fromMs;
+  if (spent <= 0 || work <= 0) return noOverload;
+  const beyond = (rate: number, forMs: number) => overloadRatios.map((ratio) => Math.max(rate - ratio * usual, 0) * forMs);
+  if (rates === null || spent <= binMs) return beyond(work / spent, spent);
+  const parts: { rate: number; forMs: number }[] = [];
+  let expected = 0;
+  for (let atMs = fromMs; atMs < toMs; ) {
+    const nextMs = Math.min((Math.floor(atMs / binMs) + 1) * binMs, toMs);
+    const rate = rates[binOf(atMs)] ?? 0;
+    parts.push({ rate, forMs: nextMs - atMs });
+    expected += rate * (nextMs - atMs);
+    atMs = nextMs;
+  }
+  if (expected <= 0) return beyond(work / spent, spent);
+  const sum = overloadRatios.map(() => 0);
+  for (const { rate, forMs } of parts) {
+    for (const [which, more] of beyond((rate * work) / expected, forMs).entries()) sum[which] = (sum[which] ?? 0) + more;
+  }
+  return sum;
 }
 
 /** mean + a cos + b sin through the bins that were seen; a and b have a prior around zero. */
@@ -111,16 +140,17 @@ function angleOf(bin: number): number {
 
 /** What the time until `aheadMs` from the day's start brings; days repeat. */
 export function loadAhead(day: readonly LoadAhead[], aheadMs: number): LoadAhead {
-  const none = { work: 0, overloadWork: 0, highestRate: 0 };
+  const none = { work: 0, overload: noOverload, highestRate: 0 };
   const whole = day[binsPerDay] ?? none;
   const days = Math.floor(aheadMs / dayMs);
   const bins = (aheadMs - days * dayMs) / binMs;
   const below = day[Math.floor(bins)] ?? none;
   const next = day[Math.min(Math.floor(bins) + 1, binsPerDay)] ?? whole;
   const part = bins - Math.floor(bins);
+  const sum = (whole: number, below: number, next: number) => days * whole + below + part * (next - below);
   return {
-    work: days * whole.work + below.work + part * (next.work - below.work),
-    overloadWork: days * whole.overloadWork + below.overloadWork + part * (next.overloadWork - below.overloadWork),
+    work: sum(whole.work, below.work, next.work),
+    overload: overloadRatios.map((_, at) => sum(whole.overload[at] ?? 0, below.overload[at] ?? 0, next.overload[at] ?? 0)),
     highestRate: days > 0 ? whole.highestRate : next.highestRate,
   };
 }

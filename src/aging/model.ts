@@ -41,8 +41,6 @@ const restartLevelRatio = 0.7;
 
 /** Elders that settled above this share of the limit are no comfort. */
 const settledLevelRatio = 0.95;
-/** Beyond this multiple of the mean rate, requests count as overload. */
-const overloadRatio = 1.1;
 
 interface Judged extends Evidence {
   readonly aging: boolean;
@@ -58,8 +56,6 @@ export class AgingModel {
   #startMs = 0;
   #lastRequests: number | null = null;
   #work = 0;
-  #overloadWork = 0;
-  #workedMs = 0;
 
   constructor(options: AgingModelOptions) {
     this.#options = options;
@@ -96,7 +92,6 @@ export class AgingModel {
         atMs: sample.atMs,
         value,
         work: known ? this.#work : Number.NaN,
-        overloadWork: known ? this.#overloadWork : Number.NaN,
       };
       const limit = sample.limits[indicator];
       if (indicator === "heapAfterGcBytes") watch.addFloor(reading, sample.heapAfterGcAtMs, limit);
@@ -162,11 +157,7 @@ export class AgingModel {
     const served = before === null ? 0 : restarted ? requestsTotal : requestsTotal - before;
     const elapsedMs = this.#lastAtMs === null ? 0 : atMs - this.#lastAtMs;
     this.#work += served;
-    this.#workedMs += elapsedMs;
-    const usual = this.#workedMs > 0 ? (overloadRatio * this.#work * elapsedMs) / this.#workedMs : 0;
-    const overload = Math.max(served - usual, 0);
-    this.#overloadWork += overload;
-    this.#profile.add(atMs, elapsedMs, served, overload);
+    this.#profile.add(atMs, elapsedMs, served);
     return restarted;
   }
 

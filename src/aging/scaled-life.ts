@@ -4,7 +4,7 @@
  */
 import type { FloorPoint, FloorTrack } from "./floor-track.ts";
 import type { LifeMark } from "./growth-shapes.ts";
-import { type LoadAhead, type LoadProfile, loadAhead } from "./load-profile.ts";
+import { dayAhead, type LoadAhead, type LoadProfile, loadAhead, noOverload, overloadWithin } from "./load-profile.ts";
 import { type Overhang, overhangOf } from "./overhang.ts";
 
 export interface ScaledLife {
@@ -25,13 +25,13 @@ export interface ScaledLife {
   readonly paceDoubtRatio: (lives: number) => number;
   readonly lifeMs: number;
   readonly work: number;
-  readonly overloadWork: number;
+  readonly overload: readonly number[];
   readonly offset: number;
   readonly unit: number;
   /** In units of the readings. */
   readonly overhang: Overhang;
   /** Work and overload that a further life will bring, where no day is known. */
-  readonly pace: { readonly work: number; readonly overloadWork: number };
+  readonly pace: { readonly work: number; readonly overload: readonly number[] };
 }
 
 export const blocksMin = 6;
@@ -60,17 +60,19 @@ export function scaleLife(track: FloorTrack, profile: LoadProfile): ScaledLife |
   if (lifeMs <= 0 || !Number.isFinite(unit)) return null;
   const knowsWork = points.every(({ work }) => Number.isFinite(work));
   const work = knowsWork ? last.work - first.work : 0;
-  const overloadWork = knowsWork ? last.overloadWork - first.overloadWork : 0;
+  const daily = work > 0 ? profile.rates() : null;
+  const overloads = overloadsOf(points, daily, work / lifeMs);
+  const overload = overloads.at(-1) ?? noOverload;
   const rates = work > 0 ? loadOf(points, work / lifeMs) : points.map(() => 0);
   const meanLoad = rates.reduce((sum, load) => sum + load, 0) / rates.length;
   const usesLoad = Math.max(...rates) - Math.min(...rates) > loadSpreadMin && points.length >= loadBlocksMin;
-  const marks = points.map((point) => ({
+  const marks = points.map((point, at) => ({
     time: (point.atMs - first.atMs) / lifeMs,
     work: work > 0 ? (point.work - first.work) / work : 0,
-    overloadWork: overloadWork > 0 ? (point.overloadWork - first.overloadWork) / overloadWork : 0,
+    overload: overload.map((whole, which) => (whole > 0 ? (overloads[at]?.[which] ?? 0) / whole : 0)),
   }));
   const loads = Float64Array.from(rates, (rate) => (usesLoad ? rate - meanLoad : 0));
-  const day = work > 0 ? profile.day(last.atMs) : null;
+  const day = daily === null ? null : dayAhead(daily, last.atMs, work / lifeMs);
   return {
     times: marks.map(({ time }) => time),
     values: Float64Array.from(points, ({ value }) => (value - first.value) / unit),
@@ -85,7 +87,7 @@ export function scaleLife(track: FloorTrack, profile: LoadProfile): ScaledLife |
     paceDoubtRatio: paceDoubt(marks, day, lifeMs, work, day === null ? 1 : profile.unseenRatio),
     lifeMs,
     work,
-    overloadWork,
+    overload,
     offset: first.value,
     unit,
     overhang: overhangOf(points),
@@ -103,13 +105,26 @@ function loadOf(points: readonly FloorPoint[], mean: number): number[] {
   });
 }
 
+/** Work beyond each threshold from the first block until each of them. */
+function overloadsOf(points: readonly FloorPoint[], daily: Float64Array | null, usual: number): (readonly number[])[] {
+  let sum = noOverload;
+  return points.map((point, at) => {
+    const before = points[at - 1];
+    if (before !== undefined && usual > 0) {
+      const more = overloadWithin(daily, before.atMs, point.atMs, point.work - before.work, usual);
+      sum = sum.map((work, which) => work + (more[which] ?? 0));
+    }
+    return sum;
+  });
+}
+
 /** What a further life brings in work: half what this one did, half what its last quarter did. */
-function paceOf(marks: readonly LifeMark[]): { work: number; overloadWork: number } {
+function paceOf(marks: readonly LifeMark[]): { work: number; overload: readonly number[] } {
   const last = marks.at(-1);
   const then = marks.find(({ time }) => time >= 0.75);
-  if (last === undefined || then === undefined || last.time <= then.time) return { work: 1, overloadWork: 1 };
-  const recent = (now: number, before: number) => (now - before) / (last.time - then.time);
-  return { work: 0.5 + 0.5 * recent(last.work, then.work), overloadWork: 0.5 + 0.5 * recent(last.overloadWork, then.overloadWork) };
+  if (last === undefined || then === undefined || last.time <= then.time) return { work: 1, overload: noOverload.map(() => 1) };
+  const recent = (now: number, before: number) => 0.5 + (0.5 * (now - before)) / (last.time - then.time);
+  return { work: recent(last.work, then.work), overload: last.overload.map((now, which) => recent(now, then.overload[which] ?? 0)) };
 }
 
 /** Times ahead for which it is measured how far the work of the past was from what its own profile says. */
@@ -158,10 +173,14 @@ function workSince(day: readonly LoadAhead[] | null, lifeMs: number, work: numbe
 }
 
 /** Where the life will be so many lives from now. */
-export function markAhead({ pace, day, lifeMs, work, overloadWork }: ScaledLife, lives: number): LifeMark {
-  if (day === null) return { time: 1 + lives, work: 1 + lives * pace.work, overloadWork: 1 + lives * pace.overloadWork };
+export function markAhead({ pace, day, lifeMs, work, overload }: ScaledLife, lives: number): LifeMark {
+  if (day === null) return { time: 1 + lives, work: 1 + lives * pace.work, overload: pace.overload.map((more) => 1 + lives * more) };
   const ahead = loadAhead(day, lives * lifeMs);
-  return { time: 1 + lives, work: 1 + ahead.work / work, overloadWork: overloadWork > 0 ? 1 + ahead.overloadWork / overloadWork : 1 };
+  return {
+    time: 1 + lives,
+    work: 1 + ahead.work / work,
+    overload: overload.map((whole, which) => (whole > 0 ? 1 + (ahead.overload[which] ?? 0) / whole : 1)),
+  };
 }
 
 /** The highest load on the way, relative to the life's mean load. */

@@ -92,7 +92,7 @@ describe("latency at matched load", () => {
       work += load;
       const slow = at % 23 === 0 ? 40 : 1;
       const value = (5 + load) * slow * (at < 1_000 ? 1 : 2);
-      const reading = matched.add({ atMs: at * 1_000, value, work, overloadWork: 0 });
+      const reading = matched.add({ atMs: at * 1_000, value, work });
       if (reading !== null) taken.push({ at, value: reading.value });
     }
     assert.ok(taken.length > 300);

@@ -10,7 +10,7 @@ import { PeerGroup } from "../../src/aging/peers.ts";
 import { scaleLife } from "../../src/aging/scaled-life.ts";
 import { follow, hourMs, mebibyte, minuteMs, normals, samplesOf } from "./traces.ts";
 
-const reading = (atMs: number, value: number, work = atMs): FloorReading => ({ atMs, value, work, overloadWork: 0 });
+const reading = (atMs: number, value: number, work = atMs): FloorReading => ({ atMs, value, work });
 
 function trackOf(values: readonly number[]): FloorTrack {
   const track = new FloorTrack();
@@ -65,7 +65,7 @@ describe("doubt of the work ahead", () => {
     for (let at = 0; at < 2_000; at += 1) {
       const served = Math.max(rate(at), 0);
       work += served;
-      profile.add(at * 2 * minuteMs, 2 * minuteMs, served, 0);
+      profile.add(at * 2 * minuteMs, 2 * minuteMs, served);
       track.add(reading(at * 2 * minuteMs, at, work));
     }
     return scaleLife(track, profile)?.paceDoubtRatio(lives) ?? Number.NaN;

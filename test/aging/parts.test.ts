@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { FloorTrack, pointsMax } from "../../src/aging/floor-track.ts";
-import { LoadProfile, loadAhead } from "../../src/aging/load-profile.ts";
+import { dayAhead, LoadProfile, loadAhead, overloadRatios, overloadWithin } from "../../src/aging/load-profile.ts";
 import { noiseKernels, Whitening } from "../../src/aging/noise-kernel.ts";
 import { RecordEvidence } from "../../src/aging/record-evidence.ts";
 import { filterTrend, type NoiseKind, slopeWalks } from "../../src/aging/trend-filter.ts";
@@ -27,7 +27,7 @@ describe("floor track", () => {
         for (const { stepMs, value } of rows) {
           atMs += stepMs;
           sum += value;
-          track.add({ atMs, value, work: atMs, overloadWork: 0 });
+          track.add({ atMs, value, work: atMs });
         }
         const { points } = track;
         assert.ok(points.length <= pointsMax);
@@ -49,7 +49,7 @@ describe("floor track", () => {
 
   it("floor track: young blocks are narrow and old ones wide, so that the last hour of a long life is seen in detail", () => {
     const track = new FloorTrack();
-    for (let at = 0; at < 20_000; at += 1) track.add({ atMs: at * 60_000, value: at, work: at, overloadWork: 0 });
+    for (let at = 0; at < 20_000; at += 1) track.add({ atMs: at * 60_000, value: at, work: at });
     const { points } = track;
     const widths = points.map(({ fromMs }, at) => (points[at + 1]?.fromMs ?? fromMs) - fromMs);
     const lifeMs = 20_000 * 60_000;
@@ -60,7 +60,7 @@ describe("floor track", () => {
   it("floor track: reading noise is that of the readings, whatever they grow by", () => {
     const normal = normals(7);
     const track = new FloorTrack();
-    for (let at = 0; at < 2_000; at += 1) track.add({ atMs: at * 1_000, value: at * 5 + 30 * normal(), work: at, overloadWork: 0 });
+    for (let at = 0; at < 2_000; at += 1) track.add({ atMs: at * 1_000, value: at * 5 + 30 * normal(), work: at });
     assert.ok(Math.abs(track.readingNoise - 30) < 4, `${track.readingNoise}`);
   });
 });
@@ -219,16 +219,21 @@ describe("weighted quantile", () => {
 });
 
 describe("load profile", () => {
+  const dayOf = (profile: LoadProfile, atMs: number) => {
+    const rates = profile.rates();
+    assert.ok(rates !== null);
+    return dayAhead(rates, atMs, 1);
+  };
+
   it("load profile: is unknown before two hours, then repeats the day", () => {
     const profile = new LoadProfile();
     const rate = (atMs: number) => (Math.floor(atMs / hourMs) % 24 < 12 ? 3 : 1);
     const minuteMs = 60_000;
-    for (let atMs = minuteMs; atMs < 2 * hourMs; atMs += minuteMs) profile.add(atMs, minuteMs, rate(atMs) * 60, 0);
-    assert.equal(profile.day(2 * hourMs), null);
-    for (let atMs = 2 * hourMs; atMs <= 48 * hourMs; atMs += minuteMs) profile.add(atMs, minuteMs, rate(atMs) * 60, 0);
+    for (let atMs = minuteMs; atMs < 2 * hourMs; atMs += minuteMs) profile.add(atMs, minuteMs, rate(atMs) * 60);
+    assert.equal(profile.rates(), null);
+    for (let atMs = 2 * hourMs; atMs <= 48 * hourMs; atMs += minuteMs) profile.add(atMs, minuteMs, rate(atMs) * 60);
     assert.equal(profile.unseenRatio, 0);
-    const day = profile.day(48 * hourMs);
-    assert.ok(day !== null);
+    const day = dayOf(profile, 48 * hourMs);
     const whole = loadAhead(day, 24 * hourMs).work;
     assert.ok(Math.abs(whole - 2 * 86_400) < 0.03 * whole, `${whole}`);
     assert.ok(Math.abs(loadAhead(day, 12 * hourMs).work - 3 * 43_200) < 0.03 * whole);
@@ -239,13 +244,44 @@ describe("load profile", () => {
     const rate = (atMs: number) => 1 + 0.5 * Math.sin((2 * Math.PI * atMs) / (24 * hourMs));
     const missing = [6, 14].map((seenHours) => {
       const profile = new LoadProfile();
-      for (let atMs = 60_000; atMs <= seenHours * hourMs; atMs += 60_000) profile.add(atMs, 60_000, rate(atMs) * 60_000, 0);
-      const day = profile.day(seenHours * hourMs);
-      assert.ok(day !== null);
+      for (let atMs = 60_000; atMs <= seenHours * hourMs; atMs += 60_000) profile.add(atMs, 60_000, rate(atMs) * 60_000);
+      const day = dayOf(profile, seenHours * hourMs);
       return Math.abs(loadAhead(day, 24 * hourMs).work / (24 * hourMs) - 1);
     });
     const [few, many] = missing;
     assert.ok(few !== undefined && many !== undefined && many < few && many < 0.06, missing.join());
+  });
+});
+
+describe("overload", () => {
+  const daily = Float64Array.from({ length: 48 }, (_, bin) => 1 + 0.6 * Math.sin((2 * Math.PI * bin) / 48));
+
+  it("overload: of a past while is the integral above each threshold along the day, as many times higher as its work was", () => {
+    const [fromMs, toMs] = [3.2 * hourMs, 41.7 * hourMs];
+    const expected = overloadRatios.map(() => 0);
+    let work = 0;
+    for (let atMs = fromMs + 500; atMs < toMs; atMs += 1_000) {
+      const rate = 1.3 * (daily[Math.floor(atMs / (hourMs / 2)) % 48] ?? 0);
+      work += rate * 1_000;
+      for (const [which, ratio] of overloadRatios.entries()) expected[which] = (expected[which] ?? 0) + Math.max(rate - ratio, 0) * 1_000;
+    }
+    for (const [which, found] of overloadWithin(daily, fromMs, toMs, work, 1).entries()) {
+      assert.ok(Math.abs(found - (expected[which] ?? 0)) < 1e-3 * (expected[which] ?? 0), `${which}: ${found}, ${expected[which]}`);
+    }
+  });
+
+  it("overload: of the day ahead is what the same day behind would have been", () => {
+    const day = dayAhead(daily, 0, 1);
+    const whole = loadAhead(day, 24 * hourMs);
+    const behind = overloadWithin(daily, 0, 24 * hourMs, whole.work, 1);
+    for (const [which, ahead] of whole.overload.entries()) assert.ok(Math.abs(ahead - (behind[which] ?? 0)) < 1e-9 * whole.work);
+  });
+
+  it("overload: without a profile the while is even", () => {
+    assert.deepEqual(
+      overloadWithin(null, 0, 1_000, 1_200, 1),
+      overloadRatios.map((ratio) => Math.max(1.2 - ratio, 0) * 1_000),
+    );
   });
 });
 
