@@ -13,7 +13,7 @@ export interface Row {
 }
 
 export interface Trace {
-  readonly family: Family;
+  readonly family: Pick<Family, "name" | "ages" | "unseen"> & { readonly independent?: boolean };
   readonly seed: number;
   readonly indicator: string;
   readonly rows: readonly Row[];

@@ -4,7 +4,7 @@ import type { Judged } from "./judge.ts";
 export interface Outcome {
   readonly family: string;
   readonly ages: boolean;
-  readonly unseen: boolean;
+  readonly set: "tuned" | "unseen" | "independent";
   readonly seed: number;
   readonly onsetMs: number;
   readonly exhaustionMs: number | null;
@@ -27,7 +27,7 @@ export function outcomeOf({ trace, decidedAtMs, heldAtMs, heldMs, forecasts }: J
   return {
     family: trace.family.name,
     ages: trace.family.ages,
-    unseen: trace.family.unseen === true,
+    set: trace.family.independent === true ? "independent" : trace.family.unseen === true ? "unseen" : "tuned",
     seed: trace.seed,
     onsetMs: trace.onsetMs,
     exhaustionMs: trace.exhaustionMs,

@@ -1,10 +1,11 @@
 /**
- * The aging benchmark: `node bench/aging/run.ts [--traces 30] [--seed 1] [--family linear] [--judge model]`.
+ * The aging benchmark: `node bench/aging/run.ts [--traces 30] [--seed 1] [--family linear] [--independent] [--verbose]`.
  * Prints a table by family; `bench/aging/document.ts` writes docs/aging-benchmark.md from the same numbers.
  */
 import { parseArgs } from "node:util";
 import { families } from "./families.ts";
 import { generate } from "./generate.ts";
+import { independentFamilies } from "./independent.ts";
 import { judgeByModel } from "./judge.ts";
 import { outcomeOf } from "./outcome.ts";
 import { score } from "./score.ts";
@@ -15,15 +16,17 @@ const { values } = parseArgs({
     traces: { type: "string", default: "30" },
     seed: { type: "string", default: "1" },
     family: { type: "string" },
+    independent: { type: "boolean", default: false },
     verbose: { type: "boolean", default: false },
   },
 });
 const percent = (x: number) => (Number.isNaN(x) ? "-" : (100 * x).toFixed(1)).padStart(6);
 
 process.stdout.write(`${"family".padEnd(40)} inTime  waste usedP5 issued errP50 errP90  cover  width heldTm heldP50 heldP95 decided\n`);
-for (const family of [...families, ...unseenFamilies]) {
+const earlier = [...families, ...unseenFamilies].map((family) => ({ ...family, trace: (seed: number) => generate(family, seed) }));
+for (const family of values.independent ? independentFamilies : [...earlier, ...independentFamilies]) {
   if (values.family !== undefined && !family.name.includes(values.family)) continue;
-  const judged = Array.from({ length: Number(values.traces) }, (_, at) => judgeByModel(generate(family, Number(values.seed) + at)));
+  const judged = Array.from({ length: Number(values.traces) }, (_, at) => judgeByModel(family.trace(Number(values.seed) + at)));
   const s = score(judged.map(outcomeOf));
   const cells = family.ages
     ? [

@@ -1,7 +1,8 @@
 /** Judges one family at a time, for document.ts: several of these share the cores. */
 import { baselines } from "./baselines.ts";
 import { families } from "./families.ts";
-import { generate } from "./generate.ts";
+import { generate, type Trace } from "./generate.ts";
+import { independentFamilies } from "./independent.ts";
 import { judgeByModel } from "./judge.ts";
 import { outcomeOf } from "./outcome.ts";
 import { unseenFamilies } from "./unseen-families.ts";
@@ -13,9 +14,14 @@ export interface Task {
   readonly traces: number;
 }
 
+const tracesOf = new Map<string, (seed: number) => Trace>([
+  ...[...families, ...unseenFamilies].map((family) => [family.name, (seed: number) => generate(family, seed)] as const),
+  ...independentFamilies.map(({ name, trace }) => [name, trace] as const),
+]);
+
 process.on("message", ({ judge: name, family: familyName, seed, traces }: Task) => {
-  const family = [...families, ...unseenFamilies].find((one) => one.name === familyName);
+  const trace = tracesOf.get(familyName);
   const judge = name === "Coppice" ? judgeByModel : baselines[name];
-  if (family === undefined || judge === undefined) throw new Error(`unknown: ${name}, ${familyName}`);
-  process.send?.(Array.from({ length: traces }, (_, at) => outcomeOf(judge(generate(family, seed + at)))));
+  if (trace === undefined || judge === undefined) throw new Error(`unknown: ${name}, ${familyName}`);
+  process.send?.(Array.from({ length: traces }, (_, at) => outcomeOf(judge(trace(seed + at)))));
 });
