@@ -14,7 +14,7 @@ export const agingShapes: readonly Shape[] = [
       return ({ share }) => (isPower ? share ** power : Math.expm1(rise * share));
     },
   },
-  { name: "slow under noise", noise: [0.025, 0.06], grow: () => adding(({ step }) => step) },
+  { name: "slow under noise", noise: [0.025, 0.05], grow: () => adding(({ step }) => step) },
   { name: "by request", wishes: { loads: uneven }, grow: () => adding(({ step, rate }) => step * rate) },
   {
     name: "descriptors left open",
@@ -43,7 +43,7 @@ export const agingShapes: readonly Shape[] = [
   {
     name: "by jumps",
     grow: ({ random }) => {
-      const jumps = random.scaled(6, 40);
+      const jumps = random.scaled(10, 60);
       return adding(({ step }) => poisson(random, jumps * step) * (0.3 + exponential(random)));
     },
   },

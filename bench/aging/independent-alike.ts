@@ -50,7 +50,7 @@ export const alikeShapes: readonly Shape[] = [
       return ({ share }) => (share < peak ? clamp(1 - (peak - share) / rise) : Math.exp(-(share - peak) / fall));
     },
   },
-  { name: "noise with a memory", noise: [0.02, 0.06], memory: [0.02, 0.12], grow: () => () => 1 },
+  { name: "noise with a memory", noise: [0.02, 0.05], memory: [0.02, 0.12], grow: () => () => 1 },
   {
     name: "wanders and comes back",
     grow: ({ random }) => {

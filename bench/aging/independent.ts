@@ -94,7 +94,7 @@ function drawNoise(random: Random, shape: Shape, lifeMs: number): (step: number,
   return (step, level) => {
     const white = random.normal();
     const both = remembered * slow(step) + Math.sqrt(1 - remembered * remembered) * (isSkewed ? Math.abs(white) * 1.6 - 0.8 : white);
-    return size * both * (isRelative ? level / 0.6 : 1);
+    return size * both * (isRelative ? level : 1);
   };
 }
 
@@ -120,7 +120,7 @@ function sampledAndHeld(levels: readonly number[], moments: readonly Moment[], r
   });
 }
 
-/** What is read: teeth that vanish as the floor nears the limit, now and then an outlier, never one that meets the limit. */
+/** What is read: teeth that come faster and lower as the floor nears the limit, now and then an outlier, never one that meets the limit. */
 function readings({ random, moments }: World, shape: Shape, indicator: string, floors: readonly number[]): number[] {
   const height = indicator === "heapUsedBytes" ? random.scaled(...(shape.teeth ?? [0.02, 0.25])) : 0;
   const period = random.scaled(0.0008, 0.03);
@@ -128,10 +128,11 @@ function readings({ random, moments }: World, shape: Shape, indicator: string, f
   let phase = random.next();
   return floors.map((floor, at) => {
     const room = Math.max(0.985 - floor, 0);
-    phase += ((moments[at]?.step ?? 0) / period) * (0.3 + 0.7 * (moments[at]?.rate ?? 1));
-    if (phase > 1) phase %= 1;
-    const outlier = random.next() < outliers ? random.between(0.03, 0.25) : 0;
-    return floor + Math.min(height * phase + outlier, room);
+    const tooth = Math.min(height, room);
+    const collections = (moments[at]?.step ?? 0) / (period * Math.max(tooth / Math.max(height, 1e-9), 0.02));
+    phase = (phase + collections * (0.3 + 0.7 * (moments[at]?.rate ?? 1))) % 1;
+    const outlier = random.next() < outliers ? Math.min(random.between(0.03, 0.25), room * random.between(0.5, 1)) : 0;
+    return floor + Math.max(tooth * phase, outlier);
   });
 }
 
