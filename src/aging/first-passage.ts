@@ -4,8 +4,9 @@
  * followed on a grid of times ahead that widens; maxima of normals by their extreme value (Leadbetter et al.
  * 1983, ch. 1) where the mean stands, and by the sum of chances where it climbs.
  */
-import type { Component } from "./mixture.ts";
+import { type Ahead, type Component, maximumOf } from "./component.ts";
 import { peakAhead, type ScaledLife } from "./scaled-life.ts";
+import { columnAhead, livesAhead, stepFirst } from "./times-ahead.ts";
 
 /** Noise of single readings, in scaled units, and how many of them a life has. */
 export interface RowNoise {
@@ -15,66 +16,82 @@ export interface RowNoise {
   readonly overhang: number;
 }
 
-/** Forecasts reach this many lives ahead; what lies beyond is called never. */
-export const livesMax = 60;
-/** A crossing is looked for on this grid first: from a 2,000th of a life, by this factor. */
-const stepFirst = 1 / 2_000;
-const stepFactor = 1.2;
-const stepsAhead: readonly number[] = [
-  0,
-  ...Array.from({ length: Math.ceil(Math.log(livesMax / stepFirst) / Math.log(stepFactor)) }, (_, at) => stepFirst * stepFactor ** at),
-];
 /** Width of the youngest blocks, whose overhang is known. */
 const livesPerBlock = 0.01;
 /** Variance of the maximum of many normals, relative to theirs. */
 const maximumVariance = 0.25;
+/** Calibrated: shapes and noises are never exactly those of the mixture. */
+const widening = 1.1;
 
-export interface PathPoint {
-  readonly lives: number;
-  readonly above: number;
-  readonly spread: number;
-}
+/** The way of one life towards its limit; of one component after the other. */
+export class FirstPassage {
+  readonly #life: ScaledLife;
+  readonly #room: number;
+  readonly #rows: RowNoise;
+  readonly #highestRow: Float64Array;
+  readonly #peak: Float64Array;
+  #paceDoubt: Float64Array | null = null;
+  /** On the grid: where the path's middle lies above the room's end, and its spread there. */
+  readonly #above = new Float64Array(livesAhead.length);
+  readonly #spread = new Float64Array(livesAhead.length);
+  readonly #ahead: Ahead = { mean: 0, growth: 0, variance: 0, driftVariance: 0 };
+  #steps = 0;
 
-/** On the grid of times ahead: where the path's middle lies above the room's end, and its spread there. */
-export function pathOf(component: Component, life: ScaledLife, room: number, rows: RowNoise, widening: number): PathPoint[] {
-  const path: PathPoint[] = [];
-  const isWork = component.shape.needsWork;
-  for (const lives of stepsAhead) {
-    const { mean, growth, variance, driftVariance } = component.ahead(lives);
-    const climb = Math.max(growth, 0) / Math.max(lives, stepFirst);
-    const reach = Math.sqrt(rows.noise ** 2 + driftVariance) / Math.max(climb, 1e-9);
-    const highest = (perLife: number) => Math.min(maximumOf(lives * perLife), firstAbove(reach * perLife));
-    const highestRow = rows.noise * highest(rows.rowsPerLife);
-    const highestDrift = Math.sqrt(driftVariance) * highest(1 / component.driftTime);
-    const pace = (growth * Math.hypot(isWork ? life.paceDoubtRatio(lives) : 0, component.shape.doubtRatio)) ** 2;
-    const maxima = maximumVariance * (rows.noise ** 2 + driftVariance);
-    const peak = Math.max(component.loadEffect, 0) * peakAhead(life, lives);
-    const highestMet = Math.max(Math.hypot(highestRow, highestDrift), rows.overhang * Math.min(lives / livesPerBlock, 1));
-    const above = mean + peak + highestMet - room;
-    const spread = widening * Math.sqrt(variance + maxima + pace);
-    path.push({ lives, above, spread });
-    // Beyond this even the lowest path has met it.
-    if (above > 2 * spread) break;
+  constructor(life: ScaledLife, room: number, rows: RowNoise) {
+    this.#life = life;
+    this.#room = room;
+    this.#rows = rows;
+    this.#highestRow = columnAhead((lives) => maximumOf(lives * rows.rowsPerLife));
+    this.#peak = columnAhead((lives) => peakAhead(life, lives));
   }
-  return path;
-}
 
-/** Lives until the path at quantile z first meets the room's end; between two points of the grid it is straight. */
-export function crossing(path: readonly PathPoint[], z: number): number {
-  let before = Number.NEGATIVE_INFINITY;
-  let beforeLives = 0;
-  for (const { lives, above, spread } of path) {
-    const height = above + z * spread;
-    if (height >= 0) return before === Number.NEGATIVE_INFINITY ? 0 : beforeLives + ((lives - beforeLives) * before) / (before - height);
-    before = height;
-    beforeLives = lives;
+  /** Follows the component's path until even its lowest quantile has met the limit. */
+  follow(component: Component): void {
+    const { noise, rowsPerLife, overhang } = this.#rows;
+    const { shape, drift, writeAhead } = component;
+    const loadEffect = Math.max(component.loadEffect, 0);
+    const ahead = this.#ahead;
+    this.#steps = 0;
+    for (let step = 0; step < livesAhead.length; step += 1) {
+      const lives = livesAhead[step] ?? 0;
+      writeAhead(step, ahead);
+      const { growth, driftVariance } = ahead;
+      const climb = Math.max(growth, 0) / Math.max(lives, stepFirst);
+      const reach = Math.sqrt(noise * noise + driftVariance) / Math.max(climb, 1e-9);
+      const row = noise * Math.min(this.#highestRow[step] ?? 0, firstAbove(reach * rowsPerLife));
+      const wave = Math.sqrt(driftVariance) * Math.min(drift.highest[step] ?? 0, firstAbove(reach / drift.time));
+      const highest = Math.max(Math.sqrt(row * row + wave * wave), overhang * Math.min(lives / livesPerBlock, 1));
+      const paceDoubt = shape.needsWork ? this.#paceDoubtAt(step) : 0;
+      const pace = growth * growth * (paceDoubt * paceDoubt + shape.doubtRatio * shape.doubtRatio);
+      const maxima = maximumVariance * (noise * noise + driftVariance);
+      const above = ahead.mean + loadEffect * (this.#peak[step] ?? 0) + highest - this.#room;
+      const spread = widening * Math.sqrt(ahead.variance + maxima + pace);
+      this.#above[step] = above;
+      this.#spread[step] = spread;
+      this.#steps = step + 1;
+      if (above > 2 * spread) return;
+    }
   }
-  return Number.POSITIVE_INFINITY;
-}
 
-/** Expected maximum of n independent standard normals, roughly (0 for less than two). */
-export function maximumOf(n: number): number {
-  return n <= 2 ? 0 : Math.sqrt(2 * Math.log(n)) - (Math.log(Math.log(n)) + 1.38) / (2 * Math.sqrt(2 * Math.log(n)));
+  /** Lives until the path at quantile z first meets the room's end; between two points of the grid it is straight. */
+  crossing(z: number): number {
+    let before = 0;
+    for (let step = 0; step < this.#steps; step += 1) {
+      const height = (this.#above[step] ?? 0) + z * (this.#spread[step] ?? 0);
+      if (height >= 0) {
+        if (step === 0) return 0;
+        const beforeLives = livesAhead[step - 1] ?? 0;
+        return beforeLives + (((livesAhead[step] ?? 0) - beforeLives) * before) / (before - height);
+      }
+      before = height;
+    }
+    return Number.POSITIVE_INFINITY;
+  }
+
+  #paceDoubtAt(step: number): number {
+    this.#paceDoubt ??= columnAhead(this.#life.paceDoubtRatio);
+    return this.#paceDoubt[step] ?? 0;
+  }
 }
 
 /**

@@ -4,13 +4,14 @@
  * they meet the limit first. The intervals are calibrated on generated traces (docs/aging-benchmark.md), not guaranteed.
  */
 import type { Interval } from "../model/report.ts";
-import { crossing, pathOf } from "./first-passage.ts";
+import type { Component } from "./component.ts";
+import { FirstPassage } from "./first-passage.ts";
 import type { FloorTrack } from "./floor-track.ts";
 import type { LoadProfile } from "./load-profile.ts";
-import { type Component, mixtureOf } from "./mixture.ts";
+import { mixtureOf } from "./mixture.ts";
 import type { Overhang } from "./overhang.ts";
-import { markAhead, scaleLife } from "./scaled-life.ts";
-import { quantiles, type Weighted } from "./weighted.ts";
+import { marksAhead, scaleLife } from "./scaled-life.ts";
+import { WeightedValues } from "./weighted.ts";
 
 export interface Forecast {
   /** From the last reading until the limit is met; Infinity where it never is. Null without a limit. */
@@ -30,8 +31,6 @@ export interface Forecast {
 
 /** Standard normal quantiles at (i + ½)/11. */
 const pathQuantiles = [-1.691, -1.097, -0.748, -0.473, -0.23, 0, 0.23, 0.473, 0.748, 1.097, 1.691] as const;
-/** Calibrated: shapes and noises are never exactly those of the mixture. */
-const widening = 1.1;
 
 export function forecast(track: FloorTrack, limit: number | null, profile: LoadProfile): Forecast | null {
   const life = scaleLife(track, profile);
@@ -39,25 +38,26 @@ export function forecast(track: FloorTrack, limit: number | null, profile: LoadP
   const components = mixtureOf(life);
   const rows = { noise: track.readingNoise / life.unit, rowsPerLife: track.count, overhang: life.overhang.usual / life.unit };
   const room = limit === null ? null : (limit - life.offset) / life.unit;
-  const times: Weighted[] = [];
-  const slopes: Weighted[] = [];
+  const passage = room === null ? null : new FirstPassage(life, room, rows);
+  const times = new WeightedValues(components.length * pathQuantiles.length);
+  const slopes = new WeightedValues(components.length * pathQuantiles.length);
   let grows = 0;
   let expected = 0;
   for (const component of components) {
-    const { weight, probability } = component;
+    const { weight, probability, rate } = component;
     grows += probability * chanceOfGrowth(component);
     expected += probability * component.level;
-    const path = room === null ? [] : pathOf(component, life, room, rows, widening);
+    passage?.follow(component);
     for (const z of pathQuantiles) {
-      slopes.push({ value: component.rate.mean + z * component.rate.deviation, weight: probability });
-      if (room !== null) times.push({ value: crossing(path, z) * life.lifeMs, weight });
+      slopes.add(rate.mean + z * rate.deviation, probability);
+      if (passage !== null) times.add(passage.crossing(z) * life.lifeMs, weight);
     }
   }
   const perHour = (life.unit / life.lifeMs) * 3_600_000;
-  const [slopeLow = 0, slopeMid = 0, slopeHigh = 0] = quantiles(slopes, [0.05, 0.5, 0.95]);
+  const [slopeLow = 0, slopeMid = 0, slopeHigh = 0] = slopes.quantiles([0.05, 0.5, 0.95]);
   const slope = { low: slopeLow, mid: slopeMid, high: slopeHigh };
-  const [earliest = Number.NaN, low = 0, mid = 0, likely = Number.NaN, high = 0] = quantiles(times, [0.025, 0.05, 0.5, 0.8, 0.95]);
-  const workAhead = (markAhead(life, 0.1).work - 1) / 0.1;
+  const [earliest = Number.NaN, low = 0, mid = 0, likely = Number.NaN, high = 0] = times.quantiles([0.025, 0.05, 0.5, 0.8, 0.95]);
+  const workAhead = ((marksAhead(life, [0.1]).work[0] ?? 1) - 1) / 0.1;
   return {
     exhaustionMs: room === null ? null : { low, mid, high },
     exhaustionMsEarliest: earliest,

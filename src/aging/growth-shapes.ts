@@ -6,15 +6,28 @@
 
 import { overloadRatios } from "./load-profile.ts";
 
-/** Where an instance is in its life: time, work and overload, each a multiple of what it is now. */
-export interface LifeMark {
-  readonly time: number;
-  readonly work: number;
+/** Where an instance is in its life at many moments, a column each: time, work and overload, each a multiple of what it is now. */
+export interface LifeMarks {
+  readonly time: Float64Array;
+  readonly work: Float64Array;
   /** Work beyond each threshold of `overloadRatios`. */
-  readonly overload: readonly number[];
+  readonly overload: readonly Float64Array[];
 }
 
-export type Clock = (mark: LifeMark) => number;
+type By = (marks: LifeMarks) => Float64Array | undefined;
+
+export interface Clock {
+  /** What it runs by. */
+  readonly by: By;
+  readonly at: (mark: number) => number;
+}
+
+/** What the clock shows at each of the moments. */
+export function columnOf({ by, at }: Clock, marks: LifeMarks): Float64Array {
+  const column = Float64Array.from(by(marks) ?? []);
+  for (let row = 0; row < column.length; row += 1) column[row] = at(column[row] ?? 0);
+  return column;
+}
 
 export interface GrowthShape {
   readonly name: string;
@@ -30,34 +43,40 @@ export interface GrowthShape {
 
 export const clocks: Clock[] = [];
 const known = new Map<string, number>();
-/** Places of those that go by work. */
-export const workClocks = new Set<number>();
 
 /** The clock's place; one of a name is made once. */
-function place(name: string, clock: Clock): number {
+function place(name: string, by: By, at: Clock["at"]): number {
   const before = known.get(name);
   if (before !== undefined) return before;
-  clocks.push(clock);
+  clocks.push({ by, at });
   known.set(name, clocks.length - 1);
-  if (name.startsWith("work")) workClocks.add(clocks.length - 1);
   return clocks.length - 1;
 }
 
-const time = place("time", (mark) => mark.time);
-const work = place("work", (mark) => mark.work);
-const overload = (which: number) => place(`work beyond ${overloadRatios[which]}`, (mark) => mark.overload[which] ?? 0);
-const power = (exponent: number) => place(`time ^ ${exponent}`, (mark) => Math.max(mark.time, 0) ** exponent);
-const workPower = (exponent: number) => place(`work ^ ${exponent}`, (mark) => Math.max(mark.work, 0) ** exponent);
-const exponential = (rate: number) => place(`exp ${rate}`, (mark) => Math.expm1(rate * mark.time) / Math.expm1(rate));
-const logarithm = (scale: number) => place(`log ${scale}`, (mark) => Math.log1p(scale * Math.max(mark.time, 0)));
-const settling = (scale: number) => place(`settle ${scale}`, (mark) => 1 - Math.exp(-Math.max(mark.time, 0) / scale));
-const workSettling = (scale: number) => place(`work settle ${scale}`, (mark) => 1 - Math.exp(-Math.max(mark.work, 0) / scale));
-const late = (knot: number) => place(`late ${knot}`, (mark) => Math.max(mark.time - knot, 0));
-const workLate = (knot: number) => place(`work late ${knot}`, (mark) => Math.max(mark.work - knot, 0));
-const lateSquare = (knot: number) => place(`late square ${knot}`, (mark) => Math.max(mark.time - knot, 0) ** 2);
-const stopped = (knot: number) => place(`stopped ${knot}`, (mark) => Math.min(mark.time, knot));
-const workStopped = (knot: number) => place(`work stopped ${knot}`, (mark) => Math.min(mark.work, knot));
-const step = (knot: number) => place(`step ${knot}`, (mark) => (mark.time > knot ? 1 : 0));
+const byTime: By = (marks) => marks.time;
+const byWork: By = (marks) => marks.work;
+const same = (mark: number) => mark;
+const powerOf = (exponent: number) => (mark: number) => Math.max(mark, 0) ** exponent;
+const exponentialOf = (rate: number, whole: number) => (mark: number) => Math.expm1(rate * mark) / whole;
+const settlingOf = (scale: number) => (mark: number) => 1 - Math.exp(-Math.max(mark, 0) / scale);
+const lateOf = (knot: number) => (mark: number) => Math.max(mark - knot, 0);
+const stoppedOf = (knot: number) => (mark: number) => Math.min(mark, knot);
+
+const time = place("time", byTime, same);
+const work = place("work", byWork, same);
+const overload = (which: number) => place(`work beyond ${overloadRatios[which]}`, (marks) => marks.overload[which], same);
+const power = (exponent: number) => place(`time ^ ${exponent}`, byTime, powerOf(exponent));
+const workPower = (exponent: number) => place(`work ^ ${exponent}`, byWork, powerOf(exponent));
+const exponential = (rate: number) => place(`exp ${rate}`, byTime, exponentialOf(rate, Math.expm1(rate)));
+const logarithm = (scale: number) => place(`log ${scale}`, byTime, (mark) => Math.log1p(scale * Math.max(mark, 0)));
+const settling = (scale: number) => place(`settle ${scale}`, byTime, settlingOf(scale));
+const workSettling = (scale: number) => place(`work settle ${scale}`, byWork, settlingOf(scale));
+const late = (knot: number) => place(`late ${knot}`, byTime, lateOf(knot));
+const workLate = (knot: number) => place(`work late ${knot}`, byWork, lateOf(knot));
+const lateSquare = (knot: number) => place(`late square ${knot}`, byTime, (mark) => Math.max(mark - knot, 0) ** 2);
+const stopped = (knot: number) => place(`stopped ${knot}`, byTime, stoppedOf(knot));
+const workStopped = (knot: number) => place(`work stopped ${knot}`, byWork, stoppedOf(knot));
+const step = (knot: number) => place(`step ${knot}`, byTime, (mark) => (mark > knot ? 1 : 0));
 
 const grows = (name: string, prior: number, doubtRatio: number, ...of: number[]): GrowthShape => ({
   name,
@@ -65,7 +84,7 @@ const grows = (name: string, prior: number, doubtRatio: number, ...of: number[])
   doubtRatio,
   clocks: of,
   ends: false,
-  needsWork: of.some((at) => workClocks.has(at)),
+  needsWork: of.some((at) => clocks[at]?.by !== byTime),
 });
 const ends = (name: string, prior: number, ...of: number[]): GrowthShape => ({ ...grows(name, prior, bent, ...of), ends: true });
 

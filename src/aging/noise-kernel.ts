@@ -50,7 +50,7 @@ export class Whitening {
   readonly lastVariance: number;
 
   /** @param weights how much surer than the mean block each is. */
-  constructor(noise: NoiseKernel, times: readonly number[], weights: readonly number[]) {
+  constructor(noise: NoiseKernel, times: ArrayLike<number>, weights: ArrayLike<number>) {
     this.kernel = noise;
     this.#keep = new Float64Array(times.length);
     this.#gain = new Float64Array(times.length);
@@ -58,8 +58,9 @@ export class Whitening {
     let variance = noise.drift;
     let before = times[0] ?? 0;
     let sumLogs = 0;
-    for (const [at, time] of times.entries()) {
-      const keep = this.keepOver(time - before);
+    for (let at = 0; at < times.length; at += 1) {
+      const time = times[at] ?? 0;
+      const keep = keepOver(noise, time - before);
       variance = variance * keep * keep + noise.drift * (1 - keep * keep) + noise.walk * (time - before);
       before = time;
       const seen = variance + noise.white / (weights[at] ?? 1);
@@ -73,21 +74,20 @@ export class Whitening {
     this.lastVariance = variance;
   }
 
-  /** What is left of a disturbance after a time. */
-  keepOver(time: number): number {
-    const { drift, driftTime } = this.kernel;
-    return drift === 0 ? 1 : Math.exp(-time / driftTime);
-  }
-
-  /** Writes the whitened series into `into`. @returns the disturbance that the series would leave after the last block. */
-  whiten(series: Float64Array, into: Float64Array): number {
+  /** Writes the whitened series into `into`, from a place on. @returns the disturbance that the series would leave after the last block. */
+  whiten(series: Float64Array, into: Float64Array, from = 0): number {
     let wave = 0;
     for (let at = 0; at < series.length; at += 1) {
       wave *= this.#keep[at] ?? 1;
       const surprise = (series[at] ?? 0) - wave;
-      into[at] = surprise * (this.#scale[at] ?? 1);
+      into[from + at] = surprise * (this.#scale[at] ?? 1);
       wave += surprise * (this.#gain[at] ?? 0);
     }
     return wave;
   }
+}
+
+/** What is left of a disturbance after a time. */
+export function keepOver({ drift, driftTime }: Pick<NoiseKernel, "drift" | "driftTime">, time: number): number {
+  return drift === 0 ? 1 : Math.exp(-time / driftTime);
 }

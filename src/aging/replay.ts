@@ -5,8 +5,8 @@
  */
 import type { AgingReport, Interval } from "../model/report.ts";
 import type { Sample } from "../model/sample.ts";
-import { livesMax } from "./first-passage.ts";
 import { AgingModel, type AgingModelOptions } from "./model.ts";
+import { livesMax } from "./times-ahead.ts";
 
 export interface RecordedForecast {
   readonly atMs: number;

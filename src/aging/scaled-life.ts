@@ -3,20 +3,19 @@
  * the same numbers, so that one set of shapes and noises serves all. Knows too what the time ahead will bring in work.
  */
 import type { FloorPoint, FloorTrack } from "./floor-track.ts";
-import type { LifeMark } from "./growth-shapes.ts";
+import type { LifeMarks } from "./growth-shapes.ts";
 import { dayAhead, type LoadAhead, type LoadProfile, loadAhead, noOverload, overloadWithin } from "./load-profile.ts";
 import { type Overhang, overhangOf } from "./overhang.ts";
 
 export interface ScaledLife {
-  readonly times: readonly number[];
   readonly values: Float64Array;
   /** Load of each block less its mean; all zero where it is not looked for. */
   readonly loads: Float64Array;
-  readonly weights: readonly number[];
-  readonly marks: readonly LifeMark[];
+  readonly weights: Float64Array;
+  readonly marks: LifeMarks;
   readonly usesLoad: boolean;
-  /** Work went with time throughout: its clocks say nothing that those of time do not. */
-  readonly isEven: boolean;
+  /** False where work went with time throughout: its clocks say nothing that those of time do not. */
+  readonly usesWork: boolean;
   readonly loadPeak: number;
   readonly meanLoad: number;
   /** What a day from now on brings; null while it cannot be told. */
@@ -60,27 +59,25 @@ export function scaleLife(track: FloorTrack, profile: LoadProfile): ScaledLife |
   if (lifeMs <= 0 || !Number.isFinite(unit)) return null;
   const knowsWork = points.every(({ work }) => Number.isFinite(work));
   const work = knowsWork ? last.work - first.work : 0;
+  const time = Float64Array.from(points, (point) => (point.atMs - first.atMs) / lifeMs);
+  const done = Float64Array.from(points, (point) => (work > 0 ? (point.work - first.work) / work : 0));
+  const usesWork = work > 0 && time.some((at, row) => !(Math.abs(at - (done[row] ?? 0)) < evenRatio));
   const daily = work > 0 ? profile.rates() : null;
-  const overloads = overloadsOf(points, daily, work / lifeMs);
-  const overload = overloads.at(-1) ?? noOverload;
+  const overloads = usesWork ? overloadsOf(points, daily, work / lifeMs) : noOverload.map(() => new Float64Array(points.length));
+  const overload = overloads.map((column) => column.at(-1) ?? 0);
+  const marks = { time, work: done, overload: overloads.map((column, which) => shareOf(column, overload[which] ?? 0)) };
   const rates = work > 0 ? loadOf(points, work / lifeMs) : points.map(() => 0);
   const meanLoad = rates.reduce((sum, load) => sum + load, 0) / rates.length;
   const usesLoad = Math.max(...rates) - Math.min(...rates) > loadSpreadMin && points.length >= loadBlocksMin;
-  const marks = points.map((point, at) => ({
-    time: (point.atMs - first.atMs) / lifeMs,
-    work: work > 0 ? (point.work - first.work) / work : 0,
-    overload: overload.map((whole, which) => (whole > 0 ? (overloads[at]?.[which] ?? 0) / whole : 0)),
-  }));
   const loads = Float64Array.from(rates, (rate) => (usesLoad ? rate - meanLoad : 0));
   const day = daily === null ? null : dayAhead(daily, last.atMs, work / lifeMs);
   return {
-    times: marks.map(({ time }) => time),
     values: Float64Array.from(points, ({ value }) => (value - first.value) / unit),
     loads,
-    weights: points.map(({ count }) => Math.min(Math.max((count * points.length) / track.count, 0.05), 8)),
+    weights: Float64Array.from(points, ({ count }) => Math.min(Math.max((count * points.length) / track.count, 0.05), 8)),
     marks,
     usesLoad,
-    isEven: marks.every(({ time, work: done }) => Math.abs(time - done) < evenRatio),
+    usesWork,
     loadPeak: usesLoad ? Math.max(...loads) : 0,
     meanLoad,
     day,
@@ -105,26 +102,29 @@ function loadOf(points: readonly FloorPoint[], mean: number): number[] {
   });
 }
 
-/** Work beyond each threshold from the first block until each of them. */
-function overloadsOf(points: readonly FloorPoint[], daily: Float64Array | null, usual: number): (readonly number[])[] {
-  let sum = noOverload;
-  return points.map((point, at) => {
-    const before = points[at - 1];
-    if (before !== undefined && usual > 0) {
-      const more = overloadWithin(daily, before.atMs, point.atMs, point.work - before.work, usual);
-      sum = sum.map((work, which) => work + (more[which] ?? 0));
-    }
-    return sum;
-  });
+/** Work beyond each threshold from the first block until each of them, a column each. */
+function overloadsOf(points: readonly FloorPoint[], daily: Float64Array | null, usual: number): Float64Array[] {
+  const columns = noOverload.map(() => new Float64Array(points.length));
+  for (let at = 1; at < points.length; at += 1) {
+    const [before, now] = [points[at - 1], points[at]];
+    if (before === undefined || now === undefined) continue;
+    const more = overloadWithin(daily, before.atMs, now.atMs, now.work - before.work, usual);
+    for (const [which, column] of columns.entries()) column[at] = (column[at - 1] ?? 0) + (more[which] ?? 0);
+  }
+  return columns;
+}
+
+function shareOf(column: Float64Array, whole: number): Float64Array {
+  return whole > 0 ? column.map((part) => part / whole) : column;
 }
 
 /** What a further life brings in work: half what this one did, half what its last quarter did. */
-function paceOf(marks: readonly LifeMark[]): { work: number; overload: readonly number[] } {
-  const last = marks.at(-1);
-  const then = marks.find(({ time }) => time >= 0.75);
-  if (last === undefined || then === undefined || last.time <= then.time) return { work: 1, overload: noOverload.map(() => 1) };
-  const recent = (now: number, before: number) => 0.5 + (0.5 * (now - before)) / (last.time - then.time);
-  return { work: recent(last.work, then.work), overload: last.overload.map((now, which) => recent(now, then.overload[which] ?? 0)) };
+function paceOf({ time, work, overload }: LifeMarks): { work: number; overload: readonly number[] } {
+  const from = time.findIndex((at) => at >= 0.75);
+  const elapsed = (time.at(-1) ?? 0) - (time[from] ?? 0);
+  if (from < 0 || elapsed <= 0) return { work: 1, overload: noOverload.map(() => 1) };
+  const recent = (done: Float64Array) => 0.5 + (0.5 * ((done.at(-1) ?? 0) - (done[from] ?? 0))) / elapsed;
+  return { work: recent(work), overload: overload.map(recent) };
 }
 
 /** Times ahead for which it is measured how far the work of the past was from what its own profile says. */
@@ -135,7 +135,7 @@ const doubtLags = [0.02, 0.05, 0.1, 0.2, 0.4] as const;
  * that time, relative; and a part for the hours that nobody has seen. Beyond the longest lag, deviations add up like a walk's.
  */
 function paceDoubt(
-  marks: readonly LifeMark[],
+  { time: times, work: done }: LifeMarks,
   day: readonly LoadAhead[] | null,
   lifeMs: number,
   work: number,
@@ -143,16 +143,16 @@ function paceDoubt(
 ): (lives: number) => number {
   const unseen = paceDoubtRatioMin + (paceDoubtRatioMax - paceDoubtRatioMin) * unseenRatio;
   if (work <= 0) return () => unseen;
-  const ages = marks.map(({ time, work: done }) => ({ time, rest: done - workSince(day, lifeMs, work, time) }));
+  const rests = times.map((time, at) => (done[at] ?? 0) - workSince(day, lifeMs, work, time));
   const measured = doubtLags.map((lag) => {
     let squares = 0;
     let pairs = 0;
     let to = 0;
-    for (const from of ages) {
-      while (to < ages.length && (ages[to]?.time ?? 0) < from.time + lag) to += 1;
-      const then = ages[to];
-      if (then === undefined) break;
-      squares += (then.rest - from.rest) ** 2 * (lag / (then.time - from.time));
+    for (let from = 0; from < times.length; from += 1) {
+      const time = times[from] ?? 0;
+      while (to < times.length && (times[to] ?? 0) < time + lag) to += 1;
+      if (to === times.length) break;
+      squares += ((rests[to] ?? 0) - (rests[from] ?? 0)) ** 2 * (lag / ((times[to] ?? 0) - time));
       pairs += 1;
     }
     return pairs === 0 ? 0 : Math.sqrt(squares / pairs) / lag;
@@ -172,14 +172,22 @@ function workSince(day: readonly LoadAhead[] | null, lifeMs: number, work: numbe
   return loadAhead(day, days * dayMs + (time - 1) * lifeMs).work / work;
 }
 
-/** Where the life will be so many lives from now. */
-export function markAhead({ pace, day, lifeMs, work, overload }: ScaledLife, lives: number): LifeMark {
-  if (day === null) return { time: 1 + lives, work: 1 + lives * pace.work, overload: pace.overload.map((more) => 1 + lives * more) };
-  const ahead = loadAhead(day, lives * lifeMs);
+/** Where the life will be, so many lives from now. */
+export function marksAhead({ pace, day, lifeMs, work, overload }: ScaledLife, lives: readonly number[]): LifeMarks {
+  const column = (of: (ahead: number, at: number) => number) => Float64Array.from(lives, of);
+  const time = column((ahead) => 1 + ahead);
+  if (day === null) {
+    return {
+      time,
+      work: column((ahead) => 1 + ahead * pace.work),
+      overload: pace.overload.map((more) => column((ahead) => 1 + ahead * more)),
+    };
+  }
+  const brought = lives.map((ahead) => loadAhead(day, ahead * lifeMs));
   return {
-    time: 1 + lives,
-    work: 1 + ahead.work / work,
-    overload: overload.map((whole, which) => (whole > 0 ? 1 + (ahead.overload[which] ?? 0) / whole : 1)),
+    time,
+    work: column((_, at) => 1 + (brought[at]?.work ?? 0) / work),
+    overload: overload.map((whole, which) => column((_, at) => (whole > 0 ? 1 + (brought[at]?.overload[which] ?? 0) / whole : 1))),
   };
 }
 

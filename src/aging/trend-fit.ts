@@ -13,14 +13,6 @@ export const slopeCredit = 0.5 * Math.log(priorVariance / 1e4);
 /** A noise smaller than this share of the scaled values is rounding. */
 const sigmaMin = 1e-4;
 
-export interface TrendFit {
-  readonly logLikelihood: number;
-  readonly coefficients: readonly number[];
-  /** Row by row, in units of the noise: times sigma² it is the covariance of the coefficients. */
-  readonly inverse: readonly number[];
-  readonly sigma: number;
-}
-
 /** Inner products of whitened columns: level first, then the load if it is looked for, then the clocks. */
 export interface Products {
   readonly size: number;
@@ -35,35 +27,60 @@ export interface Products {
   readonly count: number;
 }
 
-/** @param sumLogs of the whitening. */
-export function fitTrend({ size, fixed, gram, moments, squares, count }: Products, sumLogs: number): TrendFit {
-  const factor = [...gram];
-  for (let i = 0; i < size; i += 1) factor[i * size + i] = (factor[i * size + i] ?? 0) + 1 / priorVariance;
-  const logDeterminant = factorise(factor, size);
-  const inverse = invert(factor, size);
-  const coefficients: number[] = [];
-  let rest = squares;
-  for (let i = 0; i < size; i += 1) {
-    let sum = 0;
-    for (let j = 0; j < size; j += 1) sum += (inverse[i * size + j] ?? 0) * (moments[j] ?? 0);
-    coefficients.push(sum);
-    rest -= sum * (moments[i] ?? 0);
+/** Likelihood and noise of a fit; its coefficients are worked out when they are asked for. */
+export class TrendFit {
+  readonly logLikelihood: number;
+  readonly sigma: number;
+  readonly #products: Products;
+  readonly #factor: readonly number[];
+
+  /** @param sumLogs of the whitening. */
+  constructor(products: Products, sumLogs: number) {
+    const { size, fixed, gram, moments, squares, count } = products;
+    const factor = [...gram];
+    for (let i = 0; i < size; i += 1) factor[i * size + i] = (factor[i * size + i] ?? 0) + 1 / priorVariance;
+    const logDeterminant = factorise(factor, size);
+    const rest = squares - explained(factor, moments);
+    const n = Math.max(count - 1, 1);
+    const sigmaSquared = Math.max(rest / Math.max(n - 1, 1), sigmaMin ** 2);
+    const charge = (size - 1) * logPriorVariance - 2 * (size - fixed) * slopeCredit;
+    this.logLikelihood = -0.5 * (n * Math.log(sigmaSquared) + sumLogs + charge + logDeterminant + Math.max(rest, 0) / sigmaSquared);
+    this.sigma = Math.sqrt(sigmaSquared);
+    this.#products = products;
+    this.#factor = factor;
   }
-  const n = Math.max(count - 1, 1);
-  const sigmaSquared = Math.max(rest / Math.max(n - 1, 1), sigmaMin ** 2);
-  const charge = (size - 1) * logPriorVariance - 2 * (size - fixed) * slopeCredit;
-  return {
-    logLikelihood: -0.5 * (n * Math.log(sigmaSquared) + sumLogs + charge + logDeterminant + Math.max(rest, 0) / sigmaSquared),
-    coefficients,
-    inverse,
-    sigma: Math.sqrt(sigmaSquared),
-  };
+
+  /** Row by row, in units of the noise: times sigma² it is the covariance of the coefficients. */
+  get inverse(): readonly number[] {
+    return invert(this.#factor, this.#products.size);
+  }
+
+  get coefficients(): readonly number[] {
+    const { size, moments } = this.#products;
+    const { inverse } = this;
+    return moments.map((_, i) => moments.reduce((sum, moment, j) => sum + (inverse[i * size + j] ?? 0) * moment, 0));
+  }
 }
 
 export function dot(a: Float64Array, b: Float64Array): number {
   let sum = 0;
   for (let at = 0; at < a.length; at += 1) sum += (a[at] ?? 0) * (b[at] ?? 0);
   return sum;
+}
+
+/** What of the values' squares the columns explain: the moments' square in the metric of the inverse, by half a solution. */
+function explained(factor: readonly number[], moments: readonly number[]): number {
+  const size = moments.length;
+  const half: number[] = [];
+  let squares = 0;
+  for (let i = 0; i < size; i += 1) {
+    let sum = moments[i] ?? 0;
+    for (let j = 0; j < i; j += 1) sum -= (factor[i * size + j] ?? 0) * (half[j] ?? 0);
+    const value = sum / (factor[i * size + i] ?? 1);
+    half.push(value);
+    squares += value * value;
+  }
+  return squares;
 }
 
 /** Cholesky, in place, of the lower triangle. @returns the logarithm of the determinant. */

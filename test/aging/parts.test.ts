@@ -6,8 +6,8 @@ import { dayAhead, LoadProfile, loadAhead, overloadRatios, overloadWithin } from
 import { noiseKernels, Whitening } from "../../src/aging/noise-kernel.ts";
 import { RecordEvidence } from "../../src/aging/record-evidence.ts";
 import { filterTrend, type NoiseKind, slopeWalks } from "../../src/aging/trend-filter.ts";
-import { dot, fitTrend } from "../../src/aging/trend-fit.ts";
-import { quantiles } from "../../src/aging/weighted.ts";
+import { dot, TrendFit } from "../../src/aging/trend-fit.ts";
+import { WeightedValues } from "../../src/aging/weighted.ts";
 import { normals } from "./traces.ts";
 
 const hourMs = 3_600_000;
@@ -135,7 +135,7 @@ describe("noise kernels and trend fits", () => {
           return into;
         };
         const columns = [whitened(inputs.map(() => 1)), whitened(inputs.map(({ clock }) => clock))] as const;
-        const fit = fitTrend(productsOf(columns, whitened(inputs.map(({ value }) => value))), whitening.sumLogs);
+        const fit = new TrendFit(productsOf(columns, whitened(inputs.map(({ value }) => value))), whitening.sumLogs);
         const close = (a: number, b: number, by: number, what: string) =>
           assert.ok(Math.abs(a - b) < by * (1 + Math.abs(b)), `${what}: ${a}, ${b}`);
         close(fit.coefficients[1] ?? 0, filtered.slope, 1e-4, "slope");
@@ -166,7 +166,7 @@ describe("noise kernels and trend fits", () => {
         };
         const likelihoods = [1, 2, 3].map((power) => {
           const clock = times.map((time) => time ** power);
-          const fit = fitTrend(productsOf([whitened(times.map(() => 1)), whitened(clock)], whitened(values)), whitening.sumLogs);
+          const fit = new TrendFit(productsOf([whitened(times.map(() => 1)), whitened(clock)], whitened(values)), whitening.sumLogs);
           const kind: NoiseKind = { ...plainNoise, white: kernel.white, drift: kernel.drift, driftTime: kernel.driftTime };
           const inputs = times.map((time, at) => ({ time, clock: clock[at] ?? 0, load: 0, value: values[at] ?? 0, weight: 1 }));
           return { fit: fit.logLikelihood, filter: filterTrend(inputs, kind, false, true).logLikelihood };
@@ -194,6 +194,12 @@ describe("noise kernels and trend fits", () => {
 });
 
 describe("weighted quantile", () => {
+  const quantilesOf = (weighted: readonly { readonly value: number; readonly weight: number }[], shares: readonly number[]) => {
+    const values = new WeightedValues(weighted.length);
+    for (const { value, weight } of weighted) values.add(value, weight);
+    return values.quantiles(shares);
+  };
+
   it("weighted quantile: agrees with repeating each value as often as its weight says", () => {
     const values = fc.array(fc.record({ value: fc.integer({ min: -50, max: 50 }), weight: fc.integer({ min: 1, max: 6 }) }), {
       minLength: 1,
@@ -203,7 +209,7 @@ describe("weighted quantile", () => {
         const repeated = weighted.flatMap(({ value, weight }) => Array.from({ length: weight }, () => value)).sort((a, b) => a - b);
         const rank = Math.max(Math.ceil((percent * repeated.length) / 100), 1);
         const share = (rank - 0.5) / repeated.length;
-        assert.equal(quantiles(weighted, [share])[0], repeated[rank - 1]);
+        assert.equal(quantilesOf(weighted, [share])[0], repeated[rank - 1]);
       }),
     );
   });
@@ -213,8 +219,8 @@ describe("weighted quantile", () => {
       { value: 1, weight: 1 },
       { value: Number.POSITIVE_INFINITY, weight: 1 },
     ];
-    assert.deepEqual(quantiles(half, [0.2, 0.4, 0.6]), [1, 1, Number.POSITIVE_INFINITY]);
-    assert.ok(Number.isNaN(quantiles([], [0.5])[0]));
+    assert.deepEqual(quantilesOf(half, [0.2, 0.4, 0.6]), [1, 1, Number.POSITIVE_INFINITY]);
+    assert.ok(Number.isNaN(quantilesOf([], [0.5])[0]));
   });
 });
 

@@ -1,0 +1,68 @@
+/**
+ * What a hypothesis of the mixture says: a shape of growth under a kind of noise, how heavy it weighs, and, on the grid of
+ * times ahead, where its mean goes and how unsure it is of that.
+ */
+import type { GrowthShape } from "./growth-shapes.ts";
+import { keepOver, type NoiseKernel } from "./noise-kernel.ts";
+import { columnAhead } from "./times-ahead.ts";
+
+/** At one time ahead, in scaled units; written anew at each step of the grid. */
+export interface Ahead {
+  mean: number;
+  /** Of the growth since now alone, without what disturbs it: for the path's climb. */
+  growth: number;
+  /** Of the mean: of parameters and of what wanders. */
+  variance: number;
+  /** Of the disturbance that comes and goes. */
+  driftVariance: number;
+}
+
+export interface Weights {
+  /** Share of the forecast, 0..1: tempered. */
+  readonly weight: number;
+  /** Posterior probability, 0..1. */
+  readonly probability: number;
+}
+
+export interface Component extends Weights {
+  readonly shape: GrowthShape;
+  /** Expected level now, with its disturbance. */
+  readonly level: number;
+  readonly loadEffect: number;
+  readonly drift: Drift;
+  /** Growth over the next tenth of a life, per life. */
+  readonly rate: { readonly mean: number; readonly deviation: number };
+  /** @param step of the grid of times ahead. */
+  readonly writeAhead: (step: number, ahead: Ahead) => void;
+}
+
+/** A weighed hypothesis, whose forecast is worked out only if it is heavy enough. */
+export interface Candidate {
+  readonly shape: GrowthShape;
+  readonly logWeight: number;
+  readonly component: (weights: Weights) => Component;
+}
+
+/** A disturbance that comes and goes, over the grid of times ahead. */
+export interface Drift {
+  readonly time: number;
+  /** What is left of the disturbance of now. */
+  readonly keep: Float64Array;
+  /** The highest that may be expected of it on the way, in deviations. */
+  readonly highest: Float64Array;
+}
+
+export function driftOf(kind: Pick<NoiseKernel, "drift" | "driftTime">): Drift {
+  return {
+    time: kind.driftTime,
+    keep: columnAhead((lives) => keepOver(kind, lives)),
+    highest: columnAhead((lives) => maximumOf(lives / kind.driftTime)),
+  };
+}
+
+/** Expected maximum of n independent standard normals, roughly (0 for less than two). */
+export function maximumOf(n: number): number {
+  if (n <= 2) return 0;
+  const root = Math.sqrt(2 * Math.log(n));
+  return root - (Math.log(Math.log(n)) + 1.38) / (2 * root);
+}
