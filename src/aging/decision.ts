@@ -43,6 +43,8 @@ const horizonsOld = 8;
 const dueHorizonsMaxYoung = 2.5;
 /** A reading that far above the level comes once in some hundreds. */
 const noisesInReach = 2.8;
+/** Highest readings beyond this may be the last. */
+const atHandLevelRatio = 0.93;
 /** Of a stair: how high it is, and what its next steps may bring. */
 const stairLevelRatio = 0.9;
 const stairHorizons = 1.5;
@@ -101,9 +103,20 @@ export function isDue(input: DecisionInput): boolean {
   if (isOld && isStair(input, horizon)) return true;
   if (highest < levelRatioMin * limit || forecast.level + levelNoises * readingNoise < levelRatioMin * limit) return false;
   if (isOld && forecast.level >= stairLevelRatio * limit && forecast.level + forecast.overhang.large >= limit) return true;
+  if (isOld && isAtHand(input, horizon)) return true;
   if (!isLikely(input, horizon)) return false;
   const near = forecast.exhaustionMs.mid <= (isOld ? dueHorizonsMax : dueHorizonsMaxYoung) * horizon;
   return (near && forecast.exhaustionMsEarliest <= horizon) || isWithinReach(input, horizon);
+}
+
+/**
+ * One that has risen, and whose highest readings are at the limit by all that is known, whether its mean still grows or not:
+ * where noise is great nobody can tell, and it makes no difference.
+ */
+function isAtHand({ forecast, growsRatio, limit, highest, lowest }: DecisionInput, horizon: number): boolean {
+  if (limit === null || highest < atHandLevelRatio * limit || highest - lowest < riseRatioMin * limit) return false;
+  const { now, perMs } = forecast.overhang.envelope;
+  return forecast.exhaustionMsSoon <= horizon || (growsRatio >= 0.5 && now + perMs * horizon >= limit);
 }
 
 /** What the readings of late have done would be enough, if it came once more within the horizon: the limit is met by the highest reading. */

@@ -18,6 +18,7 @@ export interface Forecast {
   readonly exhaustionMs: Interval | null;
   /** Deeper quantiles than the interval's, for decisions. */
   readonly exhaustionMsEarliest: number;
+  readonly exhaustionMsSoon: number;
   readonly exhaustionMsLikely: number;
   /** 0..1: how much speaks for growth that does not end. */
   readonly growsRatio: number;
@@ -56,11 +57,14 @@ export function forecast(track: FloorTrack, limit: number | null, profile: LoadP
   const perHour = (life.unit / life.lifeMs) * 3_600_000;
   const [slopeLow = 0, slopeMid = 0, slopeHigh = 0] = slopes.quantiles([0.05, 0.5, 0.95]);
   const slope = { low: slopeLow, mid: slopeMid, high: slopeHigh };
-  const [earliest = Number.NaN, low = 0, mid = 0, likely = Number.NaN, high = 0] = times.quantiles([0.025, 0.05, 0.5, 0.8, 0.95]);
+  const [earliest = Number.NaN, low = 0, soon = Number.NaN, mid = 0, likely = Number.NaN, high = 0] = times.quantiles([
+    0.025, 0.05, 0.2, 0.5, 0.8, 0.95,
+  ]);
   const workAhead = ((marksAhead(life, [0.1]).work[0] ?? 1) - 1) / 0.1;
   return {
     exhaustionMs: room === null ? null : { low, mid, high },
     exhaustionMsEarliest: earliest,
+    exhaustionMsSoon: soon,
     exhaustionMsLikely: likely,
     growsRatio: Math.min(grows, 1),
     slopePerHour: multiply(slope, perHour),

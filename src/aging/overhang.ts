@@ -1,21 +1,30 @@
 /**
- * How far the highest reading of a while stands above its mean, as the blocks of late have shown it: by noise, load
+ * How far the highest reading of a while stands above the trend, as the blocks of late have shown it: by noise, load
  * peaks, teeth of a saw, jumps, whatever their law. The limit is met by the highest reading, not by the mean.
  */
 import type { FloorPoint } from "./floor-track.ts";
+import { TrendFit } from "./trend-fit.ts";
 
 export interface Overhang {
-  /** Of a block's highest reading over its own mean, growth taken out: the usual one, and a large one. */
+  /** Of a block's highest reading over its own mean, growth taken out: the usual one. */
   readonly usual: number;
+  /** Of a block's highest reading over the curve through the younger half of the life: a large one. */
   readonly large: number;
   /** Of a block's highest reading over the mean of the block before: a large one, growth and jumps included. */
   readonly jump: number;
+  /** The line through the highest readings of two recent whiles: where it is now, and how fast it rises (0 where it falls). */
+  readonly envelope: { readonly now: number; readonly perMs: number };
 }
 
 /** So many blocks are the last fifth or so of a life. */
 const blocksOfLate = 24;
 /** A large one is the largest but one: what came once may have been an accident. */
 const largeRank = 2;
+/** Of this part of the life a large overhang is taken: once in it is about as likely as not to come within a tenth of it. */
+const partOfLate = 0.5;
+const curveBlocksMin = 8;
+/** Each while of the envelope, as a share of the life: several teeth, a day of a week. */
+const partOfEnvelope = 0.15;
 
 export function overhangOf(points: readonly FloorPoint[]): Overhang {
   const above: number[] = [];
@@ -26,7 +35,49 @@ export function overhangOf(points: readonly FloorPoint[]): Overhang {
     above.push(Math.max(highest - Math.max(now, (now + after) / 2), 0));
     jumps.push(Math.max(highest - before, 0));
   }
-  above.sort((a, b) => a - b);
-  jumps.sort((a, b) => a - b);
-  return { usual: above[above.length >> 1] ?? 0, large: above.at(-largeRank) ?? 0, jump: jumps.at(-largeRank) ?? 0 };
+  above.sort(ascending);
+  jumps.sort(ascending);
+  const large = Math.max(above.at(-largeRank) ?? 0, aboveCurve(points));
+  return { usual: above[above.length >> 1] ?? 0, large, jump: jumps.at(-largeRank) ?? 0, envelope: envelopeOf(points) };
+}
+
+/** Noise, load peaks and teeth meet the limit with what is highest in them, and that may rise faster than the mean. */
+function envelopeOf(points: readonly FloorPoint[]): Overhang["envelope"] {
+  const [first, last] = [points[0], points.at(-1)];
+  if (first === undefined || last === undefined) return { now: 0, perMs: 0 };
+  const whileMs = (last.atMs - first.atMs) * partOfEnvelope;
+  let [before, late] = [first, last];
+  for (const point of points) {
+    if (point.atMs >= last.atMs - whileMs) late = point.highest >= late.highest ? point : late;
+    else if (point.atMs >= last.atMs - 2 * whileMs) before = before === first || point.highest >= before.highest ? point : before;
+  }
+  const perMs = late.atMs > before.atMs ? Math.max((late.highest - before.highest) / (late.atMs - before.atMs), 0) : 0;
+  return { now: late.highest + perMs * (last.atMs - late.atMs), perMs };
+}
+
+/** Over the parabola through the means of the younger half of the life. */
+function aboveCurve(points: readonly FloorPoint[]): number {
+  const [first, last] = [points[0], points.at(-1)];
+  if (first === undefined || last === undefined) return 0;
+  const late = points.filter(({ atMs }) => atMs >= last.atMs - partOfLate * (last.atMs - first.atMs));
+  const base = late[0];
+  if (base === undefined || late.length < curveBlocksMin) return 0;
+  const unit = Math.max(...late.map(({ value }) => Math.abs(value - base.value)), Number.MIN_VALUE);
+  const rows = late.map(({ atMs, value, highest, count }) => {
+    const x = (atMs - base.atMs) / (last.atMs - base.atMs);
+    return { columns: [1, x, x * x], value: (value - base.value) / unit, highest: (highest - base.value) / unit, count };
+  });
+  const products = (of: (row: (typeof rows)[number]) => number) => rows.reduce((sum, row) => sum + row.count * of(row), 0);
+  const gram = [0, 1, 2].flatMap((i) => [0, 1, 2].map((j) => products(({ columns }) => (columns[i] ?? 0) * (columns[j] ?? 0))));
+  const moments = [0, 1, 2].map((i) => products(({ columns, value }) => (columns[i] ?? 0) * value));
+  const squares = products(({ value }) => value * value);
+  const { coefficients } = new TrendFit({ size: 3, fixed: 1, gram, moments, squares, count: rows.length }, 0);
+  const rests = rows.map(
+    ({ columns, highest }) => highest - columns.reduce((sum, column, at) => sum + column * (coefficients[at] ?? 0), 0),
+  );
+  return Math.max((rests.sort(ascending).at(-largeRank) ?? 0) * unit, 0);
+}
+
+function ascending(a: number, b: number): number {
+  return a - b;
 }
