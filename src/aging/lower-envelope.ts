@@ -11,8 +11,11 @@ import { SawTooth } from "./saw-tooth.ts";
 const sharePerWhile = 1 / 60;
 const readingsMin = 3;
 const readingsMax = 24;
-/** A while without a large collection ends all the same, after so many times its length. */
+/** A while without a large collection ends all the same, after so many times its length, or so many times what usually lies between two of them. */
 const lengthsMax = 6;
+const intervalsMax = 2;
+/** Share of a new interval in the usual one. */
+const intervalNews = 0.25;
 
 export class LowerEnvelope implements Intake {
   readonly #teeth = new SawTooth();
@@ -20,15 +23,23 @@ export class LowerEnvelope implements Intake {
   #readings = 0;
   #lowest: FloorReading | null = null;
   #hasFloor = false;
+  #sinceFloor = 0;
+  #usualInterval: number | null = null;
 
   add(reading: FloorReading): Taken {
     const tooth = this.#teeth.add(reading.value);
     this.#seen += 1;
     this.#readings += 1;
     this.#hasFloor ||= tooth !== "between";
+    this.#sinceFloor += 1;
+    if (tooth === "floor") {
+      this.#usualInterval = (this.#usualInterval ?? this.#sinceFloor) * (1 - intervalNews) + this.#sinceFloor * intervalNews;
+      this.#sinceFloor = 0;
+    }
     if (this.#lowest === null || reading.value <= this.#lowest.value) this.#lowest = reading;
     const length = Math.min(Math.max(this.#seen * sharePerWhile, readingsMin), readingsMax);
-    const isOver = this.#readings >= length && (this.#hasFloor || this.#readings >= lengthsMax * length);
+    const longest = Math.min(lengthsMax * length, intervalsMax * (this.#usualInterval ?? Number.POSITIVE_INFINITY));
+    const isOver = this.#readings >= length && (this.#hasFloor || this.#readings >= longest);
     const taken = isOver ? this.#lowest : null;
     if (isOver) {
       this.#readings = 0;

@@ -1,7 +1,8 @@
 /**
  * The lower envelope of a saw-tooth: of a heap that is read between collections, only what a large collection has
  * left says something of age. A series is one where it falls seldom and far and rises often and little; its floor
- * is the reading after a fall that is large for its kind. Any other series is passed on as it is. O(1) memory.
+ * is the reading after a fall that is large for its kind, or that takes back half of what was gained since the last floor (near a limit
+ * teeth become smaller). Any other series is passed on as it is. O(1) memory.
  */
 
 /** Readings, roughly, over which rises and falls are remembered. */
@@ -9,7 +10,7 @@ const memory = 400;
 /** So many falls, each so many times the usual rise, make a saw-tooth. */
 const fallsMin = 3;
 const fallPerRise = 3;
-/** A fall of this share of the largest of late is one of a large collection. */
+/** A fall of this share of the largest of late, or of the gain since the last floor, is one of a large collection. */
 const largeRatio = 0.5;
 const forgetPerFall = 0.98;
 const forgetPerReading = 0.999;
@@ -24,6 +25,8 @@ export class SawTooth {
   #fallSum = 0;
   #fallsSeen = 0;
   #largest = 0;
+  #floor = Number.POSITIVE_INFINITY;
+  #peak = Number.NEGATIVE_INFINITY;
 
   get isSawTooth(): boolean {
     return (
@@ -51,6 +54,12 @@ export class SawTooth {
       this.#largest = Math.max(-change, this.#largest * forgetPerFall);
     }
     if (!this.isSawTooth) return "plain";
-    return -change >= largeRatio * this.#largest && change < 0 ? "floor" : "between";
+    this.#peak = Math.max(this.#peak, value);
+    const isLarge = change < 0 && (-change >= largeRatio * this.#largest || this.#peak - value >= largeRatio * (this.#peak - this.#floor));
+    if (isLarge) {
+      this.#floor = value;
+      this.#peak = value;
+    }
+    return isLarge ? "floor" : "between";
   }
 }

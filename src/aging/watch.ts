@@ -120,7 +120,8 @@ export class Watch {
   add(reading: FloorReading, limit: number | undefined): void {
     const taken = this.#intake.add(reading);
     if (taken.anew) this.#restart();
-    if (taken.reading !== null) this.#take(taken.reading, limit);
+    if (taken.reading === null) this.#stand(reading.atMs);
+    else this.#take(taken.reading, limit);
   }
 
   #restart(): void {
