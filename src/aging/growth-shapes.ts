@@ -22,13 +22,6 @@ export interface Clock {
   readonly at: (mark: number) => number;
 }
 
-/** What the clock shows at each of the moments. */
-export function columnOf({ by, at }: Clock, marks: LifeMarks): Float64Array {
-  const column = Float64Array.from(by(marks) ?? []);
-  for (let row = 0; row < column.length; row += 1) column[row] = at(column[row] ?? 0);
-  return column;
-}
-
 export interface GrowthShape {
   readonly name: string;
   /** Places in `clocks`. */
@@ -53,7 +46,8 @@ function place(name: string, by: By, at: Clock["at"]): number {
   return clocks.length - 1;
 }
 
-const byTime: By = (marks) => marks.time;
+/** What goes by time alone. */
+export const byTime: By = (marks) => marks.time;
 const byWork: By = (marks) => marks.work;
 const same = (mark: number) => mark;
 const powerOf = (exponent: number) => (mark: number) => Math.max(mark, 0) ** exponent;

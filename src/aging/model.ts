@@ -4,7 +4,7 @@
  * exhaustion lies inside the horizon in which regenerations can still be done calmly. Pure: time and work come
  * with the samples. What is done about a verdict is the monitor's.
  */
-import type { AgingReport, Trend, Verdict } from "../model/report.ts";
+import type { AgingReport, Interval, Trend } from "../model/report.ts";
 import type { Indicator, Sample } from "../model/sample.ts";
 import { horizonAt } from "./decision.ts";
 import {
@@ -19,7 +19,7 @@ import {
 import type { Support } from "./fusion.ts";
 import { LoadProfile } from "./load-profile.ts";
 import type { PeerMember, PeerOpinion } from "./peers.ts";
-import { Watch } from "./watch.ts";
+import { type Evaluation, Watch } from "./watch.ts";
 
 export interface AgingModelOptions {
   /** A trend that exhausts the instance inside this time makes it aging. */
@@ -102,23 +102,42 @@ export class AgingModel {
   }
 
   report(nowMs: number): AgingReport {
-    const judged = [...this.#watches.values()].flatMap((watch) => judge(watch, nowMs, this.#options)).sort(worstFirst);
+    const judged: Judged[] = [];
+    for (const watch of this.#watches.values()) {
+      const { evaluation } = watch;
+      if (evaluation !== null) judged.push(judge(watch, evaluation, nowMs, this.#options));
+    }
+    judged.sort(worstFirst);
     const worst = judged.find(({ aging }) => aging) ?? judged.find(({ trend }) => trend.held) ?? null;
-    const surest = judged.reduce((least, { growsRatio }) => Math.min(least, 1 - growsRatio), 1);
-    const verdict: Verdict = judged.length === 0 ? "insufficient" : worst === null ? "healthy" : worst.aging ? "aging" : "attention";
     const trends = judged.map(({ trend }) => trend);
+    if (judged.length === 0) {
+      return { atMs: nowMs, verdict: "insufficient", trends, confidenceRatio: 0, reasons: [this.#tooLittle(nowMs)], against: [] };
+    }
+    // Sentences are made when somebody reads them, from what was judged now: most reports are only looked at for their verdict.
     if (worst === null) {
-      const reasons = judged.length === 0 ? [this.#tooLittle(nowMs)] : describeHealthy(judged);
-      return { atMs: nowMs, verdict, trends, confidenceRatio: judged.length === 0 ? 0 : surest, reasons, against: [] };
+      return {
+        atMs: nowMs,
+        verdict: "healthy",
+        trends,
+        confidenceRatio: judged.reduce((least, { growsRatio }) => Math.min(least, 1 - growsRatio), 1),
+        get reasons() {
+          return describeHealthy(judged);
+        },
+        against: [],
+      };
     }
     return {
       atMs: nowMs,
-      verdict,
+      verdict: worst.aging ? "aging" : "attention",
       indicator: worst.trend.indicator,
       trends,
       confidenceRatio: Math.min(worst.growsRatio, 1),
-      reasons: reasonsOf(worst, judged),
-      against: verdict === "aging" ? [] : againstOf(worst),
+      get reasons() {
+        return reasonsOf(worst, judged);
+      },
+      get against() {
+        return worst.aging ? [] : againstOf(worst);
+      },
     };
   }
 
@@ -184,40 +203,45 @@ function againstOf(worst: Judged): string[] {
   return worst.due && against.length > 0 ? against : [...against, ...describeAgainst(worst)];
 }
 
-function judge({ indicator, limit, track, evaluation }: Watch, nowMs: number, { horizonMs, peers: member }: AgingModelOptions): Judged[] {
-  if (evaluation === null) return [];
+function judge(watch: Watch, evaluation: Evaluation, nowMs: number, { horizonMs, peers: member }: AgingModelOptions): Judged {
+  const { indicator, limit, track } = watch;
   const { forecast, growsRatio, due, held, aging } = evaluation;
   const ageMs = evaluation.atMs - track.startMs;
   // The forecast was made at its evaluation, and time has passed since.
   const sinceMs = Math.max(nowMs - evaluation.atMs, 0);
-  const later = (ms: number) => Math.max(ms - sinceMs, 0);
-  const at = forecast.exhaustionMs;
-  const trend: Trend = {
-    indicator,
-    floor: forecast.level,
-    ...(limit === null ? {} : { limit }),
-    slopePerHour: forecast.slopePerHour,
-    ...(forecast.slopePerThousandRequests === null ? {} : { slopePerThousandRequests: forecast.slopePerThousandRequests }),
-    exhaustionInMs: at === null ? null : { low: later(at.low), mid: later(at.mid), high: later(at.high) },
-    held,
-  };
   const peers = held ? (member?.opinion(indicator, nowMs - track.startMs, forecast.level) ?? null) : null;
   // Elders that settled well below the limit are believed, until this one passes their level.
   const willSettle = peers !== null && peers.settledAt !== null && limit !== null && peers.settledAt < settledLevelRatio * limit;
-  return [
-    {
-      trend,
-      shape: forecast.shape,
-      growsRatio,
-      ageMs,
-      evaluatedMsAgo: sinceMs,
-      earliestMs: forecast.exhaustionMsEarliest,
-      horizonMs: horizonAt({ ageMs, horizonMs, count: track.count }),
-      due,
-      aging: aging && !willSettle,
-      peers,
-    },
-  ];
+  return {
+    trend: trendOf(watch, evaluation, sinceMs),
+    shape: forecast.shape,
+    growsRatio,
+    ageMs,
+    evaluatedMsAgo: sinceMs,
+    earliestMs: forecast.exhaustionMsEarliest,
+    horizonMs: horizonAt({ ageMs, horizonMs, count: track.count }),
+    due,
+    aging: aging && !willSettle,
+    peers,
+  };
+}
+
+function trendOf({ indicator, limit }: Watch, { forecast, held }: Evaluation, sinceMs: number): Trend {
+  const { level, slopePerHour, slopePerThousandRequests, exhaustionMs } = forecast;
+  const trend: { -readonly [field in keyof Trend]: Trend[field] } = {
+    indicator,
+    floor: level,
+    slopePerHour,
+    exhaustionInMs: exhaustionMs === null ? null : later(exhaustionMs, sinceMs),
+    held,
+  };
+  if (limit !== null) trend.limit = limit;
+  if (slopePerThousandRequests !== null) trend.slopePerThousandRequests = slopePerThousandRequests;
+  return trend;
+}
+
+function later({ low, mid, high }: Interval, byMs: number): Interval {
+  return { low: Math.max(low - byMs, 0), mid: Math.max(mid - byMs, 0), high: Math.max(high - byMs, 0) };
 }
 
 function worstFirst(a: Judged, b: Judged): number {

@@ -3,7 +3,7 @@
  * peaks, teeth of a saw, jumps, whatever their law. The limit is met by the highest reading, not by the mean.
  */
 import type { FloorPoint } from "./floor-track.ts";
-import { TrendFit } from "./trend-fit.ts";
+import { solve } from "./trend-fit.ts";
 
 export interface Overhang {
   /** Of a block's highest reading over its own mean, growth taken out: the usual one. */
@@ -70,8 +70,7 @@ function aboveCurve(points: readonly FloorPoint[]): number {
   const products = (of: (row: (typeof rows)[number]) => number) => rows.reduce((sum, row) => sum + row.count * of(row), 0);
   const gram = [0, 1, 2].flatMap((i) => [0, 1, 2].map((j) => products(({ columns }) => (columns[i] ?? 0) * (columns[j] ?? 0))));
   const moments = [0, 1, 2].map((i) => products(({ columns, value }) => (columns[i] ?? 0) * value));
-  const squares = products(({ value }) => value * value);
-  const { coefficients } = new TrendFit({ size: 3, fixed: 1, gram, moments, squares, count: rows.length }, 0);
+  const { coefficients } = solve(gram, moments);
   const rests = rows.map(
     ({ columns, highest }) => highest - columns.reduce((sum, column, at) => sum + column * (coefficients[at] ?? 0), 0),
   );

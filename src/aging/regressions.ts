@@ -1,143 +1,199 @@
 /**
- * All shapes of growth under one kind of noise: each series is whitened once, and each shape is a small regression of
- * products that were made then.
+ * All shapes of growth under one kind of noise. Each series is whitened once, and freed once of what level and load
+ * explain of it (Frisch & Waugh 1933; the first steps of Cholesky's factorisation), so that how likely a shape is takes a
+ * few numbers. Only what is heavy enough for the forecast is solved.
  */
 import type { ClockColumns } from "./clock-columns.ts";
 import { type Ahead, type Candidate, type Component, type Drift, driftOf, type Weights } from "./component.ts";
-import type { GrowthShape } from "./growth-shapes.ts";
+import { clocks, type GrowthShape } from "./growth-shapes.ts";
 import { type NoiseKernel, noiseKernels, Whitening } from "./noise-kernel.ts";
 import type { ScaledLife } from "./scaled-life.ts";
 import { livesAhead } from "./times-ahead.ts";
-import { TrendFit } from "./trend-fit.ts";
+import { logLikelihoodOf, pivotOf, priorVariance, type Rest, solve, varianceOf } from "./trend-fit.ts";
+
+export type Blocks = Pick<ScaledLife, "values" | "loads" | "usesLoad" | "weights" | "marks">;
 
 const drifts: ReadonlyMap<NoiseKernel, Drift> = new Map(noiseKernels.map((kernel) => [kernel, driftOf(kernel)]));
 
-/** A series under the noise: where it lies, what it would leave behind, its products with values, level, load and itself. */
+/** A series under the noise. */
 interface Whitened {
+  /** Where it lies. */
   readonly from: number;
+  /** What it would leave behind. */
   readonly wave: number;
+  /** Products with the values, level, load and itself. */
   readonly moment: number;
   readonly withLevel: number;
   readonly withLoad: number;
   readonly square: number;
+  /** Its part along level and load, and what these leave of its moment and square. */
+  readonly alongLevel: number;
+  readonly alongLoad: number;
+  readonly momentLeft: number;
+  readonly squareLeft: number;
 }
 
-/** Values, level and load come before the clocks. */
-const seriesBefore = 3;
+/** In the place of a series that is not there: nothing lies along it. */
+const absent: Whitened = {
+  from: 0,
+  wave: 0,
+  moment: 0,
+  withLevel: 0,
+  withLoad: 0,
+  square: 0,
+  alongLevel: 0,
+  alongLoad: 0,
+  momentLeft: 0,
+  squareLeft: Number.POSITIVE_INFINITY,
+};
+
+/** Level, load and values come before the clocks. */
+const [levelRow, loadRow, valuesRow, rowsBefore] = [0, 1, 2, 3];
 
 export class Regressions {
-  readonly #life: ScaledLife;
+  readonly #blocks: Blocks;
   readonly #columns: ClockColumns;
   readonly #whitening: Whitening;
   /** Whitened series, one behind the other; those that are not there yet are zero. */
   readonly #series: Float64Array;
-  readonly #values: Whitened;
-  /** Level, and the load if it is looked for. */
-  readonly #fixed: readonly Whitened[];
+  #level = absent;
+  #load = absent;
+  #values = absent;
   readonly #clocks: (Whitened | undefined)[] = [];
-  #next = seriesBefore;
+  #rows = rowsBefore;
 
   /** @param clocksMax of how many clocks the shapes that will be tried are. */
-  constructor(life: ScaledLife, columns: ClockColumns, kernel: NoiseKernel, clocksMax: number) {
-    const count = life.values.length;
-    this.#life = life;
+  constructor(blocks: Blocks, columns: ClockColumns, kernel: NoiseKernel, clocksMax = clocks.length) {
+    const count = blocks.values.length;
+    this.#blocks = blocks;
     this.#columns = columns;
-    this.#whitening = new Whitening(kernel, life.marks.time, life.weights);
-    this.#series = new Float64Array((seriesBefore + clocksMax) * count);
-    this.#values = this.#whiten(life.values, 0);
-    const level = this.#whiten(new Float64Array(count).fill(1), 1);
-    this.#fixed = life.usesLoad ? [level, this.#whiten(life.loads, 2)] : [level];
+    this.#whitening = new Whitening(kernel, blocks.marks.time, blocks.weights);
+    this.#series = new Float64Array((rowsBefore + clocksMax) * count);
+    this.#level = this.#whiten(new Float64Array(count).fill(1), levelRow);
+    if (blocks.usesLoad) this.#load = this.#whiten(blocks.loads, loadRow);
+    this.#values = this.#whiten(blocks.values, valuesRow);
   }
 
   fit(shape: GrowthShape): Candidate {
     const { kernel, sumLogs } = this.#whitening;
-    const columns = [...this.#fixed];
+    const columns: Whitened[] = [];
     for (const place of shape.clocks) columns.push(this.#clock(place));
-    const fixed = this.#fixed.length;
-    const size = columns.length;
-    const gram: number[] = [];
-    const moments: number[] = [];
-    for (const [i, column] of columns.entries()) {
-      moments.push(column.moment);
-      for (const [j, other] of columns.entries()) {
-        if (j > i) gram.push(0);
-        else if (j === i) gram.push(column.square);
-        else if (j < fixed) gram.push(j === 0 ? column.withLevel : column.withLoad);
-        else gram.push(this.#dot(column, other));
-      }
-    }
-    const fit = new TrendFit({ size, fixed, gram, moments, squares: this.#values.square, count: this.#life.values.length }, sumLogs);
+    const rest = this.#restOf(columns);
     return {
       shape,
-      logWeight: fit.logLikelihood + Math.log(shape.prior * kernel.prior),
-      component: (weights) => this.#component(shape, fit, columns, weights),
+      logWeight: logLikelihoodOf(rest, sumLogs) + Math.log(shape.prior * kernel.prior),
+      component: (weights) => this.#component(shape, columns, varianceOf(rest), weights),
     };
   }
 
-  #component(shape: GrowthShape, { coefficients, inverse, sigma }: TrendFit, columns: readonly Whitened[], weights: Weights): Component {
+  /** What level, load and one or two clocks leave of the values: step by step, each freed of those before. */
+  #restOf([first, second]: readonly Whitened[]): Rest {
+    const { usesLoad, values } = this.#blocks;
+    const { square, alongLevel, alongLoad } = this.#values;
+    let squares = square - alongLevel * alongLevel - alongLoad * alongLoad;
+    let logDeterminant = Math.log(this.#level.squareLeft) + (usesLoad ? Math.log(this.#load.squareLeft) : 0);
+    if (first !== undefined) {
+      squares -= (first.momentLeft * first.momentLeft) / first.squareLeft;
+      logDeterminant += Math.log(first.squareLeft);
+    }
+    if (first !== undefined && second !== undefined) {
+      const along = this.#dot(first, second) - first.alongLevel * second.alongLevel - first.alongLoad * second.alongLoad;
+      const moment = second.momentLeft - (along / first.squareLeft) * first.momentLeft;
+      const left = pivotOf(second.squareLeft - (along * along) / first.squareLeft);
+      squares -= (moment * moment) / left;
+      logDeterminant += Math.log(left);
+    }
+    const fixed = usesLoad ? 2 : 1;
+    return { count: values.length, squares, fixed, clocks: second !== undefined ? 2 : first !== undefined ? 1 : 0, logDeterminant };
+  }
+
+  #component(shape: GrowthShape, own: readonly Whitened[], noise: number, weights: Weights): Component {
     const { kernel, lastVariance } = this.#whitening;
-    const fixed = this.#fixed.length;
-    const noise = sigma ** 2;
+    const { usesLoad } = this.#blocks;
+    const fixed = usesLoad ? [this.#level, this.#load] : [this.#level];
+    const { coefficients, inverse } = this.#solve(fixed, own);
     const drift = drifts.get(kernel) ?? driftOf(kernel);
-    const clocks = shape.clocks.map((place) => this.#columns.ahead(place));
+    const waves = [...fixed, ...own].map(({ wave }) => wave);
+    const ahead = shape.clocks.map((place) => this.#columns.ahead(place));
     const valuesWave = this.#values.wave;
-    const x = columns.map(() => 0);
-    const writeAhead = (step: number, ahead: Ahead): void => {
+    // At a step of the grid: level one, no load beyond the mean, the clocks; each without what is left of its wave.
+    const x = waves.map(() => 0);
+    const writeAhead = (step: number, into: Ahead): void => {
       const keep = drift.keep[step] ?? 0;
+      for (let at = 0; at < fixed.length; at += 1) x[at] = (at === 0 ? 1 : 0) - keep * (waves[at] ?? 0);
       let growth = 0;
-      for (let at = 0; at < columns.length; at += 1) {
-        const clock = clocks[at - fixed];
-        const then = clock === undefined ? (at === 0 ? 1 : 0) : (clock[step] ?? 0);
-        if (clock !== undefined) growth += (then - (clock[0] ?? 0)) * (coefficients[at] ?? 0);
-        x[at] = then - keep * (columns[at]?.wave ?? 0);
+      for (let at = 0; at < ahead.length; at += 1) {
+        const row = fixed.length + at;
+        const then = ahead[at]?.[step] ?? 0;
+        growth += (then - (ahead[at]?.[0] ?? 0)) * (coefficients[row] ?? 0);
+        x[row] = then - keep * (waves[row] ?? 0);
       }
-      ahead.mean = keep * valuesWave + along(coefficients, x);
-      ahead.growth = growth;
-      ahead.variance = noise * (quadratic(inverse, x) + keep * keep * lastVariance + kernel.walk * (livesAhead[step] ?? 0));
-      ahead.driftVariance = noise * kernel.drift * (1 - keep * keep);
+      into.mean = keep * valuesWave + along(coefficients, x);
+      into.growth = growth;
+      into.variance = noise * (quadratic(inverse, x) + keep * keep * lastVariance + kernel.walk * (livesAhead[step] ?? 0));
+      into.driftVariance = noise * kernel.drift * (1 - keep * keep);
     };
     const now = { mean: 0, growth: 0, variance: 0, driftVariance: 0 };
     writeAhead(0, now);
-    const direction = coefficients.map((_, at) => (at < fixed ? 0 : this.#columns.pace(shape.clocks[at - fixed] ?? 0)));
+    const direction = [...fixed.map(() => 0), ...shape.clocks.map((place) => this.#columns.pace(place))];
     return {
       shape,
       ...weights,
       level: now.mean,
-      loadEffect: this.#life.usesLoad ? (coefficients[1] ?? 0) : 0,
+      loadEffect: usesLoad ? (coefficients[1] ?? 0) : 0,
       drift,
-      rate: { mean: along(coefficients, direction), deviation: sigma * Math.sqrt(quadratic(inverse, direction)) },
+      rate: { mean: along(coefficients, direction), deviation: Math.sqrt(noise * quadratic(inverse, direction)) },
       writeAhead,
     };
+  }
+
+  #solve(fixed: readonly Whitened[], own: readonly Whitened[]) {
+    const columns = [...fixed, ...own];
+    const products = columns.flatMap((one, i) => columns.map((other, j) => (j > i ? 0 : this.#product(one, other))));
+    const { withLevel, withLoad } = this.#values;
+    return solve(products, [...[withLevel, withLoad].slice(0, fixed.length), ...own.map(({ moment }) => moment)]);
+  }
+
+  #product(one: Whitened, other: Whitened): number {
+    if (one === other) return one.square;
+    if (other === this.#level) return one.withLevel;
+    return other === this.#load ? one.withLoad : this.#dot(one, other);
   }
 
   #clock(place: number): Whitened {
     const before = this.#clocks[place];
     if (before !== undefined) return before;
-    const whitened = this.#whiten(this.#columns.past(place), this.#next);
-    this.#next += 1;
+    const whitened = this.#whiten(this.#columns.past(place), this.#rows);
+    this.#rows += 1;
     this.#clocks[place] = whitened;
     return whitened;
   }
 
   #whiten(raw: Float64Array, row: number): Whitened {
     const count = raw.length;
-    const from = row * count;
-    const series = this.#series;
+    const [series, from] = [this.#series, row * count];
     const wave = this.#whitening.whiten(raw, series, from);
     let [moment, withLevel, withLoad, square] = [0, 0, 0, 0];
     for (let at = 0; at < count; at += 1) {
       const value = series[from + at] ?? 0;
-      moment += value * (series[at] ?? 0);
-      withLevel += value * (series[count + at] ?? 0);
-      withLoad += value * (series[2 * count + at] ?? 0);
+      moment += value * (series[valuesRow * count + at] ?? 0);
+      withLevel += value * (series[levelRow * count + at] ?? 0);
+      withLoad += value * (series[loadRow * count + at] ?? 0);
       square += value * value;
     }
-    return { from, wave, moment, withLevel, withLoad, square };
+    const [level, load, values] = [this.#level, this.#load, this.#values];
+    const alongLevel = withLevel / Math.sqrt(level.squareLeft);
+    const alongLoad = (withLoad - alongLevel * load.alongLevel) / Math.sqrt(load.squareLeft);
+    const momentLeft = moment - alongLevel * values.alongLevel - alongLoad * values.alongLoad;
+    const squareLeft = pivotOf(square + 1 / priorVariance - alongLevel * alongLevel - alongLoad * alongLoad);
+    return { from, wave, moment, withLevel, withLoad, square, alongLevel, alongLoad, momentLeft, squareLeft };
   }
 
   #dot({ from }: Whitened, other: Whitened): number {
     let sum = 0;
-    for (let at = 0; at < this.#life.values.length; at += 1) sum += (this.#series[from + at] ?? 0) * (this.#series[other.from + at] ?? 0);
+    for (let at = 0; at < this.#blocks.values.length; at += 1) {
+      sum += (this.#series[from + at] ?? 0) * (this.#series[other.from + at] ?? 0);
+    }
     return sum;
   }
 }

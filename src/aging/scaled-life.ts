@@ -2,6 +2,7 @@
  * A life in scaled units: time and work 0..1, values about 1. Bytes and descriptors, minutes and weeks become
  * the same numbers, so that one set of shapes and noises serves all. Knows too what the time ahead will bring in work.
  */
+import { columnOf } from "./columns.ts";
 import type { FloorPoint, FloorTrack } from "./floor-track.ts";
 import type { LifeMarks } from "./growth-shapes.ts";
 import { dayAhead, type LoadAhead, type LoadProfile, loadAhead, noOverload, overloadWithin } from "./load-profile.ts";
@@ -59,8 +60,8 @@ export function scaleLife(track: FloorTrack, profile: LoadProfile): ScaledLife |
   if (lifeMs <= 0 || !Number.isFinite(unit)) return null;
   const knowsWork = points.every(({ work }) => Number.isFinite(work));
   const work = knowsWork ? last.work - first.work : 0;
-  const time = Float64Array.from(points, (point) => (point.atMs - first.atMs) / lifeMs);
-  const done = Float64Array.from(points, (point) => (work > 0 ? (point.work - first.work) / work : 0));
+  const time = columnOf(points, (point) => (point.atMs - first.atMs) / lifeMs);
+  const done = columnOf(points, (point) => (work > 0 ? (point.work - first.work) / work : 0));
   const usesWork = work > 0 && time.some((at, row) => !(Math.abs(at - (done[row] ?? 0)) < evenRatio));
   const daily = work > 0 ? profile.rates() : null;
   const overloads = usesWork ? overloadsOf(points, daily, work / lifeMs) : noOverload.map(() => new Float64Array(points.length));
@@ -69,12 +70,12 @@ export function scaleLife(track: FloorTrack, profile: LoadProfile): ScaledLife |
   const rates = work > 0 ? loadOf(points, work / lifeMs) : points.map(() => 0);
   const meanLoad = rates.reduce((sum, load) => sum + load, 0) / rates.length;
   const usesLoad = Math.max(...rates) - Math.min(...rates) > loadSpreadMin && points.length >= loadBlocksMin;
-  const loads = Float64Array.from(rates, (rate) => (usesLoad ? rate - meanLoad : 0));
+  const loads = columnOf(rates, (rate) => (usesLoad ? rate - meanLoad : 0));
   const day = daily === null ? null : dayAhead(daily, last.atMs, work / lifeMs);
   return {
-    values: Float64Array.from(points, ({ value }) => (value - first.value) / unit),
+    values: columnOf(points, ({ value }) => (value - first.value) / unit),
     loads,
-    weights: Float64Array.from(points, ({ count }) => Math.min(Math.max((count * points.length) / track.count, 0.05), 8)),
+    weights: columnOf(points, ({ count }) => Math.min(Math.max((count * points.length) / track.count, 0.05), 8)),
     marks,
     usesLoad,
     usesWork,
@@ -115,7 +116,7 @@ function overloadsOf(points: readonly FloorPoint[], daily: Float64Array | null, 
 }
 
 function shareOf(column: Float64Array, whole: number): Float64Array {
-  return whole > 0 ? column.map((part) => part / whole) : column;
+  return whole > 0 ? columnOf(column, (part) => part / whole) : column;
 }
 
 /** What a further life brings in work: half what this one did, half what its last quarter did. */
@@ -174,7 +175,7 @@ function workSince(day: readonly LoadAhead[] | null, lifeMs: number, work: numbe
 
 /** Where the life will be, so many lives from now. */
 export function marksAhead({ pace, day, lifeMs, work, overload }: ScaledLife, lives: readonly number[]): LifeMarks {
-  const column = (of: (ahead: number, at: number) => number) => Float64Array.from(lives, of);
+  const column = (of: (ahead: number, at: number) => number) => columnOf(lives, of);
   const time = column((ahead) => 1 + ahead);
   if (day === null) {
     return {

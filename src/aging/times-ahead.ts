@@ -3,6 +3,8 @@
  * that what depends on the time alone is worked out once, as a column over it.
  */
 
+import { columnOf } from "./columns.ts";
+
 /** Forecasts reach this many lives ahead; what lies beyond is called never. */
 export const livesMax = 60;
 export const stepFirst = 1 / 2_000;
@@ -15,5 +17,5 @@ export const livesAhead: readonly number[] = [
 ];
 
 export function columnAhead(of: (lives: number) => number): Float64Array {
-  return Float64Array.from(livesAhead, of);
+  return columnOf(livesAhead, of);
 }

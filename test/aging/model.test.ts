@@ -134,3 +134,21 @@ describe("broken input", () => {
     }
   });
 });
+
+describe("a report", () => {
+  it("aging report: is data, and says later what it said when it was made", () => {
+    const samples = samplesOf({ ...day, floor: (share) => (100 + 412 * share) * mebibyte });
+    const [model, twin] = [new AgingModel({ horizonMs: 30 * minuteMs }), new AgingModel({ horizonMs: 30 * minuteMs })];
+    const kept = samples.map((sample) => {
+      model.add(sample);
+      return model.report(sample.atMs);
+    });
+    assert.deepEqual(new Set(kept.map(({ verdict }) => verdict)), new Set(["insufficient", "healthy", "attention", "aging"]));
+    for (const [at, sample] of samples.entries()) {
+      twin.add(sample);
+      const report = kept[at];
+      assert.deepEqual(structuredClone(report), structuredClone(twin.report(sample.atMs)));
+      assert.ok((report?.reasons.length ?? 0) > 0);
+    }
+  });
+});

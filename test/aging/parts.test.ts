@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { ClockColumns } from "../../src/aging/clock-columns.ts";
 import { FloorTrack, pointsMax } from "../../src/aging/floor-track.ts";
+import { clocks, growthShapes } from "../../src/aging/growth-shapes.ts";
 import { dayAhead, LoadProfile, loadAhead, overloadRatios, overloadWithin } from "../../src/aging/load-profile.ts";
-import { noiseKernels, Whitening } from "../../src/aging/noise-kernel.ts";
+import { type NoiseKernel, noiseKernels, Whitening } from "../../src/aging/noise-kernel.ts";
 import { RecordEvidence } from "../../src/aging/record-evidence.ts";
+import { Regressions } from "../../src/aging/regressions.ts";
+import { type ScaledLife, scaleLife } from "../../src/aging/scaled-life.ts";
 import { filterTrend, type NoiseKind, slopeWalks } from "../../src/aging/trend-filter.ts";
-import { dot, TrendFit } from "../../src/aging/trend-fit.ts";
+import { solve, varianceOf } from "../../src/aging/trend-fit.ts";
 import { WeightedValues } from "../../src/aging/weighted.ts";
 import { normals } from "./traces.ts";
 
@@ -101,76 +105,64 @@ describe("trend filter", () => {
   });
 });
 
-/** Level and one clock. */
-function productsOf([level, clock]: readonly [Float64Array, Float64Array], values: Float64Array) {
-  const gram = [dot(level, level), 0, dot(clock, level), dot(clock, clock)];
-  return { size: 2, fixed: 1, gram, moments: [dot(level, values), dot(clock, values)], squares: dot(values, values), count: values.length };
-}
-
-describe("noise kernels and trend fits", () => {
+describe("noise kernels and regressions", () => {
   const errors = fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: 10, maxLength: 64 });
+  const powers = growthShapes.filter(({ name }) => name === "in time" || name === "ever faster");
+  const square = powers.find(({ clocks: [place] }) => clocks[place ?? -1]?.at(3) === 9);
 
-  it("trend fit: whitened regression and the Kalman filter of the same noise say the same of slope, level and likelihood", () => {
+  /** Blocks of one reading each, some surer than others. */
+  const lifeOf = (values: readonly number[], bend: number): ScaledLife => {
+    const track = new FloorTrack();
+    for (const [at, value] of values.entries()) track.add({ atMs: (at / (values.length - 1)) ** bend * hourMs, value, work: 0 });
+    const life = scaleLife(track, new LoadProfile());
+    assert.ok(life !== null && life.values.length === values.length);
+    return { ...life, weights: life.weights.map((_, at) => 1 + (at % 3)) };
+  };
+  const filtered = ({ values, weights, marks }: ScaledLife, { white, drift, driftTime }: NoiseKernel, exponent: number) => {
+    const inputs = Array.from(values, (value, at) => {
+      const time = marks.time[at] ?? 0;
+      return { time, clock: time ** exponent, load: 0, value, weight: weights[at] ?? 1 };
+    });
+    return filterTrend(inputs, { ...plainNoise, white, drift, driftTime }, false, true);
+  };
+
+  it("regressions: the Kalman filter of the same noise says the same of level and slope", () => {
     const kernels = noiseKernels.filter(({ walk }) => walk === 0);
-    assert.ok(kernels.length >= 4);
+    assert.ok(kernels.length >= 4 && square !== undefined);
     fc.assert(
       fc.property(errors, fc.nat({ max: kernels.length - 1 }), (noise, which) => {
         const kernel = kernels[which] ?? kernels[0];
         assert.ok(kernel !== undefined);
-        const n = noise.length;
-        const inputs = noise.map((error, at) => {
-          const time = (at / (n - 1)) ** 1.3;
-          return { time, clock: time ** 2, load: 0, value: at === 0 ? 0 : time ** 2 + 0.2 * error + (at % 2) * 0.05, weight: 1 + (at % 3) };
-        });
-        const kind: NoiseKind = { ...plainNoise, white: kernel.white, drift: kernel.drift, driftTime: kernel.driftTime };
-        const filtered = filterTrend(inputs, kind, false, true);
-        const whitening = new Whitening(
-          kernel,
-          inputs.map(({ time }) => time),
-          inputs.map(({ weight }) => weight),
+        const life = lifeOf(
+          noise.map((error, at) => (at / (noise.length - 1)) ** 2.6 + 0.2 * error + (at % 2) * 0.05),
+          1.3,
         );
-        const whitened = (series: readonly number[]) => {
-          const into = new Float64Array(n);
-          whitening.whiten(Float64Array.from(series), into);
-          return into;
-        };
-        const columns = [whitened(inputs.map(() => 1)), whitened(inputs.map(({ clock }) => clock))] as const;
-        const fit = new TrendFit(productsOf(columns, whitened(inputs.map(({ value }) => value))), whitening.sumLogs);
+        const { level, rate } = new Regressions(life, new ClockColumns(life), kernel).fit(square).component({ weight: 1, probability: 1 });
+        const filter = filtered(life, kernel, 2);
         const close = (a: number, b: number, by: number, what: string) =>
           assert.ok(Math.abs(a - b) < by * (1 + Math.abs(b)), `${what}: ${a}, ${b}`);
-        close(fit.coefficients[1] ?? 0, filtered.slope, 1e-4, "slope");
-        close((fit.coefficients[0] ?? 0) + (fit.coefficients[1] ?? 0) * 1, filtered.level, 1e-3, "level");
-        close(fit.sigma, filtered.sigma, 1e-3, "sigma");
-        close(fit.sigma ** 2 * (fit.inverse[3] ?? 0), filtered.slopeVariance, 1e-3, "variance of the slope");
+        const pace = (1.1 ** 2 - 1) / 0.1;
+        close(rate.mean / pace, filter.slope, 1e-4, "slope");
+        close(level, filter.level + filter.disturbance, 1e-3, "level");
+        close((rate.deviation / pace) ** 2, filter.slopeVariance, 1e-3, "variance of the slope");
       }),
     );
   });
 
-  it("trend fit: the likelihoods of two shapes differ by as much as the Kalman filter's do", () => {
-    const kernel = noiseKernels[0];
-    assert.ok(kernel !== undefined);
+  it("regressions: the likelihoods of two shapes differ by as much as the Kalman filter's do", () => {
+    const [kernel] = noiseKernels;
+    assert.ok(kernel !== undefined && powers.length >= 4);
     fc.assert(
       fc.property(errors, (noise) => {
-        const n = noise.length;
-        const times = noise.map((_, at) => at / (n - 1));
-        const values = noise.map((error, at) => (times[at] ?? 0) + 0.3 * error + (at % 2) * 0.1);
-        const whitening = new Whitening(
-          kernel,
-          times,
-          times.map(() => 1),
+        const life = lifeOf(
+          noise.map((error, at) => at / (noise.length - 1) + 0.3 * error + (at % 2) * 0.1),
+          1,
         );
-        const whitened = (series: readonly number[]) => {
-          const into = new Float64Array(n);
-          whitening.whiten(Float64Array.from(series), into);
-          return into;
-        };
-        const likelihoods = [1, 2, 3].map((power) => {
-          const clock = times.map((time) => time ** power);
-          const fit = new TrendFit(productsOf([whitened(times.map(() => 1)), whitened(clock)], whitened(values)), whitening.sumLogs);
-          const kind: NoiseKind = { ...plainNoise, white: kernel.white, drift: kernel.drift, driftTime: kernel.driftTime };
-          const inputs = times.map((time, at) => ({ time, clock: clock[at] ?? 0, load: 0, value: values[at] ?? 0, weight: 1 }));
-          return { fit: fit.logLikelihood, filter: filterTrend(inputs, kind, false, true).logLikelihood };
-        });
+        const regressions = new Regressions(life, new ClockColumns(life), kernel);
+        const likelihoods = powers.map((shape) => ({
+          fit: regressions.fit(shape).logWeight - Math.log(shape.prior),
+          filter: filtered(life, kernel, Math.log2(clocks[shape.clocks[0] ?? -1]?.at(2) ?? Number.NaN)).logLikelihood,
+        }));
         const [first] = likelihoods;
         assert.ok(first !== undefined);
         for (const { fit, filter } of likelihoods) {
@@ -179,6 +171,42 @@ describe("noise kernels and trend fits", () => {
         }
       }),
     );
+  });
+
+  it("regressions: with a load and two clocks the chain of steps leaves what the solution leaves", () => {
+    const normal = normals(11);
+    const plain = lifeOf(
+      Array.from({ length: 40 }, (_, at) => at / 40 + 0.1 * normal()),
+      1,
+    );
+    const life = { ...plain, usesLoad: true, loads: plain.values.map((_, at) => Math.sin(at / 3)) };
+    for (const kernel of noiseKernels) {
+      const columns = new ClockColumns(life);
+      const whitening = new Whitening(kernel, life.marks.time, life.weights);
+      const whitened = (series: Float64Array) => {
+        const into = new Float64Array(series.length);
+        whitening.whiten(series, into);
+        return into;
+      };
+      const dot = (a: Float64Array, b: Float64Array) => a.reduce((sum, value, at) => sum + value * (b[at] ?? 0), 0);
+      const values = whitened(life.values);
+      for (const shape of growthShapes.filter((one) => one.clocks.length === 2 && !one.needsWork)) {
+        const series = [life.values.map(() => 1), life.loads, ...shape.clocks.map((place) => columns.past(place))].map(whitened);
+        const moments = series.map((one) => dot(one, values));
+        const { coefficients, inverse } = solve(
+          series.flatMap((one) => series.map((other) => dot(one, other))),
+          moments,
+        );
+        const squares = coefficients.reduce((sum, coefficient, at) => sum - coefficient * (moments[at] ?? 0), dot(values, values));
+        const [first = 0, second = 0] = shape.clocks.map((place) => columns.pace(place));
+        const [a = 0, both = 0, , b = 0] = [inverse[10], inverse[11], inverse[14], inverse[15]];
+        const variance =
+          varianceOf({ squares, count: values.length }) * (first * first * a + 2 * first * second * both + second * second * b);
+        const { loadEffect, rate } = new Regressions(life, columns, kernel).fit(shape).component({ weight: 1, probability: 1 });
+        assert.ok(Math.abs(loadEffect - (coefficients[1] ?? 0)) < 1e-6);
+        assert.ok(Math.abs(rate.deviation ** 2 - variance) < 1e-6 * variance, `${kernel.name}, ${shape.name}: ${rate.deviation}`);
+      }
+    }
   });
 
   it("trend filter: a slope that wanders follows a bend that a straight line cannot", () => {
