@@ -10,12 +10,14 @@ import { horizonAt } from "./decision.ts";
 import {
   describeAgainst,
   describeDue,
+  describeGrowth,
   describeHealthy,
   describePeers,
   describeTooLittle,
   describeTrend,
   type Evidence,
 } from "./explain.ts";
+import type { Forecast } from "./forecast.ts";
 import type { Support } from "./fusion.ts";
 import { LoadProfile } from "./load-profile.ts";
 import type { PeerMember, PeerOpinion } from "./peers.ts";
@@ -43,6 +45,7 @@ const restartLevelRatio = 0.7;
 const settledLevelRatio = 0.95;
 
 interface Judged extends Evidence {
+  readonly forecast: Forecast;
   readonly aging: boolean;
   /** Of its peers; null where there are none. */
   readonly peers: PeerOpinion | null;
@@ -56,6 +59,7 @@ export class AgingModel {
   #startMs = 0;
   #lastRequests: number | null = null;
   #work = 0;
+  #told: { readonly forecast: Forecast; readonly limit: number | undefined; readonly text: string } | null = null;
 
   constructor(options: AgingModelOptions) {
     this.#options = options;
@@ -105,24 +109,20 @@ export class AgingModel {
     const judged: Judged[] = [];
     for (const watch of this.#watches.values()) {
       const { evaluation } = watch;
-      if (evaluation !== null) judged.push(judge(watch, evaluation, nowMs, this.#options));
+      if (evaluation !== null) insert(judged, judge(watch, evaluation, nowMs, this.#options));
     }
-    judged.sort(worstFirst);
     const worst = judged.find(({ aging }) => aging) ?? judged.find(({ trend }) => trend.held) ?? null;
     const trends = judged.map(({ trend }) => trend);
     if (judged.length === 0) {
       return { atMs: nowMs, verdict: "insufficient", trends, confidenceRatio: 0, reasons: [this.#tooLittle(nowMs)], against: [] };
     }
-    // Sentences are made when somebody reads them, from what was judged now: most reports are only looked at for their verdict.
     if (worst === null) {
       return {
         atMs: nowMs,
         verdict: "healthy",
         trends,
         confidenceRatio: judged.reduce((least, { growsRatio }) => Math.min(least, 1 - growsRatio), 1),
-        get reasons() {
-          return describeHealthy(judged);
-        },
+        reasons: describeHealthy(judged),
         against: [],
       };
     }
@@ -132,13 +132,18 @@ export class AgingModel {
       indicator: worst.trend.indicator,
       trends,
       confidenceRatio: Math.min(worst.growsRatio, 1),
-      get reasons() {
-        return reasonsOf(worst, judged);
-      },
-      get against() {
-        return worst.aging ? [] : againstOf(worst);
-      },
+      reasons: reasonsOf(worst, judged, this.#growthOf(worst)),
+      against: worst.aging ? [] : againstOf(worst),
     };
+  }
+
+  /** Samples come many times as often as evaluations: what was said of the worst is kept until its forecast is another. */
+  #growthOf(worst: Judged): string {
+    const { forecast, trend } = worst;
+    if (this.#told?.forecast !== forecast || this.#told.limit !== trend.limit) {
+      this.#told = { forecast, limit: trend.limit, text: describeGrowth(worst) };
+    }
+    return this.#told.text;
   }
 
   #tooLittle(nowMs: number): string {
@@ -187,10 +192,10 @@ export class AgingModel {
   }
 }
 
-function reasonsOf(worst: Judged, all: readonly Judged[]): string[] {
+function reasonsOf(worst: Judged, all: readonly Judged[], standing: string): string[] {
   const agree = all.filter(({ trend }) => trend.held && trend !== worst.trend).map(({ trend }) => trend.indicator);
   return [
-    describeTrend(worst),
+    describeTrend(worst, standing),
     ...(worst.aging ? describeDue(worst) : []),
     ...(agree.length === 0 ? [] : [`it is not alone: ${agree.join(", ")} rise${agree.length === 1 ? "s" : ""} too`]),
     ...describePeers(worst.trend, worst.peers).for,
@@ -214,6 +219,7 @@ function judge(watch: Watch, evaluation: Evaluation, nowMs: number, { horizonMs,
   const willSettle = peers !== null && peers.settledAt !== null && limit !== null && peers.settledAt < settledLevelRatio * limit;
   return {
     trend: trendOf(watch, evaluation, sinceMs),
+    forecast,
     shape: forecast.shape,
     growsRatio,
     ageMs,
@@ -244,9 +250,19 @@ function later({ low, mid, high }: Interval, byMs: number): Interval {
   return { low: Math.max(low - byMs, 0), mid: Math.max(mid - byMs, 0), high: Math.max(high - byMs, 0) };
 }
 
-function worstFirst(a: Judged, b: Judged): number {
-  if (a.aging !== b.aging) return a.aging ? -1 : 1;
-  if (a.trend.held !== b.trend.held) return a.trend.held ? -1 : 1;
-  const [first, second] = [a.trend.exhaustionInMs?.mid ?? Number.MAX_VALUE, b.trend.exhaustionInMs?.mid ?? Number.MAX_VALUE];
-  return first === second ? 0 : first - second;
+/** The worst first; of equals the one that came first. */
+function insert(judged: Judged[], one: Judged): void {
+  judged.push(one);
+  for (let at = judged.length - 1; at > 0; at -= 1) {
+    const before = judged[at - 1];
+    if (before === undefined || !isWorse(one, before)) return;
+    judged[at] = before;
+    judged[at - 1] = one;
+  }
+}
+
+function isWorse(a: Judged, b: Judged): boolean {
+  if (a.aging !== b.aging) return a.aging;
+  if (a.trend.held !== b.trend.held) return a.trend.held;
+  return (a.trend.exhaustionInMs?.mid ?? Number.MAX_VALUE) < (b.trend.exhaustionInMs?.mid ?? Number.MAX_VALUE);
 }
