@@ -5,6 +5,7 @@
  * 1983, ch. 1) where the mean stands, and by the sum of chances where it climbs.
  */
 import { type Ahead, type Component, maximumOf } from "./component.ts";
+import type { GrowthShape } from "./growth-shapes.ts";
 import { peakAhead, type ScaledLife } from "./scaled-life.ts";
 import { columnAhead, livesAhead, stepFirst } from "./times-ahead.ts";
 
@@ -30,7 +31,7 @@ export class FirstPassage {
   readonly #rows: RowNoise;
   readonly #highestRow: Float64Array;
   readonly #peak: Float64Array;
-  #paceDoubt: Float64Array | null = null;
+  readonly #paceDoubts = new Map<number | undefined, Float64Array>();
   /** On the grid: where the path's middle lies above the room's end, and its spread there. */
   readonly #above = new Float64Array(livesAhead.length);
   readonly #spread = new Float64Array(livesAhead.length);
@@ -50,6 +51,7 @@ export class FirstPassage {
     const { noise, rowsPerLife, overhang } = this.#rows;
     const { shape, drift, writeAhead } = component;
     const loadEffect = Math.max(component.loadEffect, 0);
+    const paceDoubts = shape.needsWork ? this.#paceDoubtsOf(shape) : null;
     const ahead = this.#ahead;
     this.#steps = 0;
     for (let step = 0; step < livesAhead.length; step += 1) {
@@ -61,7 +63,7 @@ export class FirstPassage {
       const row = noise * Math.min(this.#highestRow[step] ?? 0, firstAbove(reach * rowsPerLife));
       const wave = Math.sqrt(driftVariance) * Math.min(drift.highest[step] ?? 0, firstAbove(reach / drift.time));
       const highest = Math.max(Math.sqrt(row * row + wave * wave), overhang * Math.min(lives / livesPerBlock, 1));
-      const paceDoubt = shape.needsWork ? this.#paceDoubtAt(step) : 0;
+      const paceDoubt = paceDoubts?.[step] ?? 0;
       const pace = growth * growth * (paceDoubt * paceDoubt + shape.doubtRatio * shape.doubtRatio);
       const maxima = maximumVariance * (noise * noise + driftVariance);
       const above = ahead.mean + loadEffect * (this.#peak[step] ?? 0) + highest - this.#room;
@@ -88,9 +90,11 @@ export class FirstPassage {
     return Number.POSITIVE_INFINITY;
   }
 
-  #paceDoubtAt(step: number): number {
-    this.#paceDoubt ??= columnAhead(this.#life.paceDoubtRatio);
-    return this.#paceDoubt[step] ?? 0;
+  #paceDoubtsOf({ overload }: GrowthShape): Float64Array {
+    const { work, overload: beyond } = this.#life.paceDoubts;
+    const known = this.#paceDoubts.get(overload) ?? columnAhead(overload === undefined ? work : (beyond[overload] ?? work));
+    this.#paceDoubts.set(overload, known);
+    return known;
   }
 }
 

@@ -32,6 +32,8 @@ export interface GrowthShape {
   readonly doubtRatio: number;
   readonly ends: boolean;
   readonly needsWork: boolean;
+  /** Of overload: which of its thresholds. */
+  readonly overload?: number;
 }
 
 export const clocks: Clock[] = [];
@@ -101,7 +103,10 @@ const steady: readonly GrowthShape[] = [
   ...[0.5, 0.6, 0.7, 0.8, 0.9].map((exponent) => grows("ever more slowly", 0.4, bent, power(exponent))),
   grows("with the requests", 4, straight, work),
   ...[1.5, 2, 3].map((exponent) => grows("ever faster with the requests", 0.3, bent, workPower(exponent))),
-  ...overloadRatios.map((_, which) => grows("under load", 2 / overloadRatios.length, straight, overload(which))),
+  ...overloadRatios.map((_, which) => ({
+    ...grows("under load", 2 / overloadRatios.length, straight, overload(which)),
+    overload: which,
+  })),
   grows("in time and with the requests", 0.5, straight, time, work),
 ];
 

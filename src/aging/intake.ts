@@ -7,7 +7,6 @@ import type { FloorReading } from "./floor-track.ts";
 import { kindOf } from "./fusion.ts";
 import { LowerEnvelope } from "./lower-envelope.ts";
 import { MatchedLoad } from "./matched-load.ts";
-import { SawTooth } from "./saw-tooth.ts";
 
 export interface Taken {
   readonly reading: FloorReading | null;
@@ -21,7 +20,8 @@ export interface Intake {
 
 export function intakeOf(indicator: Indicator): Intake {
   if (kindOf(indicator) === "performance") return new MatchedIntake();
-  if (kindOf(indicator) === "handles") return { add: (reading) => ({ reading, anew: false }) };
+  // Descriptors run out, and a kernel ends a process, at the reading itself, whatever it falls to afterwards.
+  if (kindOf(indicator) === "handles" || indicator === "rssBytes") return { add: (reading) => ({ reading, anew: false }) };
   if (indicator === "heapUsedBytes") return new LowerEnvelope();
   return new EnvelopeIntake();
 }
@@ -34,15 +34,16 @@ class MatchedIntake implements Intake {
   }
 }
 
+/** A gauge as it is, until it turns out to be a saw-tooth; then its lower envelope. */
 class EnvelopeIntake implements Intake {
-  readonly #teeth = new SawTooth();
+  readonly #envelope = new LowerEnvelope();
   #was = false;
 
   add(reading: FloorReading): Taken {
-    const tooth = this.#teeth.add(reading.value);
-    const is = tooth !== "plain";
-    const anew = is && !this.#was;
-    this.#was ||= is;
-    return { reading: tooth === "between" ? null : reading, anew };
+    const taken = this.#envelope.add(reading);
+    if (!this.#envelope.isSawTooth && !this.#was) return { reading, anew: false };
+    const anew = !this.#was;
+    this.#was = true;
+    return { ...taken, anew };
   }
 }

@@ -26,6 +26,10 @@ export class LowerEnvelope implements Intake {
   #sinceFloor = 0;
   #usualInterval: number | null = null;
 
+  get isSawTooth(): boolean {
+    return this.#teeth.isSawTooth;
+  }
+
   add(reading: FloorReading): Taken {
     const tooth = this.#teeth.add(reading.value);
     this.#seen += 1;

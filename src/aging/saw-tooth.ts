@@ -8,7 +8,7 @@
 /** Readings, roughly, over which rises and falls are remembered. */
 const memory = 400;
 /** So many falls, each so many times the usual rise, make a saw-tooth. */
-const fallsMin = 3;
+const fallsMin = 5;
 const fallPerRise = 3;
 /** A fall of this share of the largest of late, or of the gain since the last floor, is one of a large collection. */
 const largeRatio = 0.5;

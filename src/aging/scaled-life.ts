@@ -21,8 +21,8 @@ export interface ScaledLife {
   readonly meanLoad: number;
   /** What a day from now on brings; null while it cannot be told. */
   readonly day: readonly LoadAhead[] | null;
-  /** How far the work ahead may differ from what is expected of it, relative, so many lives from now. */
-  readonly paceDoubtRatio: (lives: number) => number;
+  /** How far the work ahead, and the work beyond each threshold, may differ from what is expected of it, relative, so many lives from now. */
+  readonly paceDoubts: { readonly work: Doubt; readonly overload: readonly Doubt[] };
   readonly lifeMs: number;
   readonly work: number;
   readonly overload: readonly number[];
@@ -34,6 +34,8 @@ export interface ScaledLife {
   readonly pace: { readonly work: number; readonly overload: readonly number[] };
 }
 
+export type Doubt = (lives: number) => number;
+
 export const blocksMin = 6;
 /** The load is looked for where it varies by this share of its mean. */
 const loadSpreadMin = 0.4;
@@ -43,6 +45,8 @@ const evenRatio = 0.01;
 const paceDoubtRatioMax = 0.2;
 const dayMs = 86_400_000;
 const paceDoubtRatioMin = 0.06;
+/** Share of the time in which the load is beyond a threshold, roughly: what lies beyond it changes more than the load itself. */
+const overloadTimeRatio = 0.4;
 
 export function scaleLife(track: FloorTrack, profile: LoadProfile): ScaledLife | null {
   const { points } = track;
@@ -82,7 +86,7 @@ export function scaleLife(track: FloorTrack, profile: LoadProfile): ScaledLife |
     loadPeak: usesLoad ? Math.max(...loads) : 0,
     meanLoad,
     day,
-    paceDoubtRatio: paceDoubt(marks, day, lifeMs, work, day === null ? 1 : profile.unseenRatio),
+    paceDoubts: paceDoubts(marks, day, { lifeMs, work, overload }, day === null ? 1 : profile.unseenRatio),
     lifeMs,
     work,
     overload,
@@ -131,20 +135,34 @@ function paceOf({ time, work, overload }: LifeMarks): { work: number; overload: 
 /** Times ahead for which it is measured how far the work of the past was from what its own profile says. */
 const doubtLags = [0.02, 0.05, 0.1, 0.2, 0.4] as const;
 
+function paceDoubts(
+  marks: LifeMarks,
+  day: readonly LoadAhead[] | null,
+  { lifeMs, work, overload }: Pick<ScaledLife, "lifeMs" | "work" | "overload">,
+  unseenRatio: number,
+): ScaledLife["paceDoubts"] {
+  const days = Math.ceil(lifeMs / dayMs);
+  const since = (of: (ahead: LoadAhead) => number, whole: number) => (time: number) =>
+    day === null ? time : of(loadAhead(day, days * dayMs + (time - 1) * lifeMs)) / whole;
+  const unseen = (leverage: number) => paceDoubtRatioMin + (leverage * paceDoubtRatioMax - paceDoubtRatioMin) * unseenRatio;
+  const doubt = (done: Float64Array | undefined, whole: number, of: (ahead: LoadAhead) => number, leverage: number): Doubt =>
+    done === undefined || whole <= 0 ? () => unseen(leverage) : paceDoubt(marks.time, done, since(of, whole), unseen(leverage));
+  return {
+    work: doubt(marks.work, work, (ahead) => ahead.work, 1),
+    overload: overload.map((whole, which) => {
+      const leverage = whole > 0 ? 1 + (overloadTimeRatio * work) / whole : 1;
+      return doubt(marks.overload[which], whole, (ahead) => ahead.overload[which] ?? 0, leverage);
+    }),
+  };
+}
+
 /**
  * What is known of the load's regularity: the root mean square of the work that came over a time, less what the profile expects of
  * that time, relative; and a part for the hours that nobody has seen. Beyond the longest lag, deviations add up like a walk's.
+ * @param expected work from the life's begin until a time (scaled), but for a constant.
  */
-function paceDoubt(
-  { time: times, work: done }: LifeMarks,
-  day: readonly LoadAhead[] | null,
-  lifeMs: number,
-  work: number,
-  unseenRatio: number,
-): (lives: number) => number {
-  const unseen = paceDoubtRatioMin + (paceDoubtRatioMax - paceDoubtRatioMin) * unseenRatio;
-  if (work <= 0) return () => unseen;
-  const rests = times.map((time, at) => (done[at] ?? 0) - workSince(day, lifeMs, work, time));
+function paceDoubt(times: Float64Array, done: Float64Array, expected: (time: number) => number, unseen: number): Doubt {
+  const rests = times.map((time, at) => (done[at] ?? 0) - expected(time));
   const measured = doubtLags.map((lag) => {
     let squares = 0;
     let pairs = 0;
@@ -164,13 +182,6 @@ function paceDoubt(
     const own = at < 0 ? (measured[longest] ?? 0) * Math.sqrt((doubtLags[longest] ?? 1) / lives) : (measured[at] ?? 0);
     return Math.hypot(unseen, own);
   };
-}
-
-/** Work that the profile expects from the life's begin until `time` (scaled), but for a constant. */
-function workSince(day: readonly LoadAhead[] | null, lifeMs: number, work: number, time: number): number {
-  if (day === null) return time;
-  const days = Math.ceil(lifeMs / dayMs);
-  return loadAhead(day, days * dayMs + (time - 1) * lifeMs).work / work;
 }
 
 /** Where the life will be, so many lives from now. */

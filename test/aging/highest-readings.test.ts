@@ -68,7 +68,7 @@ describe("doubt of the work ahead", () => {
       profile.add(at * 2 * minuteMs, 2 * minuteMs, served);
       track.add(reading(at * 2 * minuteMs, at, work));
     }
-    return scaleLife(track, profile)?.paceDoubtRatio(lives) ?? Number.NaN;
+    return scaleLife(track, profile)?.paceDoubts.work(lives) ?? Number.NaN;
   };
 
   it("doubt of the work ahead: a load that is the same each day is trusted, one that wanders is not", () => {
