@@ -24,6 +24,7 @@ export interface DecisionInput {
   readonly queue: number;
 }
 
+const hourMs = 3_600_000;
 /** Time that acting calmly takes, at least: a queue of nodes that each start, drain and settle. */
 const leadMs = 16 * 60_000;
 /** Beyond that, the share of the age at which a regeneration comes due; of long lives it is worth waiting less, though never less than the horizon. */
@@ -73,6 +74,9 @@ const growsRatioMinFree = 0.8;
 
 /** A decision must stand for this many new readings, or this share of the age where they are rare: a jump is two or three. */
 export const decideReadings = 6;
+/** Where the level is this near its limit there is no time for more than these. */
+export const atLimitLevelRatio = 0.95;
+export const decideReadingsAtLimit = 2;
 export const decidePerAgeRare = 0.012;
 const readingsLate = 1.5;
 
@@ -95,14 +99,15 @@ export function isTrend({ forecast, ageMs, horizonMs, limit, highest, lowest }: 
 
 /** A long life close to its end. */
 export function isDue(input: DecisionInput): boolean {
-  const { forecast, ageMs, limit, readingNoise, highest } = input;
+  const { forecast, ageMs, limit, readingNoise } = input;
   if (limit === null || forecast.exhaustionMs === null) return false;
+  const { highest } = forecast.overhang.envelope;
   const horizon = horizonAt(input);
   if (ageMs < horizonsYoung * horizon) return false;
   const isOld = ageMs >= horizonsOld * horizon;
   if (isOld && isStair(input, horizon)) return true;
   if (highest < levelRatioMin * limit || forecast.level + levelNoises * readingNoise < levelRatioMin * limit) return false;
-  if (isOld && forecast.level >= stairLevelRatio * limit && forecast.level + forecast.overhang.large >= limit) return true;
+  if (isOld && forecast.level >= stairLevelRatio * limit && forecast.level + reachOf(input) >= limit) return true;
   if (isOld && isAtHand(input, horizon)) return true;
   if (!isLikely(input, horizon)) return false;
   const near = forecast.exhaustionMs.mid <= (isOld ? dueHorizonsMax : dueHorizonsMaxYoung) * horizon;
@@ -114,8 +119,8 @@ export function isDue(input: DecisionInput): boolean {
  * where noise is great nobody can tell, and it makes no difference.
  */
 function isAtHand({ forecast, growsRatio, limit, highest, lowest }: DecisionInput, horizon: number): boolean {
-  if (limit === null || highest < atHandLevelRatio * limit || highest - lowest < riseRatioMin * limit) return false;
-  const { now, perMs } = forecast.overhang.envelope;
+  const { now, perMs, highest: highestOfLate } = forecast.overhang.envelope;
+  if (limit === null || highestOfLate < atHandLevelRatio * limit || highest - lowest < riseRatioMin * limit) return false;
   return forecast.exhaustionMsSoon <= horizon || (growsRatio >= 0.5 && now + perMs * horizon >= limit);
 }
 
@@ -123,10 +128,15 @@ function isAtHand({ forecast, growsRatio, limit, highest, lowest }: DecisionInpu
 function isWithinReach({ forecast, limit, readingNoise }: DecisionInput, horizon: number): boolean {
   const { level, slopePerHour, overhang } = forecast;
   if (limit === null) return false;
-  return (
-    level + Math.max(slopePerHour.mid * (horizon / 3_600_000) + Math.max(overhang.large, noisesInReach * readingNoise), overhang.jump) >=
-    limit
-  );
+  const noise = Math.max(overhang.large, noisesInReach * readingNoise);
+  return level + Math.max((slopePerHour.mid / hourMs) * horizon + noise, overhang.jump) >= limit;
+}
+
+/** A large overhang, but no further than the highest reading of late would be by now: where a level fell and came back, the curve lies too low. */
+function reachOf({ forecast: { level, slopePerHour, overhang }, growsRatio }: DecisionInput): number {
+  const { large, top } = overhang;
+  if (growsRatio >= dueGrowsRatioMin) return large;
+  return Math.min(large, Math.max(top.value + (Math.max(slopePerHour.mid, 0) / hourMs) * top.msAgo - level, 0));
 }
 
 /** A stair that has come near: nobody can tell its next step, but one of its usual steps would be enough. */

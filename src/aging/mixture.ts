@@ -29,6 +29,8 @@ export function mixtureOf(life: ScaledLife): Component[] {
   const columns = new ClockColumns(life);
   const underPlain = new Regressions(life, columns, plain, clocks.length);
   const first = shapes.map((shape) => underPlain.fit(shape)).sort(heaviest);
+  // No server holds less the more it has to do: what falls with the load is something else.
+  if (life.usesLoad && loadEffectOf(first[0]) < 0) return mixtureOf({ ...life, usesLoad: false });
   const kept = first.slice(0, shapesKept).map(({ shape }) => shape);
   for (const must of [first.find(({ shape }) => !shape.ends)?.shape, first.find(({ shape }) => shape.ends)?.shape]) {
     if (must !== undefined && !kept.includes(must)) kept.push(must);
@@ -50,6 +52,10 @@ export function mixtureOf(life: ScaledLife): Component[] {
   return heavy.map((candidate) =>
     candidate.component({ weight: relative(candidate, temper) / weights, probability: relative(candidate, 1) / probabilities }),
   );
+}
+
+function loadEffectOf(candidate: Candidate | undefined): number {
+  return candidate?.component({ weight: 1, probability: 1 }).loadEffect ?? 0;
 }
 
 function heaviest(a: Candidate, b: Candidate): number {

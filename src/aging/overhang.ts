@@ -12,8 +12,10 @@ export interface Overhang {
   readonly large: number;
   /** Of a block's highest reading over the mean of the block before: a large one, growth and jumps included. */
   readonly jump: number;
-  /** The line through the highest readings of two recent whiles: where it is now, and how fast it rises (0 where it falls). */
-  readonly envelope: { readonly now: number; readonly perMs: number };
+  /** The highest reading of the younger half of the life, and how long ago it was. */
+  readonly top: { readonly value: number; readonly msAgo: number };
+  /** The line through the highest readings of two recent whiles: where it is now, how fast it rises (0 where it falls), and the highest of the later while. */
+  readonly envelope: { readonly now: number; readonly perMs: number; readonly highest: number };
 }
 
 /** So many blocks are the last fifth or so of a life. */
@@ -23,6 +25,7 @@ const largeRank = 2;
 /** Of this part of the life a large overhang is taken: once in it is about as likely as not to come within a tenth of it. */
 const partOfLate = 0.5;
 const curveBlocksMin = 8;
+const nowhere = { highest: Number.NEGATIVE_INFINITY, atMs: 0 };
 /** Each while of the envelope, as a share of the life: several teeth, a day of a week. */
 const partOfEnvelope = 0.15;
 
@@ -37,14 +40,21 @@ export function overhangOf(points: readonly FloorPoint[]): Overhang {
   }
   above.sort(ascending);
   jumps.sort(ascending);
-  const large = Math.max(above.at(-largeRank) ?? 0, aboveCurve(points));
-  return { usual: above[above.length >> 1] ?? 0, large, jump: jumps.at(-largeRank) ?? 0, envelope: envelopeOf(points) };
+  const late = younger(points, partOfLate);
+  const top = late.reduce((most, point) => (point.highest >= most.highest ? point : most), late[0] ?? nowhere);
+  return {
+    usual: above[above.length >> 1] ?? 0,
+    large: Math.max(above.at(-largeRank) ?? 0, aboveCurve(late)),
+    jump: jumps.at(-largeRank) ?? 0,
+    top: { value: top.highest, msAgo: (late.at(-1)?.atMs ?? 0) - top.atMs },
+    envelope: envelopeOf(points),
+  };
 }
 
 /** Noise, load peaks and teeth meet the limit with what is highest in them, and that may rise faster than the mean. */
 function envelopeOf(points: readonly FloorPoint[]): Overhang["envelope"] {
   const [first, last] = [points[0], points.at(-1)];
-  if (first === undefined || last === undefined) return { now: 0, perMs: 0 };
+  if (first === undefined || last === undefined) return { now: 0, perMs: 0, highest: 0 };
   const whileMs = (last.atMs - first.atMs) * partOfEnvelope;
   let [before, late] = [first, last];
   for (const point of points) {
@@ -52,16 +62,19 @@ function envelopeOf(points: readonly FloorPoint[]): Overhang["envelope"] {
     else if (point.atMs >= last.atMs - 2 * whileMs) before = before === first || point.highest >= before.highest ? point : before;
   }
   const perMs = late.atMs > before.atMs ? Math.max((late.highest - before.highest) / (late.atMs - before.atMs), 0) : 0;
-  return { now: late.highest + perMs * (last.atMs - late.atMs), perMs };
+  return { now: late.highest + perMs * (last.atMs - late.atMs), perMs, highest: late.highest };
 }
 
-/** Over the parabola through the means of the younger half of the life. */
-function aboveCurve(points: readonly FloorPoint[]): number {
-  const [first, last] = [points[0], points.at(-1)];
-  if (first === undefined || last === undefined) return 0;
-  const late = points.filter(({ atMs }) => atMs >= last.atMs - partOfLate * (last.atMs - first.atMs));
-  const base = late[0];
-  if (base === undefined || late.length < curveBlocksMin) return 0;
+/** The blocks of this last part of the life. */
+function younger(points: readonly FloorPoint[], part: number): readonly FloorPoint[] {
+  const fromMs = (points[0]?.atMs ?? 0) * part + (points.at(-1)?.atMs ?? 0) * (1 - part);
+  return points.filter(({ atMs }) => atMs >= fromMs);
+}
+
+/** Over the parabola through the means of the blocks. */
+function aboveCurve(late: readonly FloorPoint[]): number {
+  const [base, last] = [late[0], late.at(-1)];
+  if (base === undefined || last === undefined || late.length < curveBlocksMin) return 0;
   const unit = Math.max(...late.map(({ value }) => Math.abs(value - base.value)), Number.MIN_VALUE);
   const rows = late.map(({ atMs, value, highest, count }) => {
     const x = (atMs - base.atMs) / (last.atMs - base.atMs);

@@ -4,7 +4,17 @@
  * the evaluations have said the same for a while: a spike or a lucky moment is not believed.
  */
 import type { Indicator } from "../model/sample.ts";
-import { type DecisionInput, decidePerAgeRare, decideReadings, isDue, isTrend, isUrgent, veryYoungMs } from "./decision.ts";
+import {
+  atLimitLevelRatio,
+  type DecisionInput,
+  decidePerAgeRare,
+  decideReadings,
+  decideReadingsAtLimit,
+  isDue,
+  isTrend,
+  isUrgent,
+  veryYoungMs,
+} from "./decision.ts";
 import { type FloorReading, FloorTrack } from "./floor-track.ts";
 import { type Forecast, forecast } from "./forecast.ts";
 import { fuse, type Support } from "./fusion.ts";
@@ -198,7 +208,9 @@ export class Watch {
     const ageMs = nowMs - this.#track.startMs;
     const stands = (sinceMs: number | null, perAge: number) => sinceMs !== null && nowMs - sinceMs >= Math.max(holdMsMin, ageMs * perAge);
     const isYoung = this.#urgent && ageMs < veryYoungMs;
-    const seen = isYoung || this.#track.count - this.#dueSinceCount >= decideReadings || stands(this.#dueSinceMs, decidePerAgeRare);
+    const isAtLimit = this.#limit !== null && this.#evaluation.forecast.level >= atLimitLevelRatio * this.#limit;
+    const needed = isAtLimit ? decideReadingsAtLimit : decideReadings;
+    const seen = isYoung || this.#track.count - this.#dueSinceCount >= needed || stands(this.#dueSinceMs, decidePerAgeRare);
     const aging = seen && stands(this.#dueSinceMs, decidePerAge);
     this.#evaluation = { ...this.#evaluation, held: aging || stands(this.#trendSinceMs, holdPerAge), aging };
   }
