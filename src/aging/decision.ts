@@ -38,7 +38,7 @@ const levelNoises = 2;
 export const horizonsYoung = 3;
 /** A long life is due when growth is this likely, and the middle of the forecast within so many horizons. */
 const dueGrowsRatioMin = 0.8;
-const dueHorizonsMax = 6;
+const dueHorizonsMax = 4;
 /** A life of less than this many horizons has not yet shown how it goes on: it is due only when the end is near for sure. */
 const horizonsOld = 8;
 const dueHorizonsMaxYoung = 2.5;

@@ -34,9 +34,12 @@ class MatchedIntake implements Intake {
   }
 }
 
+/** A line that once fell three times is no saw-tooth yet. */
+const gaugeFallsMin = 6;
+
 /** A gauge as it is, until it turns out to be a saw-tooth; then its lower envelope. */
 class EnvelopeIntake implements Intake {
-  readonly #envelope = new LowerEnvelope();
+  readonly #envelope = new LowerEnvelope(gaugeFallsMin);
   #was = false;
 
   add(reading: FloorReading): Taken {

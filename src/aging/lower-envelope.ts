@@ -18,13 +18,18 @@ const intervalsMax = 2;
 const intervalNews = 0.25;
 
 export class LowerEnvelope implements Intake {
-  readonly #teeth = new SawTooth();
+  readonly #teeth: SawTooth;
   #seen = 0;
   #readings = 0;
   #lowest: FloorReading | null = null;
   #hasFloor = false;
   #sinceFloor = 0;
   #usualInterval: number | null = null;
+
+  /** @param fallsMin so many falls make a saw-tooth. */
+  constructor(fallsMin?: number) {
+    this.#teeth = new SawTooth(fallsMin);
+  }
 
   get isSawTooth(): boolean {
     return this.#teeth.isSawTooth;

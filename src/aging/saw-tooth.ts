@@ -8,7 +8,7 @@
 /** Readings, roughly, over which rises and falls are remembered. */
 const memory = 400;
 /** So many falls, each so many times the usual rise, make a saw-tooth. */
-const fallsMin = 5;
+const fallsMinUsual = 3;
 const fallPerRise = 3;
 /** A fall of this share of the largest of late, or of the gain since the last floor, is one of a large collection. */
 const largeRatio = 0.5;
@@ -18,6 +18,7 @@ const forgetPerReading = 0.999;
 export type Tooth = "plain" | "floor" | "between";
 
 export class SawTooth {
+  readonly #fallsMin: number;
   #last: number | null = null;
   #rises = 0;
   #riseSum = 0;
@@ -28,9 +29,16 @@ export class SawTooth {
   #floor = Number.POSITIVE_INFINITY;
   #peak = Number.NEGATIVE_INFINITY;
 
+  /** @param fallsMin so many falls are asked for. */
+  constructor(fallsMin = fallsMinUsual) {
+    this.#fallsMin = fallsMin;
+  }
+
   get isSawTooth(): boolean {
     return (
-      this.#fallsSeen >= fallsMin && this.#fallSum * this.#rises >= fallPerRise * this.#riseSum * this.#falls && this.#rises > this.#falls
+      this.#fallsSeen >= this.#fallsMin &&
+      this.#fallSum * this.#rises >= fallPerRise * this.#riseSum * this.#falls &&
+      this.#rises > this.#falls
     );
   }
 
