@@ -3,6 +3,7 @@
  * evaluation, and only if something asks for it; what goes by time alone is the same ahead of every life.
  */
 import { columnOf } from "./columns.ts";
+import { pointsMax } from "./floor-track.ts";
 import { byTime, clocks, type LifeMarks } from "./growth-shapes.ts";
 import { marksAhead, type ScaledLife } from "./scaled-life.ts";
 import { livesAhead } from "./times-ahead.ts";
@@ -12,10 +13,12 @@ type Columns = (Float64Array | undefined)[];
 const rateAhead = 0.1;
 const timeAhead: LifeMarks = { time: columnOf(livesAhead, (lives) => 1 + lives), work: new Float64Array(0), overload: [] };
 const timeColumnsAhead: Columns = [];
+/** Over the blocks of the life in question: one evaluation is over before the next begins, and takes over its columns. */
+const pastColumns: readonly Float64Array[] = clocks.map(() => new Float64Array(pointsMax));
 
 export class ClockColumns {
   readonly #life: ScaledLife;
-  readonly #past: Columns = [];
+  readonly #isPast = new Uint8Array(clocks.length);
   readonly #workAhead: Columns = [];
   #marksAhead: LifeMarks | null = null;
 
@@ -23,9 +26,12 @@ export class ClockColumns {
     this.#life = life;
   }
 
+  /** Over the blocks of the life, and room behind them. */
   past(place: number): Float64Array {
-    this.#past[place] ??= columnAt(place, this.#life.marks);
-    return this.#past[place];
+    const column = pastColumns[place] ?? new Float64Array(pointsMax);
+    if (this.#isPast[place] === 0) writeColumn(place, this.#life.marks, column);
+    this.#isPast[place] = 1;
+    return column;
   }
 
   /** On the grid of times ahead; the first is now. */
@@ -46,9 +52,14 @@ export class ClockColumns {
 }
 
 function columnAt(place: number, marks: LifeMarks): Float64Array {
+  const column = new Float64Array(clocks[place]?.by(marks)?.length ?? 0);
+  writeColumn(place, marks, column);
+  return column;
+}
+
+function writeColumn(place: number, marks: LifeMarks, column: Float64Array): void {
   const clock = clocks[place];
   const run = clock?.by(marks);
-  const column = new Float64Array(run?.length ?? 0);
-  if (clock !== undefined && run !== undefined) for (let at = 0; at < run.length; at += 1) column[at] = clock.at(run[at] ?? 0);
-  return column;
+  if (clock === undefined || run === undefined) return;
+  for (let at = 0; at < run.length; at += 1) column[at] = clock.at(run[at] ?? 0);
 }

@@ -5,7 +5,7 @@
  */
 import { ClockColumns } from "./clock-columns.ts";
 import type { Candidate, Component } from "./component.ts";
-import { clocks, growthShapes } from "./growth-shapes.ts";
+import { growthShapes } from "./growth-shapes.ts";
 import { noiseKernels } from "./noise-kernel.ts";
 import { Regressions } from "./regressions.ts";
 import type { ScaledLife } from "./scaled-life.ts";
@@ -27,7 +27,7 @@ export function mixtureOf(life: ScaledLife): Component[] {
   if (plain === undefined) return [];
   const shapes = life.usesWork ? growthShapes : timeShapes;
   const columns = new ClockColumns(life);
-  const underPlain = new Regressions(life, columns, plain, clocks.length);
+  const underPlain = new Regressions(life, columns, plain);
   const first = shapes.map((shape) => underPlain.fit(shape)).sort(heaviest);
   // No server holds less the more it has to do: what falls with the load is something else.
   if (life.usesLoad && loadEffectOf(first[0]) < 0) return mixtureOf({ ...life, usesLoad: false });
@@ -35,10 +35,9 @@ export function mixtureOf(life: ScaledLife): Component[] {
   for (const must of [first.find(({ shape }) => !shape.ends)?.shape, first.find(({ shape }) => shape.ends)?.shape]) {
     if (must !== undefined && !kept.includes(must)) kept.push(must);
   }
-  const clocksMax = kept.reduce((sum, { clocks: own }) => sum + own.length, 0);
   const all = [...first];
   for (const kernel of otherNoises) {
-    const regressions = new Regressions(life, columns, kernel, clocksMax);
+    const regressions = new Regressions(life, columns, kernel);
     for (const shape of kept) all.push(regressions.fit(shape));
   }
   for (const shape of shapes) {

@@ -41,9 +41,9 @@ export const noiseKernels: readonly NoiseKernel[] = [
 /** The gains for the times of one life; `whiten` may be asked for as many series as wanted. */
 export class Whitening {
   readonly kernel: NoiseKernel;
-  readonly #keep: Float64Array;
-  readonly #gain: Float64Array;
-  readonly #scale: Float64Array;
+  readonly #count: number;
+  /** Of each block three: what is left of the disturbance, the gain, the scale. */
+  readonly #steps: Float64Array;
   /** Sum of the logarithms of the one-step variances: half of it goes into the likelihood. */
   readonly sumLogs: number;
   /** Variance of the disturbance after the last block, in units of the noise. */
@@ -52,9 +52,8 @@ export class Whitening {
   /** @param weights how much surer than the mean block each is. */
   constructor(noise: NoiseKernel, times: ArrayLike<number>, weights: ArrayLike<number>) {
     this.kernel = noise;
-    this.#keep = new Float64Array(times.length);
-    this.#gain = new Float64Array(times.length);
-    this.#scale = new Float64Array(times.length);
+    this.#count = times.length;
+    this.#steps = new Float64Array(3 * times.length);
     let variance = noise.drift;
     let before = times[0] ?? 0;
     let sumLogs = 0;
@@ -64,9 +63,9 @@ export class Whitening {
       variance = variance * keep * keep + noise.drift * (1 - keep * keep) + noise.walk * (time - before);
       before = time;
       const seen = variance + noise.white / (weights[at] ?? 1);
-      this.#keep[at] = keep;
-      this.#gain[at] = variance / seen;
-      this.#scale[at] = 1 / Math.sqrt(seen);
+      this.#steps[3 * at] = keep;
+      this.#steps[3 * at + 1] = variance / seen;
+      this.#steps[3 * at + 2] = 1 / Math.sqrt(seen);
       sumLogs += Math.log(seen);
       variance -= (variance * variance) / seen;
     }
@@ -76,12 +75,13 @@ export class Whitening {
 
   /** Writes the whitened series into `into`, from a place on. @returns the disturbance that the series would leave after the last block. */
   whiten(series: Float64Array, into: Float64Array, from = 0): number {
+    const steps = this.#steps;
     let wave = 0;
-    for (let at = 0; at < series.length; at += 1) {
-      wave *= this.#keep[at] ?? 1;
+    for (let at = 0; at < this.#count; at += 1) {
+      wave *= steps[3 * at] ?? 1;
       const surprise = (series[at] ?? 0) - wave;
-      into[from + at] = surprise * (this.#scale[at] ?? 1);
-      wave += surprise * (this.#gain[at] ?? 0);
+      into[from + at] = surprise * (steps[3 * at + 2] ?? 1);
+      wave += surprise * (steps[3 * at + 1] ?? 0);
     }
     return wave;
   }

@@ -5,6 +5,7 @@
  */
 import type { ClockColumns } from "./clock-columns.ts";
 import { type Ahead, type Candidate, type Component, type Drift, driftOf, type Weights } from "./component.ts";
+import { pointsMax } from "./floor-track.ts";
 import { clocks, type GrowthShape } from "./growth-shapes.ts";
 import { type NoiseKernel, noiseKernels, Whitening } from "./noise-kernel.ts";
 import type { ScaledLife } from "./scaled-life.ts";
@@ -33,6 +34,16 @@ interface Whitened {
   readonly squareLeft: number;
 }
 
+/** A shape whose likelihood is known. */
+interface Fit {
+  readonly shape: GrowthShape;
+  /** Its clocks, and the product of the two. */
+  readonly own: readonly Whitened[];
+  readonly between: number;
+  /** Variance of the noise. */
+  readonly noise: number;
+}
+
 /** In the place of a series that is not there: nothing lies along it. */
 const absent: Whitened = {
   from: 0,
@@ -49,45 +60,47 @@ const absent: Whitened = {
 
 /** Level, load and values come before the clocks. */
 const [levelRow, loadRow, valuesRow, rowsBefore] = [0, 1, 2, 3];
+const ones = new Float64Array(pointsMax).fill(1);
+/** Whitened series, one behind the other; of the kind of noise in question, which is done with before the next begins. */
+const series = new Float64Array((rowsBefore + clocks.length) * pointsMax);
 
 export class Regressions {
   readonly #blocks: Blocks;
   readonly #columns: ClockColumns;
   readonly #whitening: Whitening;
-  /** Whitened series, one behind the other; those that are not there yet are zero. */
-  readonly #series: Float64Array;
   #level = absent;
   #load = absent;
   #values = absent;
   readonly #clocks: (Whitened | undefined)[] = [];
   #rows = rowsBefore;
 
-  /** @param clocksMax of how many clocks the shapes that will be tried are. */
-  constructor(blocks: Blocks, columns: ClockColumns, kernel: NoiseKernel, clocksMax = clocks.length) {
-    const count = blocks.values.length;
+  /** Its shapes are to be fitted before the next is made. */
+  constructor(blocks: Blocks, columns: ClockColumns, kernel: NoiseKernel) {
     this.#blocks = blocks;
     this.#columns = columns;
     this.#whitening = new Whitening(kernel, blocks.marks.time, blocks.weights);
-    this.#series = new Float64Array((rowsBefore + clocksMax) * count);
-    this.#level = this.#whiten(new Float64Array(count).fill(1), levelRow);
+    series.fill(0, 0, rowsBefore * pointsMax);
+    this.#level = this.#whiten(ones, levelRow);
     if (blocks.usesLoad) this.#load = this.#whiten(blocks.loads, loadRow);
     this.#values = this.#whiten(blocks.values, valuesRow);
   }
 
   fit(shape: GrowthShape): Candidate {
     const { kernel, sumLogs } = this.#whitening;
-    const columns: Whitened[] = [];
-    for (const place of shape.clocks) columns.push(this.#clock(place));
-    const rest = this.#restOf(columns);
+    const own: Whitened[] = [];
+    for (const place of shape.clocks) own.push(this.#clock(place));
+    const [first, second] = own;
+    const between = first === undefined || second === undefined ? 0 : this.#dot(first, second);
+    const rest = this.#restOf(own, between);
     return {
       shape,
       logWeight: logLikelihoodOf(rest, sumLogs) + Math.log(shape.prior * kernel.prior),
-      component: (weights) => this.#component(shape, columns, varianceOf(rest), weights),
+      component: (weights) => this.#component({ shape, own, between, noise: varianceOf(rest) }, weights),
     };
   }
 
   /** What level, load and one or two clocks leave of the values: step by step, each freed of those before. */
-  #restOf([first, second]: readonly Whitened[]): Rest {
+  #restOf([first, second]: readonly Whitened[], between: number): Rest {
     const { usesLoad, values } = this.#blocks;
     const { square, alongLevel, alongLoad } = this.#values;
     let squares = square - alongLevel * alongLevel - alongLoad * alongLoad;
@@ -97,7 +110,7 @@ export class Regressions {
       logDeterminant += Math.log(first.squareLeft);
     }
     if (first !== undefined && second !== undefined) {
-      const along = this.#dot(first, second) - first.alongLevel * second.alongLevel - first.alongLoad * second.alongLoad;
+      const along = between - first.alongLevel * second.alongLevel - first.alongLoad * second.alongLoad;
       const moment = second.momentLeft - (along / first.squareLeft) * first.momentLeft;
       const left = pivotOf(second.squareLeft - (along * along) / first.squareLeft);
       squares -= (moment * moment) / left;
@@ -107,11 +120,12 @@ export class Regressions {
     return { count: values.length, squares, fixed, clocks: second !== undefined ? 2 : first !== undefined ? 1 : 0, logDeterminant };
   }
 
-  #component(shape: GrowthShape, own: readonly Whitened[], noise: number, weights: Weights): Component {
+  #component(fit: Fit, weights: Weights): Component {
+    const { shape, own, noise } = fit;
     const { kernel, lastVariance } = this.#whitening;
     const { usesLoad } = this.#blocks;
     const fixed = usesLoad ? [this.#level, this.#load] : [this.#level];
-    const { coefficients, inverse } = this.#solve(fixed, own);
+    const { coefficients, inverse } = this.#solve(fixed, fit);
     const drift = drifts.get(kernel) ?? driftOf(kernel);
     const waves = [...fixed, ...own].map(({ wave }) => wave);
     const ahead = shape.clocks.map((place) => this.#columns.ahead(place));
@@ -147,17 +161,16 @@ export class Regressions {
     };
   }
 
-  #solve(fixed: readonly Whitened[], own: readonly Whitened[]) {
+  #solve(fixed: readonly Whitened[], { own, between }: Fit) {
     const columns = [...fixed, ...own];
-    const products = columns.flatMap((one, i) => columns.map((other, j) => (j > i ? 0 : this.#product(one, other))));
+    const product = (one: Whitened, other: Whitened) => {
+      if (one === other) return one.square;
+      if (other === this.#level) return one.withLevel;
+      return other === this.#load ? one.withLoad : between;
+    };
+    const gram = columns.flatMap((one, i) => columns.map((other, j) => (j > i ? 0 : product(one, other))));
     const { withLevel, withLoad } = this.#values;
-    return solve(products, [...[withLevel, withLoad].slice(0, fixed.length), ...own.map(({ moment }) => moment)]);
-  }
-
-  #product(one: Whitened, other: Whitened): number {
-    if (one === other) return one.square;
-    if (other === this.#level) return one.withLevel;
-    return other === this.#load ? one.withLoad : this.#dot(one, other);
+    return solve(gram, [...[withLevel, withLoad].slice(0, fixed.length), ...own.map(({ moment }) => moment)]);
   }
 
   #clock(place: number): Whitened {
@@ -170,15 +183,14 @@ export class Regressions {
   }
 
   #whiten(raw: Float64Array, row: number): Whitened {
-    const count = raw.length;
-    const [series, from] = [this.#series, row * count];
+    const from = row * pointsMax;
     const wave = this.#whitening.whiten(raw, series, from);
     let [moment, withLevel, withLoad, square] = [0, 0, 0, 0];
-    for (let at = 0; at < count; at += 1) {
+    for (let at = 0; at < this.#blocks.values.length; at += 1) {
       const value = series[from + at] ?? 0;
-      moment += value * (series[valuesRow * count + at] ?? 0);
-      withLevel += value * (series[levelRow * count + at] ?? 0);
-      withLoad += value * (series[loadRow * count + at] ?? 0);
+      moment += value * (series[valuesRow * pointsMax + at] ?? 0);
+      withLevel += value * (series[levelRow * pointsMax + at] ?? 0);
+      withLoad += value * (series[loadRow * pointsMax + at] ?? 0);
       square += value * value;
     }
     const [level, load, values] = [this.#level, this.#load, this.#values];
@@ -191,9 +203,7 @@ export class Regressions {
 
   #dot({ from }: Whitened, other: Whitened): number {
     let sum = 0;
-    for (let at = 0; at < this.#blocks.values.length; at += 1) {
-      sum += (this.#series[from + at] ?? 0) * (this.#series[other.from + at] ?? 0);
-    }
+    for (let at = 0; at < this.#blocks.values.length; at += 1) sum += (series[from + at] ?? 0) * (series[other.from + at] ?? 0);
     return sum;
   }
 }
