@@ -2,7 +2,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Running, Site } from "./contenders.ts";
-import { cpuNs, rssBytes } from "./machine.ts";
+import { cpuNs, putFirst, rssBytes } from "./machine.ts";
 import type { Scenario } from "./scenarios.ts";
 
 export interface Window {
@@ -28,8 +28,13 @@ export interface Options {
   readonly loadCore: number;
   /** The compiled load generator. */
   readonly load: string;
+  /** Nothing else on the machine may hold up what is measured. */
+  readonly realTime: boolean;
   readonly say: (text: string) => void;
 }
+
+/** Before the first window: what compiles itself as it runs (V8, in its first second) has done so by then. */
+const warmUpSeconds = 3;
 
 interface Counted {
   readonly requests: number;
@@ -44,7 +49,8 @@ export async function measure(scenario: Scenario, site: Site, options: Options):
   const running: { name: string; proxy: Running }[] = [];
   for (const { name, start } of scenario.proxies) running.push({ name, proxy: await start(site) });
   const windows = new Map<string, Window[]>(running.map(({ name }) => [name, []]));
-  for (const { proxy } of running) await measureOnce(scenario, proxy, { ...options, seconds: 1 });
+  if (options.realTime) for (const { proxy } of running) putFirst(proxy.pid);
+  for (const { proxy } of running) await measureOnce(scenario, proxy, { ...options, seconds: warmUpSeconds });
   for (let round = 0; round < options.rounds; round += 1) {
     for (const { name, proxy } of round % 2 === 0 ? running : running.toReversed()) {
       const window = await measureOnce(scenario, proxy, options);
@@ -71,10 +77,11 @@ async function measureOnce(scenario: Scenario, proxy: Running, options: Options)
 }
 
 /** It says when its connections stand: CPU counts from there. */
-async function byLoad({ load: args }: Scenario, { port, pid }: Running, { load, loadCore, seconds }: Options): Promise<Counted> {
-  const child = spawn("taskset", ["-c", String(loadCore), load, "--port", String(port), "--seconds", String(seconds), ...args], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+async function byLoad({ load: args }: Scenario, { port, pid }: Running, options: Options): Promise<Counted> {
+  const { load, loadCore, realTime, seconds } = options;
+  const command = ["taskset", "-c", String(loadCore), load, "--port", String(port), "--seconds", String(seconds), ...args];
+  const [program = "", ...rest] = realTime ? ["chrt", "--fifo", "1", ...command] : command;
+  const child = spawn(program, rest, { stdio: ["ignore", "pipe", "inherit"] });
   let text = "";
   let beganNs = 0;
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
