@@ -8,8 +8,11 @@
 export const frontBytes = 64;
 /** For most answers, and for a tunnel's small messages. */
 export const smallBlockBytes = frontBytes + 16 * 1024;
-/** For bodies that stream: fewer calls, measured as the best size. Pages that nothing was read into cost nothing. */
-export const largeBlockBytes = frontBytes + 256 * 1024;
+/**
+ * For bodies that stream: fewer calls, measured as the best size, and a little more, so that the head before a body of 256 KiB
+ * or 1 MiB leaves no remainder behind it that needs calls of its own. Pages that nothing was read into cost nothing.
+ */
+export const largeBlockBytes = frontBytes + (256 + 4) * 1024;
 
 export class Blocks {
   readonly bytes: number;

@@ -105,10 +105,12 @@ export class RequestHead extends Head {
     if (bytes[at + 5] !== 0x31 || minor > 1) return 505;
     this.minorVersion = minor;
     this.fieldsAt = at + 10;
-    const method = methods.find((known) => isExactly(bytes, from, methodEnd, known.bytes));
-    if (method === undefined) return 501;
-    this.method = method.name;
-    return whole;
+    for (const { name, bytes: letters } of methods) {
+      if (!isExactly(bytes, from, methodEnd, letters)) continue;
+      this.method = name;
+      return whole;
+    }
+    return 501;
   }
 
   protected override note(code: number, bytes: Uint8Array, valueAt: number, valueEnd: number): void {
