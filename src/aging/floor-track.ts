@@ -2,7 +2,7 @@
  * The floor of one indicator over the life of an instance, in O(1) memory: at most `pointsMax` blocks, narrow
  * where they are young and wide where they are old. A full track merges the two neighbours that are the
  * narrowest for their age; means are weighed, so a merged block is exactly the block of all its readings.
- * Blocks lie in columns of numbers, some 2.25 KiB an indicator. What a reading means (a floor, a gauge) and what
+ * Blocks lie in columns of numbers, some 1.8 KiB an indicator. What a reading means (a floor, a gauge) and what
  * follows from it is left to others.
  */
 
@@ -27,43 +27,45 @@ const widthPerAge = 1 / 20;
 /** Of row noise, this many readings are remembered, so that a spike leaves it again. */
 const noiseMemory = 400;
 
-/** Where the columns begin. */
-const valueAt = pointsMax;
-const fromAt = 2 * pointsMax;
-const countAt = pointsMax;
-const highestAt = 2 * pointsMax;
+/**
+ * One piece of memory holds it all. Exactly: numbers of the whole track, and the blocks' values. To seven digits: how wide
+ * each block is and where in it its mean time lies (milliseconds of a block of hours), work, count and highest reading.
+ */
+const [startMsAt, lastMsAt, lastValueAt, lastWorkAt, newestBeginAt, noiseAt, growthAt, highestAt, lowestAt, valuesAt] = [
+  0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
+] as const;
+const exactNumbers = valuesAt + pointsMax;
+const [widthsAt, offsetsAt, worksAt, countsAt, peaksAt] = [0, pointsMax, 2 * pointsMax, 3 * pointsMax, 4 * pointsMax] as const;
+const roughNumbers = 5 * pointsMax;
 
 export class FloorTrack {
-  /**
-   * Columns of the blocks, oldest first, one behind the other: time, value and begin exactly; work and count
-   * to seven digits, which is more than a forecast needs. The last block may still be gathering.
-   */
-  readonly #exact = new Float64Array(3 * pointsMax);
-  readonly #rough = new Float32Array(3 * pointsMax);
+  readonly #exact = new Float64Array(exactNumbers + roughNumbers / 2);
+  /** Columns of the blocks, oldest first, one behind the other. The last block may still be gathering. */
+  readonly #rough = new Float32Array(this.#exact.buffer, exactNumbers * Float64Array.BYTES_PER_ELEMENT);
   #blocks = 0;
-  #last: FloorReading | null = null;
-  #noise = 0;
   #noiseCount = 0;
-  #growth = 0;
   #count = 0;
-  #highest = Number.NEGATIVE_INFINITY;
-  #lowest = Number.POSITIVE_INFINITY;
 
   /** Oldest first; made anew, for an evaluation. */
   get points(): readonly FloorPoint[] {
-    return Array.from({ length: this.#blocks }, (_, at) => ({
-      atMs: this.#exact[at] ?? 0,
-      value: this.#exact[valueAt + at] ?? 0,
-      work: this.#rough[at] ?? 0,
-      count: this.#rough[countAt + at] ?? 0,
-      fromMs: this.#exact[fromAt + at] ?? 0,
-      highest: this.#rough[highestAt + at] ?? 0,
-    }));
+    let fromMs = this.startMs;
+    return Array.from({ length: this.#blocks }, (_, at) => {
+      const beginMs = fromMs;
+      fromMs += this.#rough[widthsAt + at] ?? 0;
+      return {
+        atMs: beginMs + (this.#rough[offsetsAt + at] ?? 0),
+        value: this.#exact[valuesAt + at] ?? 0,
+        work: this.#rough[worksAt + at] ?? 0,
+        count: this.#rough[countsAt + at] ?? 0,
+        fromMs: beginMs,
+        highest: this.#rough[peaksAt + at] ?? 0,
+      };
+    });
   }
 
   /** Mean of the newest block; NaN without one. */
   get newest(): number {
-    return this.#blocks === 0 ? Number.NaN : (this.#exact[valueAt + this.#blocks - 1] ?? 0);
+    return this.#blocks === 0 ? Number.NaN : (this.#exact[valuesAt + this.#blocks - 1] ?? 0);
   }
 
   get blocks(): number {
@@ -71,7 +73,8 @@ export class FloorTrack {
   }
 
   get last(): FloorReading | null {
-    return this.#last;
+    if (this.#count === 0) return null;
+    return { atMs: this.#exact[lastMsAt] ?? 0, value: this.#exact[lastValueAt] ?? 0, work: this.#exact[lastWorkAt] ?? 0 };
   }
 
   get count(): number {
@@ -79,38 +82,51 @@ export class FloorTrack {
   }
 
   get startMs(): number {
-    return this.#exact[fromAt] ?? 0;
+    return this.#exact[startMsAt] ?? 0;
   }
 
   get highest(): number {
-    return this.#highest;
+    return this.#exact[highestAt] ?? 0;
   }
 
   get lowest(): number {
-    return this.#lowest;
+    return this.#exact[lowestAt] ?? 0;
   }
 
-  add(reading: FloorReading): void {
+  add({ atMs, value, work }: FloorReading): void {
+    const exact = this.#exact;
+    const isFirst = this.#count === 0;
+    if (isFirst) exact[startMsAt] = atMs;
+    else this.#measureNoise(value);
     this.#count += 1;
-    this.#measureNoise(reading);
-    this.#last = reading;
-    if (reading.value > this.#highest) this.#highest = reading.value;
-    if (reading.value < this.#lowest) this.#lowest = reading.value;
+    exact[lastMsAt] = atMs;
+    exact[lastValueAt] = value;
+    exact[lastWorkAt] = work;
+    if (isFirst || value > this.highest) exact[highestAt] = value;
+    if (isFirst || value < this.lowest) exact[lowestAt] = value;
     const last = this.#blocks - 1;
-    const lifeMs = reading.atMs - this.startMs;
-    if (last >= 0 && reading.atMs - (this.#exact[fromAt + last] ?? 0) < lifeMs * youngestShare) {
-      this.#gather(last, reading, 1, reading.value);
+    const ageMs = atMs - this.startMs;
+    const widthMs = ageMs - (exact[newestBeginAt] ?? 0);
+    if (last >= 0 && widthMs < ageMs * youngestShare) {
+      this.#gather(last, { atMs: widthMs, value, work }, 1, value);
       return;
     }
-    if (this.#blocks === pointsMax) this.#mergeNarrowest(reading.atMs);
+    if (last >= 0) this.#close(last, widthMs);
+    if (this.#blocks === pointsMax) this.#mergeNarrowest();
     const at = this.#blocks;
     this.#blocks += 1;
-    this.#exact[at] = reading.atMs;
-    this.#exact[valueAt + at] = reading.value;
-    this.#rough[at] = reading.work;
-    this.#rough[countAt + at] = 1;
-    this.#rough[highestAt + at] = reading.value;
-    this.#exact[fromAt + at] = reading.atMs;
+    exact[valuesAt + at] = value;
+    this.#rough[widthsAt + at] = 0;
+    this.#rough[offsetsAt + at] = Math.max(ageMs - (exact[newestBeginAt] ?? 0), 0);
+    this.#rough[worksAt + at] = work;
+    this.#rough[countsAt + at] = 1;
+    this.#rough[peaksAt + at] = value;
+  }
+
+  /** The next begins where the widths add up to, rounded as they are: no error adds up. */
+  #close(block: number, widthMs: number): void {
+    this.#rough[widthsAt + block] = widthMs;
+    this.#exact[newestBeginAt] = (this.#exact[newestBeginAt] ?? 0) + (this.#rough[widthsAt + block] ?? 0);
   }
 
   /**
@@ -118,57 +134,66 @@ export class FloorTrack {
    * block shows; far above zero only where readings go up and down.
    */
   get readingNoise(): number {
-    return Math.sqrt(Math.max(this.#noise - this.#growth ** 2 / 2, 0));
+    return Math.sqrt(Math.max((this.#exact[noiseAt] ?? 0) - (this.#exact[growthAt] ?? 0) ** 2 / 2, 0));
   }
 
   /** From differences of neighbours (von Neumann 1941): slow movements are the blocks' to show. */
-  #measureNoise(reading: FloorReading): void {
-    if (this.#last === null) return;
-    const change = reading.value - this.#last.value;
-    const square = change ** 2 / 2;
+  #measureNoise(value: number): void {
+    const change = value - (this.#exact[lastValueAt] ?? 0);
     this.#noiseCount = Math.min(this.#noiseCount + 1, noiseMemory);
-    this.#growth += (change - this.#growth) / this.#noiseCount;
-    this.#noise += (square - this.#noise) / this.#noiseCount;
+    towards(this.#exact, growthAt, change, 1 / this.#noiseCount);
+    towards(this.#exact, noiseAt, change ** 2 / 2, 1 / this.#noiseCount);
   }
 
-  /** Into the block's means go those of `count` more readings. */
-  #gather(block: number, { atMs, value, work }: FloorReading, count: number, highest: number): void {
-    const total = (this.#rough[countAt + block] ?? 0) + count;
+  /** Into the block's means go those of `count` more readings; their time is since the block's begin. */
+  #gather(block: number, { atMs, value, work }: FloorReading, count: number, peak: number): void {
+    const total = (this.#rough[countsAt + block] ?? 0) + count;
     const share = count / total;
-    const into = (column: Float64Array | Float32Array, place: number, more: number) => {
-      column[place] = (column[place] ?? 0) + (more - (column[place] ?? 0)) * share;
-    };
-    into(this.#exact, block, atMs);
-    into(this.#exact, valueAt + block, value);
-    into(this.#rough, block, work);
-    this.#rough[countAt + block] = total;
-    this.#rough[highestAt + block] = Math.max(this.#rough[highestAt + block] ?? highest, highest);
+    towards(this.#exact, valuesAt + block, value, share);
+    towards(this.#rough, offsetsAt + block, atMs, share);
+    towards(this.#rough, worksAt + block, work, share);
+    this.#rough[countsAt + block] = total;
+    this.#rough[peaksAt + block] = Math.max(this.#rough[peaksAt + block] ?? peak, peak);
   }
 
-  #mergeNarrowest(nowMs: number): void {
-    const lifeMs = nowMs - this.startMs;
+  /** All blocks are closed. */
+  #mergeNarrowest(): void {
+    const ageMs = this.#exact[newestBeginAt] ?? 0;
     let narrowestAt = 0;
     let narrowest = Number.POSITIVE_INFINITY;
+    let fromMs = 0;
     for (let at = 0; at + 1 < this.#blocks; at += 1) {
-      const toMs = at + 2 < this.#blocks ? (this.#exact[fromAt + at + 2] ?? nowMs) : nowMs;
-      const widthMs = toMs - (this.#exact[fromAt + at] ?? 0);
-      const allowedMs = lifeMs * youngestShare + (nowMs - toMs) * widthPerAge;
+      const widthMs = (this.#rough[widthsAt + at] ?? 0) + (this.#rough[widthsAt + at + 1] ?? 0);
+      const allowedMs = ageMs * youngestShare + (ageMs - fromMs - widthMs) * widthPerAge;
+      fromMs += this.#rough[widthsAt + at] ?? 0;
       const narrowness = widthMs / (allowedMs + 1);
       if (narrowness < narrowest) {
         narrowest = narrowness;
         narrowestAt = at;
       }
     }
-    const second = narrowestAt + 1;
+    this.#merge(narrowestAt, narrowestAt + 1);
+  }
+
+  #merge(first: number, second: number): void {
+    const [width, more] = [this.#rough[widthsAt + first] ?? 0, this.#rough[widthsAt + second] ?? 0];
     const merged = {
-      atMs: this.#exact[second] ?? 0,
-      value: this.#exact[valueAt + second] ?? 0,
-      work: this.#rough[second] ?? 0,
+      atMs: width + (this.#rough[offsetsAt + second] ?? 0),
+      value: this.#exact[valuesAt + second] ?? 0,
+      work: this.#rough[worksAt + second] ?? 0,
     };
-    this.#gather(narrowestAt, merged, this.#rough[countAt + second] ?? 0, this.#rough[highestAt + second] ?? 0);
-    for (const column of [this.#exact, this.#rough]) {
-      for (let from = 0; from < column.length; from += pointsMax) column.copyWithin(from + second, from + second + 1, from + this.#blocks);
-    }
+    this.#gather(first, merged, this.#rough[countsAt + second] ?? 0, this.#rough[peaksAt + second] ?? 0);
+    this.#exact[newestBeginAt] = (this.#exact[newestBeginAt] ?? 0) - width - more;
+    this.#close(first, width + more);
+    const remove = (column: Float64Array | Float32Array, from: number) =>
+      column.copyWithin(from + second, from + second + 1, from + this.#blocks);
+    remove(this.#exact, valuesAt);
+    for (const from of [widthsAt, offsetsAt, worksAt, countsAt, peaksAt]) remove(this.#rough, from);
     this.#blocks -= 1;
   }
+}
+
+function towards(column: Float64Array | Float32Array, at: number, value: number, share: number): void {
+  const before = column[at] ?? 0;
+  column[at] = before + (value - before) * share;
 }

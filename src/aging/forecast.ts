@@ -13,21 +13,33 @@ import type { Overhang } from "./overhang.ts";
 import { marksAhead, scaleLife } from "./scaled-life.ts";
 import { WeightedValues } from "./weighted.ts";
 
-export interface Forecast {
+/** What is kept of a forecast until the next. */
+export interface Outlook {
   /** From the last reading until the limit is met; Infinity where it never is. Null without a limit. */
   readonly exhaustionMs: Interval | null;
-  /** Deeper quantiles than the interval's, for decisions. */
+  /** A deeper quantile than the interval's, for decisions. */
   readonly exhaustionMsEarliest: number;
-  readonly exhaustionMsSoon: number;
-  readonly exhaustionMsLikely: number;
   /** 0..1: how much speaks for growth that does not end. */
   readonly growsRatio: number;
   readonly slopePerHour: Interval;
-  readonly slopePerThousandRequests: Interval | null;
+  /** Hours that a thousand requests take, by which a slope an hour is one per thousand; null where the work is not known. */
+  readonly hoursPerThousandRequests: number | null;
   /** The expected level at the last reading. */
   readonly level: number;
-  readonly overhang: Overhang;
   readonly shape: string;
+}
+
+/** With what only the decision asks for. */
+export interface Forecast extends Outlook {
+  readonly exhaustionMsSoon: number;
+  readonly exhaustionMsLikely: number;
+  readonly overhang: Overhang;
+}
+
+/** A new one, without the rest: many instances keep theirs. */
+export function outlookOf(forecast: Forecast): Outlook {
+  const { exhaustionMs, exhaustionMsEarliest, growsRatio, slopePerHour, hoursPerThousandRequests, level, shape } = forecast;
+  return { exhaustionMs, exhaustionMsEarliest, growsRatio, slopePerHour, hoursPerThousandRequests, level, shape };
 }
 
 /** Standard normal quantiles at (i + ½)/11. */
@@ -68,7 +80,7 @@ export function forecast(track: FloorTrack, limit: number | null, profile: LoadP
     exhaustionMsLikely: likely,
     growsRatio: Math.min(grows, 1),
     slopePerHour: multiply(slope, perHour),
-    slopePerThousandRequests: life.work > 0 ? multiply(slope, (life.unit / life.work / Math.max(workAhead, 0.01)) * 1_000) : null,
+    hoursPerThousandRequests: life.work > 0 ? (1_000 * life.lifeMs) / 3_600_000 / life.work / Math.max(workAhead, 0.01) : null,
     level: expected * life.unit + life.offset,
     overhang: life.overhang,
     shape: components[0]?.shape.name ?? "not at all",
@@ -86,6 +98,6 @@ function normalShare(z: number): number {
   return 1 / (1 + Math.exp(-0.07056 * z ** 3 - 1.5976 * z));
 }
 
-function multiply({ low, mid, high }: Interval, by: number): Interval {
+export function multiply({ low, mid, high }: Interval, by: number): Interval {
   return { low: low * by, mid: mid * by, high: high * by };
 }

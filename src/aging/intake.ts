@@ -21,10 +21,13 @@ export interface Intake {
 export function intakeOf(indicator: Indicator): Intake {
   if (kindOf(indicator) === "performance") return new MatchedIntake();
   // Descriptors run out, and a kernel ends a process, at the reading itself, whatever it falls to afterwards.
-  if (kindOf(indicator) === "handles" || indicator === "rssBytes") return { add: (reading) => ({ reading, anew: false }) };
+  if (kindOf(indicator) === "handles" || indicator === "rssBytes") return wholeIntake;
   if (indicator === "heapUsedBytes") return new LowerEnvelope();
   return new EnvelopeIntake();
 }
+
+/** Remembers nothing, so that one serves all. */
+const wholeIntake: Intake = { add: (reading) => ({ reading, anew: false }) };
 
 class MatchedIntake implements Intake {
   readonly #matched = new MatchedLoad();

@@ -7,6 +7,8 @@
  * null, and the caller goes by the mean.
  */
 
+import { columnOf } from "./columns.ts";
+
 const binsPerDay = 48;
 const dayMs = 86_400_000;
 const binMs = dayMs / binsPerDay;
@@ -30,31 +32,32 @@ export interface LoadAhead {
 }
 
 export class LoadProfile {
-  readonly #timeMs = new Float64Array(binsPerDay);
-  readonly #work = new Float64Array(binsPerDay);
+  /** Of each bin of the day the time, then of each the work: to seven digits, more than a day is like the next. */
+  readonly #bins = new Float32Array(2 * binsPerDay);
   #coveredMs = 0;
 
   /** Work done in the time that ended at `atMs`. */
   add(atMs: number, elapsedMs: number, work: number): void {
     if (elapsedMs <= 0 || elapsedMs > 4 * binMs) return;
     const bin = binOf(atMs);
-    const before = this.#timeMs[bin] ?? 0;
+    const before = this.#bins[bin] ?? 0;
     const keep = before + elapsedMs > memoryMs ? Math.max(memoryMs - elapsedMs, 0) / before : 1;
-    this.#timeMs[bin] = before * keep + elapsedMs;
-    this.#work[bin] = (this.#work[bin] ?? 0) * keep + work;
+    this.#bins[bin] = before * keep + elapsedMs;
+    this.#bins[binsPerDay + bin] = (this.#bins[binsPerDay + bin] ?? 0) * keep + work;
     this.#coveredMs += elapsedMs;
   }
 
   /** Share of the day's bins that nobody has seen yet. */
   get unseenRatio(): number {
-    return this.#timeMs.filter((timeMs) => timeMs === 0).length / binsPerDay;
+    return this.#bins.subarray(0, binsPerDay).filter((timeMs) => timeMs === 0).length / binsPerDay;
   }
 
   /** Requests a millisecond in each bin of the day (UTC), seen or filled in; null while too little is known. */
   rates(): Float64Array | null {
     if (this.#coveredMs < coveredMsMin) return null;
-    const wave = this.unseenRatio > 0 ? waveThrough(this.#timeMs, this.#work) : null;
-    return this.#timeMs.map((timeMs, bin) => (timeMs > 0 ? (this.#work[bin] ?? 0) / timeMs : (wave?.(bin) ?? 0)));
+    const [times, works] = [this.#bins.subarray(0, binsPerDay), this.#bins.subarray(binsPerDay)];
+    const wave = this.unseenRatio > 0 ? waveThrough(times, works) : null;
+    return columnOf(times, (timeMs, bin) => (timeMs > 0 ? (works[bin] ?? 0) / timeMs : (wave?.(bin) ?? 0)));
   }
 }
 
@@ -101,7 +104,7 @@ export function overloadWithin(rates: Float64Array | null, fromMs: number, toMs:
 }
 
 /** mean + a cos + b sin through the bins that were seen; a and b have a prior around zero. */
-function waveThrough(timeMs: Float64Array, amounts: Float64Array): (bin: number) => number {
+function waveThrough(timeMs: Float32Array, amounts: Float32Array): (bin: number) => number {
   const seen = [...timeMs.keys()].filter((bin) => (timeMs[bin] ?? 0) > 0);
   const rates = seen.map((bin) => (amounts[bin] ?? 0) / (timeMs[bin] ?? 1));
   const mean = rates.reduce((sum, rate) => sum + rate, 0) / Math.max(rates.length, 1);

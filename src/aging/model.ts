@@ -17,11 +17,11 @@ import {
   describeTrend,
   type Evidence,
 } from "./explain.ts";
-import type { Forecast } from "./forecast.ts";
+import { multiply, type Outlook } from "./forecast.ts";
 import type { Support } from "./fusion.ts";
 import { LoadProfile } from "./load-profile.ts";
 import type { PeerMember, PeerOpinion } from "./peers.ts";
-import { type Evaluation, Watch } from "./watch.ts";
+import { type Evaluation, type Surroundings, Watch } from "./watch.ts";
 
 export interface AgingModelOptions {
   /** A trend that exhausts the instance inside this time makes it aging. */
@@ -45,7 +45,7 @@ const restartLevelRatio = 0.7;
 const settledLevelRatio = 0.95;
 
 interface Judged extends Evidence {
-  readonly forecast: Forecast;
+  readonly forecast: Outlook;
   readonly aging: boolean;
   /** Of its peers; null where there are none. */
   readonly peers: PeerOpinion | null;
@@ -55,14 +55,21 @@ export class AgingModel {
   readonly #options: AgingModelOptions;
   readonly #watches = new Map<Indicator, Watch>();
   readonly #profile = new LoadProfile();
+  readonly #surroundings: Surroundings;
   #lastAtMs: number | null = null;
   #startMs = 0;
   #lastRequests: number | null = null;
   #work = 0;
-  #told: { readonly forecast: Forecast; readonly limit: number | undefined; readonly text: string } | null = null;
+  #told: { readonly forecast: Outlook; readonly limit: number | undefined; readonly text: string } | null = null;
 
   constructor(options: AgingModelOptions) {
     this.#options = options;
+    this.#surroundings = {
+      horizonMs: options.horizonMs,
+      profile: this.#profile,
+      queue: () => options.peers?.living ?? 1,
+      support: () => this.#support(),
+    };
   }
 
   add(sample: Sample): void {
@@ -155,13 +162,7 @@ export class AgingModel {
     const known = this.#watches.get(indicator);
     if (known !== undefined) return known;
     if (this.#watches.size >= indicatorsMax) return null;
-    const watch = new Watch({
-      indicator,
-      horizonMs: this.#options.horizonMs,
-      profile: this.#profile,
-      queue: () => this.#options.peers?.living ?? 1,
-      support: () => this.#support(),
-    });
+    const watch = new Watch(indicator, this.#surroundings);
     this.#watches.set(indicator, watch);
     return watch;
   }
@@ -233,7 +234,7 @@ function judge(watch: Watch, evaluation: Evaluation, nowMs: number, { horizonMs,
 }
 
 function trendOf({ indicator, limit }: Watch, { forecast, held }: Evaluation, sinceMs: number): Trend {
-  const { level, slopePerHour, slopePerThousandRequests, exhaustionMs } = forecast;
+  const { level, slopePerHour, hoursPerThousandRequests, exhaustionMs } = forecast;
   const trend: { -readonly [field in keyof Trend]: Trend[field] } = {
     indicator,
     floor: level,
@@ -242,7 +243,7 @@ function trendOf({ indicator, limit }: Watch, { forecast, held }: Evaluation, si
     held,
   };
   if (limit !== null) trend.limit = limit;
-  if (slopePerThousandRequests !== null) trend.slopePerThousandRequests = slopePerThousandRequests;
+  if (hoursPerThousandRequests !== null) trend.slopePerThousandRequests = multiply(slopePerHour, hoursPerThousandRequests);
   return trend;
 }
 

@@ -24,17 +24,16 @@ export class RecordEvidence {
   #highest = Number.NEGATIVE_INFINITY;
   /** Of the portions staked so far. */
   #wealth = 0;
-  #firstMs: number | null = null;
   #batchMs = 0;
   #sum = 0;
   #readings = 0;
 
-  add(value: number, atMs: number): void {
-    this.#firstMs ??= atMs;
-    if (this.#readings === 0) this.#batchMs = atMs;
+  /** @param ageMs since the first. */
+  add(value: number, ageMs: number): void {
+    if (this.#readings === 0) this.#batchMs = ageMs;
     this.#sum += value;
     this.#readings += 1;
-    if (this.#count >= singles && atMs - this.#batchMs < (atMs - this.#firstMs) * batchPerAge) return;
+    if (this.#count >= singles && ageMs - this.#batchMs < ageMs * batchPerAge) return;
     this.#bet(this.#sum / this.#readings);
     this.#sum = 0;
     this.#readings = 0;

@@ -16,7 +16,7 @@ import {
   veryYoungMs,
 } from "./decision.ts";
 import { type FloorReading, FloorTrack } from "./floor-track.ts";
-import { type Forecast, forecast } from "./forecast.ts";
+import { forecast, type Outlook, outlookOf } from "./forecast.ts";
 import { fuse, type Support } from "./fusion.ts";
 import { type Intake, intakeOf } from "./intake.ts";
 import type { LoadProfile } from "./load-profile.ts";
@@ -25,7 +25,7 @@ import { blocksMin } from "./scaled-life.ts";
 
 export interface Evaluation {
   readonly atMs: number;
-  readonly forecast: Forecast;
+  readonly forecast: Outlook;
   /** With what other indicators add. */
   readonly growsRatio: number;
   /** What this evaluation says; `aging` is what has stood for long enough. */
@@ -58,8 +58,8 @@ export const warmUpMs = 8_000;
 /** Unchanged floors without collection times: after this many readings one is taken all the same. */
 const unchangedMax = 20;
 
-export interface WatchOptions {
-  readonly indicator: Indicator;
+/** What the indicators of one instance share. */
+export interface Surroundings {
   readonly horizonMs: number;
   readonly profile: LoadProfile;
   /** Instances that were started together and age together, this one included: they are regenerated one after the other. */
@@ -70,7 +70,7 @@ export interface WatchOptions {
 
 export class Watch {
   readonly indicator: Indicator;
-  readonly #options: WatchOptions;
+  readonly #surroundings: Surroundings;
   #track = new FloorTrack();
   #evidence = new RecordEvidence();
   #intake: Intake;
@@ -84,10 +84,10 @@ export class Watch {
   #evaluation: Evaluation | null = null;
   #evaluatedAt = Number.NaN;
 
-  constructor(options: WatchOptions) {
-    this.#options = options;
-    this.indicator = options.indicator;
-    this.#intake = intakeOf(options.indicator);
+  constructor(indicator: Indicator, surroundings: Surroundings) {
+    this.indicator = indicator;
+    this.#surroundings = surroundings;
+    this.#intake = intakeOf(indicator);
   }
 
   get limit(): number | null {
@@ -145,8 +145,8 @@ export class Watch {
   #take(reading: FloorReading, limit: number | undefined): void {
     this.#limit = limit ?? this.#limit;
     this.#track.add(reading);
-    this.#evidence.add(reading.value, reading.atMs);
     const ageMs = reading.atMs - this.#track.startMs;
+    this.#evidence.add(reading.value, ageMs);
     if (reading.atMs < this.#dueAt(ageMs)) return;
     if (this.#track.blocks >= blocksMin && ageMs >= warmUpMs) this.#evaluate(reading.atMs, ageMs);
   }
@@ -163,7 +163,7 @@ export class Watch {
         ? Number.POSITIVE_INFINITY
         : Math.min(exhaustionMs.mid * evaluatePerRest, exhaustionMsEarliest * evaluatePerEarliest);
     const wait = this.#hasMoved() ? 0 : Math.min(rare, restMs);
-    const least = Math.min(ageMs * evaluatePerAgeMin, this.#options.horizonMs * evaluatePerHorizonMin);
+    const least = Math.min(ageMs * evaluatePerAgeMin, this.#surroundings.horizonMs * evaluatePerHorizonMin);
     return this.#evaluation.atMs + Math.max(wait, least, evaluateMsMin);
   }
 
@@ -175,21 +175,21 @@ export class Watch {
   }
 
   #evaluate(atMs: number, ageMs: number): void {
-    const made = forecast(this.#track, this.#limit, this.#options.profile);
+    const made = forecast(this.#track, this.#limit, this.#surroundings.profile);
     if (made === null) return;
     const { highest, lowest, readingNoise, count } = this.#track;
     const input: DecisionInput = {
       forecast: made,
-      growsRatio: fuse(this.indicator, made.growsRatio, this.#options.support()),
+      growsRatio: fuse(this.indicator, made.growsRatio, this.#surroundings.support()),
       ageMs,
-      horizonMs: this.#options.horizonMs,
+      horizonMs: this.#surroundings.horizonMs,
       limit: this.#limit,
       highest,
       lowest,
       readingNoise,
       count,
       pValue: this.#evidence.pValue,
-      queue: this.#options.queue(),
+      queue: this.#surroundings.queue(),
     };
     this.#evaluatedAt = this.#track.newest;
     this.#urgent = isUrgent(input);
@@ -198,7 +198,7 @@ export class Watch {
     const trend = isTrend(input) || due;
     this.#trendSinceMs = trend ? (this.#trendSinceMs ?? atMs) : null;
     this.#dueSinceMs = due ? (this.#dueSinceMs ?? atMs) : null;
-    this.#evaluation = { atMs, forecast: made, growsRatio: input.growsRatio, due, held: false, aging: false };
+    this.#evaluation = { atMs, forecast: outlookOf(made), growsRatio: input.growsRatio, due, held: false, aging: false };
     this.#stand(atMs);
   }
 
