@@ -3,7 +3,7 @@
  * counted on the way.
  */
 import { markFor } from "../link/token.ts";
-import type { InstanceId, ListenerId } from "../model/node.ts";
+import type { InstanceId } from "../model/node.ts";
 import type { RouteTable, UpstreamTraffic } from "../model/routes.ts";
 import type { Settings } from "../model/settings.ts";
 import { DeadlyRoutes } from "../routing/resend-rule.ts";
@@ -79,10 +79,6 @@ export class Dispatcher {
       this.#links.delete(id);
     }
     this.parking.release();
-  }
-
-  choose(listener: ListenerId, session: string | null, avoid: readonly InstanceId[]): Upstream | null {
-    return this.table.choose({ listener, session, nowMs: Date.now(), avoid });
   }
 
   linksOf(id: InstanceId): InstanceLinks {

@@ -54,6 +54,10 @@ export class Exchange implements Answered, Stream {
   readonly #session: string | null;
   readonly #idempotencyKey: boolean;
   #avoid: readonly string[] = nobody;
+  /** Nodes whose port took no connection in time: waiting for them once is enough. */
+  #silent: readonly string[] = nobody;
+  /** Since when no node could take it; zero: one could. */
+  #waitsSinceMs = 0;
   /** Of the attempt that is under way. */
   #upstream: Upstream | null = null;
   #answering: Answering | null = null;
@@ -178,6 +182,7 @@ export class Exchange implements Answered, Stream {
   }
 
   failed(error: NodeJS.ErrnoException | null): void {
+    if (error?.syscall === "connect" && error.code === "ETIMEDOUT") this.#noteSilence();
     this.#fail(this.#endOf(error));
   }
 
@@ -221,21 +226,36 @@ export class Exchange implements Answered, Stream {
     if (this.#done) return;
     this.#unpark = null;
     this.#attempts += 1;
-    const upstream = this.#attempts > attemptsMax ? null : this.#dispatcher.choose(this.#listener, this.#session, this.#avoid);
+    if (this.#attempts > attemptsMax) return this.#refuse(parkedTooLong);
+    const upstream = this.#dispatcher.table.choose({
+      listener: this.#listener,
+      session: this.#session,
+      nowMs: Date.now(),
+      avoid: this.#avoid,
+      never: this.#silent,
+    });
     if (upstream === null) this.#park();
     else this.#send(upstream);
   }
 
   #park(): void {
-    if (this.#attempts > attemptsMax) return this.#refuse(parkedTooLong);
+    const nowMs = performance.now();
+    if (this.#waitsSinceMs === 0) this.#waitsSinceMs = nowMs;
     this.#unpark = this.#dispatcher.parking.park(
       () => {
         this.#attempts -= 1; // waiting is no attempt
+        this.#silent = nobody; // something has changed
         this.#try();
       },
       () => this.#refuse(parkedTooLong),
+      nowMs - this.#waitsSinceMs,
     );
     if (this.#unpark === null) this.#refuse(tooManyParked);
+  }
+
+  #noteSilence(): void {
+    if (this.#upstream !== null) this.#silent = [...this.#silent, this.#upstream.id];
+    if (this.#waitsSinceMs === 0) this.#waitsSinceMs = this.#startedMs;
   }
 
   #send(upstream: Upstream): void {

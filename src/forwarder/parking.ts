@@ -19,15 +19,18 @@ export class ParkingLot {
     return this.#parked.size;
   }
 
-  /** False if there is no room. The returned function takes the request out (its client went away). */
-  park(go: () => void, tooLong: () => void): (() => void) | null {
+  /**
+   * Null if there is no room. The returned function takes the request out (its client went away). `waitedMs`: how long
+   * no node could take it before.
+   */
+  park(go: () => void, tooLong: () => void, waitedMs: number): (() => void) | null {
     if (this.#parked.size >= this.#max) return null;
     const parked: Parked = {
       go,
       timer: setTimeout(() => {
         this.#parked.delete(parked);
         tooLong();
-      }, this.#timeoutMs),
+      }, this.#timeoutMs - waitedMs),
     };
     this.#parked.add(parked);
     return () => {

@@ -55,7 +55,11 @@ export interface ChoiceOptions {
   readonly nowMs: number;
   /** Upstreams that this request has failed on. */
   readonly avoid: readonly InstanceId[];
+  /** Upstreams that it has waited for long enough: better none than one of these. */
+  readonly never?: readonly InstanceId[];
 }
+
+const nobody: readonly InstanceId[] = [];
 
 export interface UpstreamTableOptions {
   readonly slowStartMs: number;
@@ -124,14 +128,16 @@ export class UpstreamTable {
    * Affinity first, else the less loaded of two drawn at random; null if none is available, or all are full.
    * One that was failed on, or set aside, has it only where there is no other.
    */
-  choose({ listener, session, nowMs, avoid }: ChoiceOptions): Upstream | null {
+  choose({ listener, session, nowMs, avoid, never = nobody }: ChoiceOptions): Upstream | null {
     const candidates = this.#candidatesOf(listener);
     const among = this.#among;
     among.length = 0;
     for (const upstream of candidates) {
       if (upstream.total < this.#concurrencyMax && upstream.ejectedUntilMs <= nowMs && !avoid.includes(upstream.id)) among.push(upstream);
     }
-    if (among.length === 0) for (const upstream of candidates) if (upstream.total < this.#concurrencyMax) among.push(upstream);
+    if (among.length === 0) {
+      for (const upstream of candidates) if (upstream.total < this.#concurrencyMax && !never.includes(upstream.id)) among.push(upstream);
+    }
     if (among.length <= 1) return among[0] ?? null;
     if (session !== null) return byAffinity(among, session);
     const first = this.#draw(among, null);

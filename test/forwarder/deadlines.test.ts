@@ -115,12 +115,38 @@ withStage(
       let heard = "";
       client.setEncoding("latin1").on("data", (text: string) => (heard += text));
       client.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi");
-      await stage.until(() => inFlight(stage) === 1);
+      await stage.until(() => traffic(stage)?.upstreams[0]?.requestsTotal === 1);
       await stage.routeTo(upstream("stuck", stuck.port), upstream("good", port));
       await stage.until(() => /^HTTP\/1\.1 200 [\s\S]*ok$/.test(heard));
       client.destroy();
     } finally {
       stuck.kill();
+    }
+  },
+);
+
+withStage(
+  "nodes whose ports all take no connection: each is waited for once, and the request is refused when its time is over",
+  { connectTimeoutMs: 300, parkTimeoutMs: 1_000 },
+  async (stage) => {
+    const stuck = await Promise.all([StuckServer.start(), StuckServer.start(), StuckServer.start()]);
+    try {
+      await stage.routeTo(
+        ...stuck.map(({ port }, index) => ({
+          id: `stuck-${index}`,
+          availability: "available" as const,
+          sockets: { [listener]: `127.0.0.1:${port}` },
+          probed: false,
+        })),
+      );
+      const answer = await fetch(`http://127.0.0.1:${stage.port}/`);
+      assert.equal(answer.status, 503);
+      assert.match(await answer.text(), /It was not executed/);
+      const tried = () => traffic(stage)?.upstreams.map(({ requestsTotal }) => requestsTotal) ?? [];
+      await stage.until(() => tried().every((times) => times > 0));
+      assert.deepEqual(tried(), [1, 1, 1]);
+    } finally {
+      for (const server of stuck) server.kill();
     }
   },
 );

@@ -229,6 +229,16 @@ test("ejection: after three failures in a row an upstream is set aside for a whi
   assert.equal(upstreams.choose(ask(null, 1_601))?.id, bad.id);
 });
 
+test("an upstream that a request has failed on has it again where there is no other; one that it may never have, not even then", () => {
+  const upstreams = new UpstreamTable({ slowStartMs: 0, random: seededRandom(1), onDrained: () => {} });
+  upstreams.apply(table(1, [route("web-1.1"), route("web-2.1")]));
+  const failedOn = { ...ask("session"), avoid: ["web-1.1", "web-2.1"] };
+  assert.notEqual(upstreams.choose(failedOn), null);
+  assert.equal(upstreams.choose({ ...failedOn, never: ["web-1.1"] })?.id, "web-2.1");
+  assert.equal(upstreams.choose({ ...failedOn, never: ["web-2.1"] })?.id, "web-1.1");
+  assert.equal(upstreams.choose({ ...failedOn, never: ["web-1.1", "web-2.1"] }), null);
+});
+
 test("limit: an upstream that is full gets no more, whoever's session it is; all full: nobody", () => {
   const upstreams = new UpstreamTable({ slowStartMs: 0, concurrencyMax: 1, random: seededRandom(1), onDrained: () => {} });
   upstreams.apply(table(1, [route("web-1.1"), route("web-2.1")]));
