@@ -61,7 +61,8 @@ export class FirstPassage {
       const climb = Math.max(growth, 0) / Math.max(lives, stepFirst);
       const reach = Math.sqrt(noise * noise + driftVariance) / Math.max(climb, 1e-9);
       const row = noise * Math.min(this.#highestRow[step] ?? 0, firstAbove(reach * rowsPerLife));
-      const wave = Math.sqrt(driftVariance) * Math.min(drift.highest[step] ?? 0, firstAbove(reach / drift.time));
+      const waves = driftVariance === 0 ? 0 : Math.min(drift.highest[step] ?? 0, firstAbove(reach / drift.time));
+      const wave = Math.sqrt(driftVariance) * waves;
       const highest = Math.max(Math.sqrt(row * row + wave * wave), overhang * Math.min(lives / livesPerBlock, 1));
       const paceDoubt = paceDoubts?.[step] ?? 0;
       const pace = growth * growth * (paceDoubt * paceDoubt + shape.doubtRatio * shape.doubtRatio);

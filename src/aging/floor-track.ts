@@ -31,8 +31,8 @@ const noiseMemory = 400;
  * One piece of memory holds it all. Exactly: numbers of the whole track, and the blocks' values. To seven digits: how wide
  * each block is and where in it its mean time lies (milliseconds of a block of hours), work, count and highest reading.
  */
-const [startMsAt, lastMsAt, lastValueAt, lastWorkAt, newestBeginAt, noiseAt, growthAt, highestAt, lowestAt, valuesAt] = [
-  0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
+const [startMsAt, lastMsAt, lastValueAt, newestBeginAt, noiseAt, growthAt, highestAt, lowestAt, valuesAt] = [
+  0, 1, 2, 3, 4, 5, 6, 7, 8,
 ] as const;
 const exactNumbers = valuesAt + pointsMax;
 const [widthsAt, offsetsAt, worksAt, countsAt, peaksAt] = [0, pointsMax, 2 * pointsMax, 3 * pointsMax, 4 * pointsMax] as const;
@@ -72,9 +72,13 @@ export class FloorTrack {
     return this.#blocks;
   }
 
-  get last(): FloorReading | null {
-    if (this.#count === 0) return null;
-    return { atMs: this.#exact[lastMsAt] ?? 0, value: this.#exact[lastValueAt] ?? 0, work: this.#exact[lastWorkAt] ?? 0 };
+  /** Of the last reading; NaN without one. */
+  get lastMs(): number {
+    return this.#count === 0 ? Number.NaN : (this.#exact[lastMsAt] ?? 0);
+  }
+
+  get lastValue(): number {
+    return this.#count === 0 ? Number.NaN : (this.#exact[lastValueAt] ?? 0);
   }
 
   get count(): number {
@@ -101,7 +105,6 @@ export class FloorTrack {
     this.#count += 1;
     exact[lastMsAt] = atMs;
     exact[lastValueAt] = value;
-    exact[lastWorkAt] = work;
     if (isFirst || value > this.highest) exact[highestAt] = value;
     if (isFirst || value < this.lowest) exact[lowestAt] = value;
     const last = this.#blocks - 1;

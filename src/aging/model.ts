@@ -88,7 +88,8 @@ export class AgingModel {
     this.#lastAtMs = sample.atMs;
     const known = sample.requestsTotal !== undefined;
     const hasFloor = sample.indicators.heapAfterGcBytes !== undefined;
-    for (const [indicator, value] of Object.entries(sample.indicators)) {
+    for (const indicator of Object.keys(sample.indicators)) {
+      const value = sample.indicators[indicator];
       if (value === undefined || !Number.isFinite(value) || ignored.has(indicator)) continue;
       if (indicator === "heapUsedBytes" && (hasFloor || this.#watches.has("heapAfterGcBytes"))) {
         // The floor itself is known now; what was made of the saw-tooth before is of no use any more.
@@ -97,8 +98,7 @@ export class AgingModel {
       }
       const watch = this.#watch(indicator);
       if (watch === null) continue;
-      const last = watch.track.last;
-      if (restarted && last !== null && value < restartLevelRatio * last.value) watch.forget();
+      if (restarted && value < restartLevelRatio * watch.track.lastValue) watch.forget();
       const reading = {
         atMs: sample.atMs,
         value,
@@ -107,8 +107,8 @@ export class AgingModel {
       const limit = sample.limits[indicator];
       if (indicator === "heapAfterGcBytes") watch.addFloor(reading, sample.heapAfterGcAtMs, limit);
       else watch.add(reading, limit);
-      const taken = watch.track.last;
-      if (taken !== null) this.#options.peers?.add(indicator, taken.atMs - watch.track.startMs, taken.value);
+      const { track } = watch;
+      if (track.count > 0) this.#options.peers?.add(indicator, track.lastMs - track.startMs, track.lastValue);
     }
   }
 

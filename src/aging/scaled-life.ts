@@ -162,8 +162,22 @@ function paceDoubts(
  * @param expected work from the life's begin until a time (scaled), but for a constant.
  */
 function paceDoubt(times: Float64Array, done: Float64Array, expected: (time: number) => number, unseen: number): Doubt {
-  const rests = times.map((time, at) => (done[at] ?? 0) - expected(time));
-  const measured = doubtLags.map((lag) => {
+  let measured: readonly number[] | null = null;
+  return (lives) => {
+    measured ??= doubtsMeasured(
+      times,
+      times.map((time, at) => (done[at] ?? 0) - expected(time)),
+    );
+    const at = doubtLags.findIndex((lag) => lag >= lives);
+    const longest = doubtLags.length - 1;
+    const own = at < 0 ? (measured[longest] ?? 0) * Math.sqrt((doubtLags[longest] ?? 1) / lives) : (measured[at] ?? 0);
+    return Math.hypot(unseen, own);
+  };
+}
+
+/** At each lag; asked for only where a shape that goes by work is heavy. */
+function doubtsMeasured(times: Float64Array, rests: Float64Array): number[] {
+  return doubtLags.map((lag) => {
     let squares = 0;
     let pairs = 0;
     let to = 0;
@@ -176,12 +190,6 @@ function paceDoubt(times: Float64Array, done: Float64Array, expected: (time: num
     }
     return pairs === 0 ? 0 : Math.sqrt(squares / pairs) / lag;
   });
-  return (lives) => {
-    const at = doubtLags.findIndex((lag) => lag >= lives);
-    const longest = doubtLags.length - 1;
-    const own = at < 0 ? (measured[longest] ?? 0) * Math.sqrt((doubtLags[longest] ?? 1) / lives) : (measured[at] ?? 0);
-    return Math.hypot(unseen, own);
-  };
 }
 
 /** Where the life will be, so many lives from now. */

@@ -113,7 +113,7 @@ export class Watch {
   addFloor(reading: FloorReading, floorAtMs: number | undefined, limit: number | undefined): void {
     if (floorAtMs === undefined) {
       this.#unchanged += 1;
-      if (reading.value === this.#track.last?.value && this.#unchanged < unchangedMax) return;
+      if (reading.value === this.#track.lastValue && this.#unchanged < unchangedMax) return;
       this.#unchanged = 0;
       this.#take(reading, limit);
       return;
@@ -123,7 +123,7 @@ export class Watch {
       return;
     }
     this.#floorAtMs = floorAtMs;
-    this.#take({ ...reading, atMs: Math.max(floorAtMs, this.#track.last?.atMs ?? floorAtMs) }, limit);
+    this.#take({ ...reading, atMs: this.#track.count === 0 ? floorAtMs : Math.max(floorAtMs, this.#track.lastMs) }, limit);
   }
 
   /** A reading of anything but the heap after collections. */
