@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { Agent, type ClientRequest, type IncomingMessage, type RequestListener, request } from "node:http";
+import { connect, type Socket } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { markFor } from "../../src/link/token.ts";
 import { seededRandom } from "../../src/sim/random.ts";
@@ -103,5 +104,66 @@ withStage(
     letGo();
     await Promise.all(held);
     agent.destroy();
+  },
+);
+
+/** The body of the one request that a server's connection carries, once it is whole. */
+function bodyOf(socket: Socket): Promise<Buffer> {
+  let all = Buffer.alloc(0);
+  return new Promise((resolve) => {
+    socket.on("data", (bytes: Buffer) => {
+      all = Buffer.concat([all, bytes]);
+      const bodyAt = all.indexOf("\r\n\r\n") + 4;
+      const length = Number(/content-length: (\d+)/i.exec(all.toString("latin1", 0, bodyAt))?.[1]);
+      if (bodyAt > 4 && all.length === bodyAt + length) resolve(all.subarray(bodyAt));
+    });
+    socket.resume();
+  });
+}
+
+const answer = (text: string) => `HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: ${text.length}\r\n\r\n${text}`;
+
+withStage(
+  "what was kept of an upload whose answer comes before its end stays as it was while it is still being written",
+  { saveBodyBytesMax: 64_000_000 },
+  async (stage) => {
+    const connections: Socket[] = [];
+    await stage.rawInstance(
+      "web-1.1",
+      (socket) => {
+        // The first takes nothing but what the system takes for it.
+        if (connections.push(socket) > 1) void bodyOf(socket).then((body) => socket.end(answer(sha(body))));
+      },
+      { unread: true },
+    );
+    await stage.route({ "web-1.1": "available" });
+    const body = Buffer.alloc(12_000_000, "held ");
+    const client = connect({ port: stage.port, host: "127.0.0.1" });
+    let heard = "";
+    client.setEncoding("latin1").on("data", (text: string) => (heard += text));
+    client.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`);
+    client.write(body);
+    let unsentBytes = 0;
+    await stage.until(() => {
+      const before = unsentBytes;
+      unsentBytes = client.writableLength;
+      return connections.length === 1 && unsentBytes > 0 && unsentBytes === before;
+    });
+    const [held] = connections;
+    assert.ok(held !== undefined);
+    held.write(answer("early"));
+    await stage.until(() => heard.endsWith("early"));
+    // Blocks that were given back are what these are read into.
+    for (let round = 0; round < 3; round += 1) {
+      const others = Array.from({ length: 8 }, async (_, at) => {
+        const other = Buffer.alloc(264_000, `other ${round} ${at} `);
+        const answered = await fetch(`http://127.0.0.1:${stage.port}/`, { method: "POST", body: other });
+        assert.equal(await answered.text(), sha(other));
+      });
+      await Promise.all(others);
+    }
+    const arrived = await bodyOf(held);
+    assert.equal(sha(arrived), sha(body), `differs from byte ${arrived.findIndex((byte, at) => byte !== body[at])} on`);
+    client.destroy();
   },
 );
