@@ -45,6 +45,9 @@ export function outlookOf(forecast: Forecast): Outlook {
 /** Standard normal quantiles at (i + ½)/11. */
 const pathQuantiles = [-1.691, -1.097, -0.748, -0.473, -0.23, 0, 0.23, 0.473, 0.748, 1.097, 1.691] as const;
 
+/** Calibrated: growth changes for the worse more often than for the better, so that more ends come before the interval than after it. */
+const sooner = 0.92;
+
 export function forecast(track: FloorTrack, limit: number | null, profile: LoadProfile): Forecast | null {
   const life = scaleLife(track, profile);
   if (life === null) return null;
@@ -74,7 +77,7 @@ export function forecast(track: FloorTrack, limit: number | null, profile: LoadP
   ]);
   const workAhead = ((marksAhead(life, [0.1]).work[0] ?? 1) - 1) / 0.1;
   return {
-    exhaustionMs: room === null ? null : { low, mid, high },
+    exhaustionMs: room === null ? null : { low: low * sooner, mid, high },
     exhaustionMsEarliest: earliest,
     exhaustionMsSoon: soon,
     exhaustionMsLikely: likely,

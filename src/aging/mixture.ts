@@ -10,6 +10,7 @@ import { noiseKernels } from "./noise-kernel.ts";
 import { Regressions } from "./regressions.ts";
 import type { ScaledLife } from "./scaled-life.ts";
 import { wander } from "./slope-walk.ts";
+import { stairsOf } from "./stairs.ts";
 
 const shapesKept = 8;
 /**
@@ -43,6 +44,7 @@ export function mixtureOf(life: ScaledLife): Component[] {
   for (const shape of shapes) {
     if (shape.name === "in time" || shape.name === "with the requests") all.push(...wander(life, columns, shape));
   }
+  all.push(...stairsOf(life));
   const highest = all.reduce((max, { logWeight }) => Math.max(max, logWeight), Number.NEGATIVE_INFINITY);
   const relative = ({ logWeight }: Candidate, power: number) => Math.exp(power * (logWeight - highest));
   const heavy = all.filter((candidate) => relative(candidate, temper) > weightMin).sort(heaviest);

@@ -1,0 +1,90 @@
+/**
+ * A stair: a level that rises by jumps at moments that nobody knows, a compound Poisson process. Under a Gaussian noise its jumps
+ * are a level that wanders, and that it only ever rises counts for little; here a block's change is either noise or
+ * a jump, exponential in its height. What comes next goes at the pace of the jumps so far, as unsure as their number and heights make it.
+ */
+import { type Ahead, type Candidate, driftOf, type Weights } from "./component.ts";
+import type { GrowthShape } from "./growth-shapes.ts";
+import type { ScaledLife } from "./scaled-life.ts";
+import { livesAhead } from "./times-ahead.ts";
+
+const goesOn: GrowthShape = { name: "by jumps", prior: 1, clocks: [], doubtRatio: 0.11, ends: false, needsWork: false };
+const ended: GrowthShape = { ...goesOn, name: "by jumps, and stopped", prior: 0.03, ends: true };
+/** Fewer jumps are deploys, or caches. */
+const jumpsMin = 6;
+/** A change of so many deviations of the noise is a jump. */
+const jumpNoises = 5;
+/** A quarter of the absolute values of a normal lies below this many deviations. */
+const quarterOfNormal = 0.3186;
+/** Noise below this share of the range is rounding. */
+const noiseMin = 1e-3;
+/** Pace, height and noise are found from the data. */
+const parameters = 3;
+const still = driftOf({ drift: 0, driftTime: 1 });
+
+/** One that goes on, and one that ended with its last jump; none where it is no stair: too few jumps, or as many down as up. */
+export function stairsOf({ values, marks: { time } }: ScaledLife): Candidate[] {
+  const changes = Array.from({ length: values.length - 1 }, (_, at) => ({
+    by: (values[at + 1] ?? 0) - (values[at] ?? 0),
+    over: (time[at + 1] ?? 0) - (time[at] ?? 0),
+  }));
+  const sizes = changes.map(({ by }) => Math.abs(by)).sort((a, b) => a - b);
+  const noise = Math.max((sizes[sizes.length >> 2] ?? 0) / quarterOfNormal, noiseMin);
+  const isJump = ({ by }: Change) => by > jumpNoises * noise;
+  if (changes.filter(isJump).length < jumpsMin) return [];
+  const last = changes.findLastIndex(isJump) + 1;
+  return [candidateOf(goesOn, changes, changes.length, noise), candidateOf(ended, changes, last, noise)].flatMap((one) => one ?? []);
+}
+
+interface Change {
+  readonly by: number;
+  readonly over: number;
+}
+
+/** @param until what comes from this change on is quiet. */
+function candidateOf(shape: GrowthShape, changes: readonly Change[], until: number, noise: number): Candidate | null {
+  const risen = changes.slice(0, until);
+  const [rise, spent] = risen.reduce(([by, over], change) => [by + change.by, over + change.over], [0, 0]);
+  if (rise <= 0 || spent <= 0) return null;
+  const pace = rise / spent;
+  // Of a compound Poisson process the variance of a change is twice its mean times the mean height.
+  const scatter = risen.reduce((sum, { by, over }) => sum + (by - pace * over) ** 2 - noise * noise, 0);
+  const height = scatter / (2 * rise);
+  if (height <= 0) return null;
+  const variance = 2 * height * pace;
+  const goes = shape.ends ? 0 : 1;
+  const level = changes.reduce((sum, { by }) => sum + by, 0);
+  const writeAhead = (step: number, ahead: Ahead): void => {
+    const lives = livesAhead[step] ?? 0;
+    ahead.mean = level + goes * pace * lives;
+    ahead.growth = goes * pace * lives;
+    ahead.variance = noise * noise + goes * variance * (lives + (lives * lives) / spent);
+    ahead.driftVariance = 0;
+  };
+  const rate = { mean: goes * pace, deviation: goes * Math.sqrt(variance / spent) };
+  return {
+    shape,
+    logWeight: logLikelihoodOf(changes, until, { noise, height, pace }) + Math.log(shape.prior),
+    component: (weights: Weights) => ({ shape, ...weights, level, loadEffect: 0, drift: still, rate, writeAhead }),
+  };
+}
+
+/** Comparable to that of a regression, which leaves the constant of the normal away. */
+function logLikelihoodOf(
+  changes: readonly Change[],
+  until: number,
+  { noise, height, pace }: Record<"noise" | "height" | "pace", number>,
+): number {
+  const root = Math.sqrt(2 * Math.PI);
+  return changes.reduce(
+    (sum, { by, over }, at) => {
+      const jumps = at < until ? (pace * over) / height : 0;
+      const none = Math.exp(-jumps);
+      const mean = jumps > 0 ? (height * jumps) / (1 - none) : 1;
+      const quiet = Math.exp(-0.5 * (by / noise) ** 2) / noise;
+      const jumped = by > 0 ? (root * Math.exp(-by / mean)) / mean : 0;
+      return sum + Math.log(none * quiet + (1 - none) * jumped + Number.MIN_VALUE);
+    },
+    -(parameters / 2) * Math.log(changes.length),
+  );
+}
