@@ -5,7 +5,7 @@
  */
 import { ClockColumns } from "./clock-columns.ts";
 import type { Candidate, Component } from "./component.ts";
-import { growthShapes } from "./growth-shapes.ts";
+import { type GrowthShape, growthShapes } from "./growth-shapes.ts";
 import { noiseKernels } from "./noise-kernel.ts";
 import { Regressions } from "./regressions.ts";
 import type { ScaledLife } from "./scaled-life.ts";
@@ -18,6 +18,8 @@ const shapesKept = 8;
  * forecasts the likelihood is taken to this power (safe Bayes; Grünwald & van Ommen 2017); 1 would be the posterior itself.
  */
 const temper = 0.5;
+/** Overload is looked at from this share of the work on. */
+const overloadMin = 0.005;
 /** What is lighter than this share of the heaviest, in the forecast, is left out. */
 const weightMin = 0.02;
 const timeShapes = growthShapes.filter(({ needsWork }) => !needsWork);
@@ -26,7 +28,7 @@ const [plain, ...otherNoises] = noiseKernels;
 /** Normalised weights, the heaviest first. */
 export function mixtureOf(life: ScaledLife): Component[] {
   if (plain === undefined) return [];
-  const shapes = life.usesWork ? growthShapes : timeShapes;
+  const shapes = life.usesWork ? growthShapes.filter((shape) => hasRun(shape, life)) : timeShapes;
   const columns = new ClockColumns(life);
   const underPlain = new Regressions(life, columns, plain);
   const first = shapes.map((shape) => underPlain.fit(shape)).sort(heaviest);
@@ -53,6 +55,11 @@ export function mixtureOf(life: ScaledLife): Component[] {
   return heavy.map((candidate) =>
     candidate.component({ weight: relative(candidate, temper) / weights, probability: relative(candidate, 1) / probabilities }),
   );
+}
+
+/** A clock that stands still explains nothing, and would be charged for nothing. */
+function hasRun({ overload: which }: GrowthShape, { overload, work }: ScaledLife): boolean {
+  return which === undefined || (overload[which] ?? 0) > overloadMin * work;
 }
 
 function loadEffectOf(candidate: Candidate | undefined): number {
