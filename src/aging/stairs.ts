@@ -9,9 +9,9 @@ import type { ScaledLife } from "./scaled-life.ts";
 import { livesAhead } from "./times-ahead.ts";
 
 const goesOn: GrowthShape = { name: "by jumps", prior: 1, clocks: [], doubtRatio: 0.11, ends: false, needsWork: false };
-const ended: GrowthShape = { ...goesOn, name: "by jumps, and stopped", prior: 0.03, ends: true };
-/** Fewer jumps are deploys, or caches. */
-const jumpsMin = 6;
+const ended: GrowthShape = { ...goesOn, name: "by jumps, and stopped", prior: 0.01, ends: true };
+/** Fewer are deploys, or caches: a jump inside of a block shows in two changes. */
+const jumpsMin = 9;
 /** A change of so many deviations of the noise is a jump. */
 const jumpNoises = 5;
 /** A quarter of the absolute values of a normal lies below this many deviations. */

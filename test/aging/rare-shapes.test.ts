@@ -1,0 +1,149 @@
+/** Growth that is no smooth law: stairs, teeth that grow, load above a threshold, floors that are seldom seen. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { FloorTrack } from "../../src/aging/floor-track.ts";
+import { LoadProfile } from "../../src/aging/load-profile.ts";
+import { LowerEnvelope } from "../../src/aging/lower-envelope.ts";
+import { mixtureOf } from "../../src/aging/mixture.ts";
+import { AgingModel } from "../../src/aging/model.ts";
+import { scaleLife } from "../../src/aging/scaled-life.ts";
+import { stairsOf } from "../../src/aging/stairs.ts";
+import { follow, hourMs, mebibyte, minuteMs, normals, samplesOf } from "./traces.ts";
+
+const limit = 512 * mebibyte;
+
+function lifeOf(values: readonly number[]) {
+  const track = new FloorTrack();
+  for (const [at, value] of values.entries()) track.add({ atMs: at * minuteMs, value, work: at });
+  const life = scaleLife(track, new LoadProfile());
+  assert.ok(life !== null);
+  return life;
+}
+
+/** Jumps at moments of chance, exponential in height. */
+function stair(seed: number, rows: number, jumps: number, until = 1): number[] {
+  const normal = normals(seed);
+  const chance = () => Math.exp(-(normal() ** 2 + normal() ** 2) / 2);
+  let level = 100;
+  return Array.from({ length: rows }, (_, at) => {
+    if (at < until * rows && chance() < jumps / rows) level += -10 * Math.log(chance());
+    return level + 0.05 * normal();
+  });
+}
+
+describe("stairs", () => {
+  it("stairs: one that goes on is the heaviest hypothesis, at the pace of its jumps", () => {
+    const paces = [1, 2, 3, 4, 5, 6, 7].map((seed) => {
+      const values = stair(seed, 2_000, 25);
+      const life = lifeOf(values);
+      const [heaviest] = mixtureOf(life);
+      assert.equal(heaviest?.shape.name, "by jumps", `seed ${seed}`);
+      return (heaviest?.rate.mean ?? 0) * (life.unit / ((values.at(-1) ?? 0) - 100));
+    });
+    // A jump in the last reading is not in the last block yet.
+    for (const pace of paces) assert.ok(pace > 0.8 && pace < 1.02, paces.join());
+  });
+
+  it("stairs: one that rests for many of its usual gaps has ended", () => {
+    const [goesOn, ended] = stairsOf(lifeOf(stair(3, 2_000, 40, 0.6)));
+    assert.ok(goesOn && ended?.shape.ends);
+    assert.ok(ended.logWeight > goesOn.logWeight + 3, `${ended.logWeight}, ${goesOn.logWeight}`);
+  });
+
+  it("stairs: noise and a few deploys are none", () => {
+    const normal = normals(5);
+    assert.deepEqual(stairsOf(lifeOf(Array.from({ length: 2_000 }, () => 100 + normal()))), []);
+    assert.deepEqual(stairsOf(lifeOf(Array.from({ length: 2_000 }, (_, at) => 100 + 40 * Math.floor(at / 500) + 0.01 * normal()))), []);
+  });
+});
+
+describe("load above a threshold", () => {
+  const load = (share: number) => 1 + 0.6 * Math.sin(2 * Math.PI * 4 * share);
+
+  it("load: a leak that grows only beyond 1.2 times the mean is forecast along the days to come", () => {
+    const rows = 1_600;
+    const grown: number[] = [];
+    for (let at = 0; at < rows; at += 1) grown.push((grown.at(-1) ?? 0) + Math.max(load(at / rows) - 1.2, 0));
+    const whole = grown.at(-1) ?? 1;
+    const course = follow(
+      samplesOf({
+        rows,
+        rowMs: (96 * hourMs) / rows,
+        limit,
+        noise: 2 * mebibyte,
+        floor: (share) => (100 + (412 * (grown[Math.floor(share * rows)] ?? 0)) / whole) * mebibyte,
+        requestsPerRow: (share) => 1_000 * load(share),
+      }),
+    );
+    // Of the third day's evening, when it rests: the fourth day's afternoon is the end.
+    const said = course.reports[Math.floor(0.68 * rows)]?.trends[0]?.exhaustionInMs?.mid ?? Number.POSITIVE_INFINITY;
+    const lastGrowth = grown.findLastIndex((level, at) => level > (grown[at - 1] ?? 0));
+    const trueMs = ((lastGrowth - 0.68 * rows) / rows) * 96 * hourMs;
+    assert.ok(Math.abs(said - trueMs) < 0.15 * trueMs, `said ${said / hourMs} h, true ${trueMs / hourMs} h`);
+  });
+
+  it("load: a threshold that was never passed is no hypothesis", () => {
+    const track = new FloorTrack();
+    const normal = normals(9);
+    for (let at = 0; at < 2_000; at += 1)
+      track.add({ atMs: at * minuteMs, value: 100 + normal(), work: at + (at > 1_000 ? 0.1 * (at - 1_000) : 0) });
+    const life = scaleLife(track, new LoadProfile());
+    assert.ok(life?.usesWork);
+    assert.ok(life.overload.some((work) => work === 0));
+    for (const { shape } of mixtureOf(life))
+      assert.ok(shape.overload === undefined || (life.overload[shape.overload] ?? 0) > 0, shape.name);
+  });
+});
+
+describe("what is highest", () => {
+  it("aging model: teeth whose tips rise to the limit are seen coming, though the mean is far from it", () => {
+    const teeth = (share: number) => 0.65 * share + 0.35 * share * ((share * 40) % 1);
+    const rows = 1_600;
+    const course = follow(
+      samplesOf({
+        rows,
+        rowMs: (40 * hourMs) / rows,
+        limit,
+        noise: 0.5 * mebibyte,
+        floor: (share) => 80 * mebibyte + 432 * mebibyte * 1.02 * teeth(share),
+      }),
+    );
+    const met = course.reports.length - 1;
+    assert.ok(
+      course.agingAt !== null && course.agingAt > 0.8 && course.agingAt < 1 - 10 / (40 * 60),
+      `decided at ${course.agingAt} of ${met}`,
+    );
+  });
+});
+
+describe("floors that are seldom seen", () => {
+  it("lower envelope: teeth that become lower towards the limit still show their floor", () => {
+    const envelope = new LowerEnvelope();
+    let phase = 0;
+    let lastTaken = 0;
+    let value = 0;
+    for (let at = 0; at < 3_000; at += 1) {
+      const floor = 200 + (790 * at) / 3_000;
+      const height = Math.min(250, Math.max(1_000 - floor, 8));
+      phase += 5 / height;
+      value = floor + height * (phase % 1);
+      const taken = envelope.add({ atMs: at, value, work: at });
+      if (taken.reading !== null) lastTaken = taken.reading.atMs;
+    }
+    assert.ok(lastTaken > 2_850, `the last floor was seen at ${lastTaken} of 3,000`);
+  });
+
+  it("aging model: a clean line that fell three times is judged on, in resident memory and in a gauge", () => {
+    for (const name of ["rssBytes", "jobsWaiting"]) {
+      const model = new AgingModel({ horizonMs: 30 * minuteMs });
+      let value = 20;
+      let verdict = "insufficient";
+      for (let at = 0; at < 180; at += 1) {
+        value += [64, 75, 85].includes(at) ? -0.05 : 0.41;
+        model.add({ atMs: at * 8_000, requestsTotal: at * 100, indicators: { [name]: value }, limits: { [name]: 100 } });
+        verdict = model.report(at * 8_000).verdict;
+      }
+      assert.equal(verdict, "aging", name);
+    }
+  });
+});
