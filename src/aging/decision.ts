@@ -46,6 +46,8 @@ const dueHorizonsMaxYoung = 2.5;
 const noisesInReach = 2.8;
 /** Highest readings beyond this may be the last. */
 const atHandLevelRatio = 0.93;
+/** A line through the last blocks is believed if its slope is so many deviations above zero. */
+const deviationsOfLine = 6;
 /** Of a stair: how high it is, and what its next steps may bring. */
 const stairLevelRatio = 0.9;
 const stairHorizons = 1.5;
@@ -108,7 +110,7 @@ export function isDue(input: DecisionInput): boolean {
   if (isOld && isStair(input, horizon)) return true;
   if (highest < levelRatioMin * limit || forecast.level + levelNoises * readingNoise < levelRatioMin * limit) return false;
   if (isOld && forecast.level >= stairLevelRatio * limit && forecast.level + reachOf(input) >= limit) return true;
-  if (isOld && isAtHand(input, horizon)) return true;
+  if (isOld && (isAtHand(input, horizon) || isBegunAgain(input, horizon))) return true;
   if (!isLikely(input, horizon)) return false;
   const near = forecast.exhaustionMs.mid <= (isOld ? dueHorizonsMax : dueHorizonsMaxYoung) * horizon;
   return (near && forecast.exhaustionMsEarliest <= horizon) || isWithinReach(input, horizon);
@@ -122,6 +124,13 @@ function isAtHand({ forecast, growsRatio, limit, highest, lowest }: DecisionInpu
   const { now, perMs, highest: highestOfLate } = forecast.overhang.envelope;
   if (limit === null || highestOfLate < atHandLevelRatio * limit || highest - lowest < riseRatioMin * limit) return false;
   return forecast.exhaustionMsSoon <= horizon || (growsRatio >= 0.5 && now + perMs * horizon >= limit);
+}
+
+/** After a rest the whole life says that growth has ended, when the last blocks already go straight to the limit. */
+function isBegunAgain({ forecast, limit, readingNoise }: DecisionInput, horizon: number): boolean {
+  const { now, perMs, deviations } = forecast.overhang.recent;
+  if (limit === null || now < stairLevelRatio * limit || deviations < deviationsOfLine) return false;
+  return now + perMs * horizon + noisesInReach * readingNoise >= limit;
 }
 
 /** What the readings of late have done would be enough, if it came once more within the horizon: the limit is met by the highest reading. */

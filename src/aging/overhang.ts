@@ -3,7 +3,7 @@
  * peaks, teeth of a saw, jumps, whatever their law. The limit is met by the highest reading, not by the mean.
  */
 import type { FloorPoint } from "./floor-track.ts";
-import { solve } from "./trend-fit.ts";
+import { type Solution, solve } from "./trend-fit.ts";
 
 export interface Overhang {
   /** Of a block's highest reading over its own mean, growth taken out: the usual one. */
@@ -12,6 +12,8 @@ export interface Overhang {
   readonly large: number;
   /** Of a block's highest reading over the mean of the block before: a large one, growth and jumps included. */
   readonly jump: number;
+  /** The line through the last blocks: where it is now, its slope, and by how many deviations that is above zero. */
+  readonly recent: { readonly now: number; readonly perMs: number; readonly deviations: number };
   /** The highest reading of the younger half of the life, and how long ago it was. */
   readonly top: { readonly value: number; readonly msAgo: number };
   /** The line through the highest readings of two recent whiles: where it is now, how fast it rises (0 where it falls), and the highest of the later while. */
@@ -25,6 +27,8 @@ const largeRank = 2;
 /** Of this part of the life a large overhang is taken: once in it is about as likely as not to come within a tenth of it. */
 const partOfLate = 0.5;
 const curveBlocksMin = 8;
+/** Through so many a line is drawn, some 4 % of a life. */
+const blocksOfLine = 8;
 const nowhere = { highest: Number.NEGATIVE_INFINITY, atMs: 0 };
 /** Each while of the envelope, as a share of the life: several teeth, a day of a week. */
 const partOfEnvelope = 0.15;
@@ -46,6 +50,7 @@ export function overhangOf(points: readonly FloorPoint[]): Overhang {
     usual: above[above.length >> 1] ?? 0,
     large: Math.max(above.at(-largeRank) ?? 0, aboveCurve(late)),
     jump: jumps.at(-largeRank) ?? 0,
+    recent: recentLine(points.slice(-blocksOfLine)),
     top: { value: top.highest, msAgo: (late.at(-1)?.atMs ?? 0) - top.atMs },
     envelope: envelopeOf(points),
   };
@@ -75,19 +80,45 @@ function younger(points: readonly FloorPoint[], part: number): readonly FloorPoi
 function aboveCurve(late: readonly FloorPoint[]): number {
   const [base, last] = [late[0], late.at(-1)];
   if (base === undefined || last === undefined || late.length < curveBlocksMin) return 0;
-  const unit = Math.max(...late.map(({ value }) => Math.abs(value - base.value)), Number.MIN_VALUE);
-  const rows = late.map(({ atMs, value, highest, count }) => {
-    const x = (atMs - base.atMs) / (last.atMs - base.atMs);
-    return { columns: [1, x, x * x], value: (value - base.value) / unit, highest: (highest - base.value) / unit, count };
-  });
-  const products = (of: (row: (typeof rows)[number]) => number) => rows.reduce((sum, row) => sum + row.count * of(row), 0);
-  const gram = [0, 1, 2].flatMap((i) => [0, 1, 2].map((j) => products(({ columns }) => (columns[i] ?? 0) * (columns[j] ?? 0))));
-  const moments = [0, 1, 2].map((i) => products(({ columns, value }) => (columns[i] ?? 0) * value));
-  const { coefficients } = solve(gram, moments);
-  const rests = rows.map(
-    ({ columns, highest }) => highest - columns.reduce((sum, column, at) => sum + column * (coefficients[at] ?? 0), 0),
-  );
+  const x = (atMs: number) => (atMs - base.atMs) / (last.atMs - base.atMs);
+  const { coefficients, unit } = fitThrough(late, (atMs) => [1, x(atMs), x(atMs) ** 2]);
+  const [level = 0, slope = 0, bend = 0] = coefficients;
+  const rests = late.map(({ atMs, highest }) => (highest - base.value) / unit - level - slope * x(atMs) - bend * x(atMs) ** 2);
   return Math.max((rests.sort(ascending).at(-largeRank) ?? 0) * unit, 0);
+}
+
+function recentLine(blocks: readonly FloorPoint[]): Overhang["recent"] {
+  const [base, last] = [blocks[0], blocks.at(-1)];
+  const over = (last?.atMs ?? 0) - (base?.atMs ?? 0);
+  if (base === undefined || over <= 0 || blocks.length < blocksOfLine) return { now: 0, perMs: 0, deviations: 0 };
+  const { coefficients, inverse, variance, unit } = fitThrough(blocks, (atMs) => [1, (atMs - base.atMs) / over]);
+  const [level = 0, slope = 0] = coefficients;
+  const deviation = Math.sqrt(variance * (inverse[3] ?? 0));
+  return {
+    now: base.value + (level + slope) * unit,
+    perMs: (slope * unit) / over,
+    deviations: slope / Math.max(deviation, Number.MIN_VALUE),
+  };
+}
+
+interface Fit extends Solution {
+  /** Of one reading, as the means scatter. */
+  readonly variance: number;
+  readonly unit: number;
+}
+
+/** Least squares through the blocks' means, each as heavy as its readings; in units of the widest distance from the first. */
+function fitThrough(blocks: readonly FloorPoint[], columnsAt: (atMs: number) => readonly number[]): Fit {
+  const base = blocks[0]?.value ?? 0;
+  const unit = Math.max(...blocks.map(({ value }) => Math.abs(value - base)), Number.MIN_VALUE);
+  const rows = blocks.map(({ atMs, value, count }) => ({ columns: columnsAt(atMs), value: (value - base) / unit, count }));
+  const sum = (of: (row: (typeof rows)[number]) => number) => rows.reduce((all, row) => all + row.count * of(row), 0);
+  const places = [...(rows[0]?.columns ?? []).keys()];
+  const gram = places.flatMap((i) => places.map((j) => sum(({ columns }) => (columns[i] ?? 0) * (columns[j] ?? 0))));
+  const moments = places.map((i) => sum(({ columns, value }) => (columns[i] ?? 0) * value));
+  const { coefficients, inverse } = solve(gram, moments);
+  const left = sum(({ value }) => value * value) - coefficients.reduce((all, coefficient, at) => all + coefficient * (moments[at] ?? 0), 0);
+  return { coefficients, inverse, variance: Math.max(left, 0) / Math.max(rows.length - places.length, 1), unit };
 }
 
 function ascending(a: number, b: number): number {

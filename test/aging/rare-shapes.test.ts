@@ -95,6 +95,31 @@ describe("load above a threshold", () => {
   });
 });
 
+describe("growth that begins again", () => {
+  it("aging model: after a long rest near the limit the last blocks are believed, not the whole life", () => {
+    const floor = (share: number) => (share < 0.5 ? 0.45 + 0.8 * share : share < 0.94 ? 0.85 : 0.85 + 2.5 * (share - 0.94));
+    for (const seed of [1, 2]) {
+      const course = follow(
+        samplesOf({ rows: 2_880, rowMs: 5 * minuteMs, limit, noise: 2 * mebibyte, seed, floor: (share) => limit * floor(share) }),
+      );
+      assert.ok(course.agingAt !== null && course.agingAt > 0.96 && course.agingAt < 1 - 1 / 240, `decided at ${course.agingAt}`);
+    }
+  });
+
+  it("aging model: noise with a memory that rests near the limit is no growth", () => {
+    for (const seed of [3, 4, 5]) {
+      const normal = normals(seed);
+      let wave = 0;
+      const samples = samplesOf({ rows: 2_880, rowMs: 5 * minuteMs, limit, noise: mebibyte, seed, floor: () => 0.91 * limit });
+      const waved = samples.map((sample) => {
+        wave = 0.97 * wave + 0.25 * normal();
+        return { ...sample, indicators: { heapAfterGcBytes: (sample.indicators.heapAfterGcBytes ?? 0) + 4 * mebibyte * wave } };
+      });
+      assert.equal(follow(waved).agingAt, null, `seed ${seed}`);
+    }
+  });
+});
+
 describe("what is highest", () => {
   it("aging model: teeth whose tips rise to the limit are seen coming, though the mean is far from it", () => {
     const teeth = (share: number) => 0.65 * share + 0.35 * share * ((share * 40) % 1);
