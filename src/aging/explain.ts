@@ -87,6 +87,8 @@ function lacking(evidence: Evidence): string {
 /** Why the regeneration is due although the limit is probably met later. */
 export function describeDue({ trend, earliestMs, horizonMs }: Evidence): string[] {
   if ((trend.exhaustionInMs?.mid ?? 0) <= horizonMs) return [];
+  if (earliestMs > horizonMs)
+    return ["its readings of late would meet the limit, if the highest came once more or the last went on as they do"];
   return [`the limit may be met ${earliestMs < 1_000 ? "at any moment" : `as early as in ${time(earliestMs)}`} (1 chance in 40)`];
 }
 
@@ -158,6 +160,7 @@ const stopping: readonly (readonly [string, string])[] = [
   ["and settles", ", and may settle"],
   ["and stopped", ", or has just stopped"],
   ["in one step", ", or was one step"],
+  ["by jumps, and", ", by jumps, or has just stopped"],
 ];
 
 function level(trend: Trend): string {

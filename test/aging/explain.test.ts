@@ -83,6 +83,10 @@ describe("what is said of a trend", () => {
       "the limit may be met as early as in 11 min (1 chance in 40)",
     ]);
     assert.deepEqual(describeDue(evidenceOf({ earliestMs: 0 })), ["the limit may be met at any moment (1 chance in 40)"]);
+    assert.match(
+      describeDue(evidenceOf({ earliestMs: 180 * minuteMs, horizonMs: 30 * minuteMs })).join(),
+      /^its readings of late would meet the limit/,
+    );
     assert.deepEqual(describeDue(evidenceOf({ trend: { exhaustionInMs: interval(5, 12, 20, minuteMs) } })), []);
   });
 });
