@@ -27,10 +27,13 @@ export class ParkingLot {
     if (this.#parked.size >= this.#max) return null;
     const parked: Parked = {
       go,
-      timer: setTimeout(() => {
-        this.#parked.delete(parked);
-        tooLong();
-      }, this.#timeoutMs - waitedMs),
+      timer: setTimeout(
+        () => {
+          this.#parked.delete(parked);
+          tooLong();
+        },
+        Math.max(this.#timeoutMs - waitedMs, 0),
+      ),
     };
     this.#parked.add(parked);
     return () => {

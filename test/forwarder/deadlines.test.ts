@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { test } from "node:test";
 import { connect as connectTls } from "node:tls";
+import { ParkingLot } from "../../src/forwarder/parking.ts";
 import { freePort } from "../e2e/cluster.ts";
 import { endHeaders, endStream, FrameClient, frame, frameType, get } from "./http2-frames.ts";
 import { ask, http2To, withTls } from "./secure-stage.ts";
@@ -150,6 +152,17 @@ withStage(
     }
   },
 );
+
+test("a request that has waited longer than it may already is given up at once, without a warning of the runtime", async () => {
+  const warnings: Error[] = [];
+  const note = (warning: Error) => warnings.push(warning);
+  process.on("warning", note);
+  const lot = new ParkingLot(1, 1_000);
+  await new Promise<void>((tooLong) => lot.park(() => assert.fail("no node came"), tooLong, 30_000));
+  process.off("warning", note);
+  assert.equal(lot.size, 0);
+  assert.deepEqual(warnings, []);
+});
 
 /** A port whose queue of connections is full, of a process that stands still: what comes further is not even refused. */
 class StuckServer {
