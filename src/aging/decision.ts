@@ -32,7 +32,7 @@ const horizonPerAge = 0.035;
 const horizonPerAgeLong = 0.015;
 /** A level this near its limit is a matter of consequence; below it, what fills a cache looks the same. */
 export const levelRatioMin = 0.85;
-/** That high a reading has been, and the level is, but for so many deviations of its noise. */
+/** That high a reading of late has been, and the level is, but for so many deviations of its noise. */
 const levelNoises = 2;
 /** Lives younger than this many horizons are short ones: isUrgent's. */
 export const horizonsYoung = 3;
@@ -44,12 +44,14 @@ const horizonsOld = 8;
 const dueHorizonsMaxYoung = 2.5;
 /** A reading that far above the level comes once in some hundreds. */
 const noisesInReach = 2.8;
-/** Highest readings beyond this may be the last. */
+/** Highest readings beyond this may be the last; their line is believed if growth is no less likely than not. */
 const atHandLevelRatio = 0.93;
+const atHandGrowsRatioMin = 0.5;
 /** A line through the last blocks is believed if its slope is so many deviations above zero. */
 const deviationsOfLine = 6;
-/** Of a stair: how high it is, and what its next steps may bring. */
-const stairLevelRatio = 0.9;
+/** From this level on the readings of late decide, even where growth is not likely. */
+const highLevelRatio = 0.9;
+/** Of a stair: what its next steps may bring. */
 const stairHorizons = 1.5;
 const stairLikelyPerAge = 0.8;
 /** A short life has risen by this share of its limit before it acts ... */
@@ -109,7 +111,7 @@ export function isDue(input: DecisionInput): boolean {
   const isOld = ageMs >= horizonsOld * horizon;
   if (isOld && isStair(input, horizon)) return true;
   if (highest < levelRatioMin * limit || forecast.level + levelNoises * readingNoise < levelRatioMin * limit) return false;
-  if (isOld && forecast.level >= stairLevelRatio * limit && forecast.level + reachOf(input) >= limit) return true;
+  if (isOld && forecast.level >= highLevelRatio * limit && forecast.level + reachOf(input) >= limit) return true;
   if (isOld && (isAtHand(input, horizon) || isBegunAgain(input, horizon))) return true;
   if (!isLikely(input, horizon)) return false;
   const near = forecast.exhaustionMs.mid <= (isOld ? dueHorizonsMax : dueHorizonsMaxYoung) * horizon;
@@ -123,13 +125,13 @@ export function isDue(input: DecisionInput): boolean {
 function isAtHand({ forecast, growsRatio, limit, highest, lowest }: DecisionInput, horizon: number): boolean {
   const { now, perMs, highest: highestOfLate } = forecast.overhang.envelope;
   if (limit === null || highestOfLate < atHandLevelRatio * limit || highest - lowest < riseRatioMin * limit) return false;
-  return forecast.exhaustionMsSoon <= horizon || (growsRatio >= 0.5 && now + perMs * horizon >= limit);
+  return forecast.exhaustionMsSoon <= horizon || (growsRatio >= atHandGrowsRatioMin && now + perMs * horizon >= limit);
 }
 
 /** After a rest the whole life says that growth has ended, when the last blocks already go straight to the limit. */
 function isBegunAgain({ forecast, limit, readingNoise }: DecisionInput, horizon: number): boolean {
   const { now, perMs, deviations } = forecast.overhang.recent;
-  if (limit === null || now < stairLevelRatio * limit || deviations < deviationsOfLine) return false;
+  if (limit === null || now < highLevelRatio * limit || deviations < deviationsOfLine) return false;
   return now + perMs * horizon + noisesInReach * readingNoise >= limit;
 }
 
@@ -154,7 +156,7 @@ function isStair(input: DecisionInput, horizon: number): boolean {
   if (
     limit === null ||
     growsRatio >= dueGrowsRatioMin ||
-    forecast.level < stairLevelRatio * limit ||
+    forecast.level < highLevelRatio * limit ||
     highest - lowest < riseRatioMin * limit
   )
     return false;

@@ -8,6 +8,7 @@
  */
 
 import { columnOf } from "./columns.ts";
+import { solve } from "./trend-fit.ts";
 
 const binsPerDay = 48;
 const dayMs = 86_400_000;
@@ -112,29 +113,12 @@ function waveThrough(timeMs: Float32Array, amounts: Float32Array): (bin: number)
   const ridge = (binNoiseRatio / waveRatio) ** 2;
   // Normal equations of (offset, a, b), relative to the mean; the offset's prior is wider.
   const rows = seen.map((bin) => [1, Math.cos(angleOf(bin)), Math.sin(angleOf(bin))] as const);
-  const gram = [0, 1, 2].map((i) =>
+  const gram = [0, 1, 2].flatMap((i) =>
     [0, 1, 2].map((j) => rows.reduce((sum, row) => sum + (row[i] ?? 0) * (row[j] ?? 0), 0) + (i === j ? ridge * (i === 0 ? 0.5 : 1) : 0)),
   );
   const moments = [0, 1, 2].map((i) => rows.reduce((sum, row, at) => sum + (row[i] ?? 0) * ((rates[at] ?? 0) / mean - 1), 0));
-  const [offset = 0, a = 0, b = 0] = solve(gram, moments);
+  const [offset = 0, a = 0, b = 0] = solve(gram, moments).coefficients;
   return (bin) => Math.max(mean * (1 + offset + a * Math.cos(angleOf(bin)) + b * Math.sin(angleOf(bin))), 0);
-}
-
-/** Gauss elimination of a small, positive definite system. */
-function solve(matrix: number[][], right: number[]): number[] {
-  const size = right.length;
-  for (let pivot = 0; pivot < size; pivot += 1) {
-    for (let row = pivot + 1; row < size; row += 1) {
-      const factor = (matrix[row]?.[pivot] ?? 0) / (matrix[pivot]?.[pivot] ?? 1);
-      matrix[row] = (matrix[row] ?? []).map((value, column) => value - factor * (matrix[pivot]?.[column] ?? 0));
-      right[row] = (right[row] ?? 0) - factor * (right[pivot] ?? 0);
-    }
-  }
-  for (let row = size - 1; row >= 0; row -= 1) {
-    const known = right.reduce((sum, value, column) => (column > row ? sum + (matrix[row]?.[column] ?? 0) * value : sum), 0);
-    right[row] = ((right[row] ?? 0) - known) / (matrix[row]?.[row] ?? 1);
-  }
-  return right;
 }
 
 function angleOf(bin: number): number {

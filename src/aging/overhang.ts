@@ -24,7 +24,7 @@ export interface Overhang {
 const blocksOfLate = 24;
 /** A large one is the largest but one: what came once may have been an accident. */
 const largeRank = 2;
-/** Of this part of the life a large overhang is taken: once in it is about as likely as not to come within a tenth of it. */
+/** Of this part of the life a large overhang is taken: what came twice in it comes with a chance of a fifth or so within a tenth of it. */
 const partOfLate = 0.5;
 const curveBlocksMin = 8;
 /** Through so many a line is drawn, some 4 % of a life. */
@@ -44,7 +44,7 @@ export function overhangOf(points: readonly FloorPoint[]): Overhang {
   }
   above.sort(ascending);
   jumps.sort(ascending);
-  const late = younger(points, partOfLate);
+  const late = younger(points);
   const top = late.reduce((most, point) => (point.highest >= most.highest ? point : most), late[0] ?? nowhere);
   return {
     usual: above[above.length >> 1] ?? 0,
@@ -70,9 +70,9 @@ function envelopeOf(points: readonly FloorPoint[]): Overhang["envelope"] {
   return { now: late.highest + perMs * (last.atMs - late.atMs), perMs, highest: late.highest };
 }
 
-/** The blocks of this last part of the life. */
-function younger(points: readonly FloorPoint[], part: number): readonly FloorPoint[] {
-  const fromMs = (points[0]?.atMs ?? 0) * part + (points.at(-1)?.atMs ?? 0) * (1 - part);
+/** The blocks of that part. */
+function younger(points: readonly FloorPoint[]): readonly FloorPoint[] {
+  const fromMs = (points[0]?.atMs ?? 0) * partOfLate + (points.at(-1)?.atMs ?? 0) * (1 - partOfLate);
   return points.filter(({ atMs }) => atMs >= fromMs);
 }
 
