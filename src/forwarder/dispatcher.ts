@@ -14,18 +14,13 @@ import { InstanceLinks } from "./instance-links.ts";
 import { ParkingLot } from "./parking.ts";
 import { SaveBudget } from "./saved-body.ts";
 import { prefixBytesMax } from "./saved-request.ts";
+import { Streams } from "./streams.ts";
 import { TrustedProxies } from "./trusted-proxies.ts";
 
 const deadlyRouteMs = 60_000;
 /** Streams and tunnels of a drained node end within this time, spread, so that reconnecting is no stampede. */
 const streamWindowMsMax = 10_000;
 const headBlocksKept = 1_024;
-
-/** An event stream or a tunnel: it would hold a drain for ever. */
-export interface Stream {
-  streamsFrom(upstream: Upstream): boolean;
-  endStream(upstream: Upstream): void;
-}
 
 export interface DispatcherOptions {
   readonly accessLog: AccessLog | null;
@@ -44,7 +39,7 @@ export class Dispatcher {
   /** Where heads are put together, and requests kept. */
   readonly headBlocks: Blocks;
   readonly deadlyRoutes = new DeadlyRoutes(deadlyRouteMs);
-  readonly streams = new Set<Stream>();
+  readonly streams: Streams;
   /** Clients that took nothing of their answers, and the address of the last. */
   readonly stalled = { total: 0, last: "" };
   /** The private header's bytes before the client's address: equal for all instances. */
@@ -60,6 +55,7 @@ export class Dispatcher {
     this.parking = new ParkingLot(settings.parkedMax, settings.parkTimeoutMs);
     this.trustedProxies = new TrustedProxies(settings.trustProxy);
     this.saveBudget = new SaveBudget(settings.saveBytesMax);
+    this.streams = new Streams(Math.min(settings.drainTimeoutMs / 2, streamWindowMsMax));
     this.headBlocks = new Blocks(settings.headBytesMax + 2 * prefixBytesMax, headBlocksKept);
     this.table = new UpstreamTable({
       slowStartMs: settings.slowStartMs,
@@ -71,7 +67,7 @@ export class Dispatcher {
 
   apply(table: RouteTable): void {
     if (!this.table.apply(table)) return;
-    for (const upstream of this.table.all()) if (upstream.cordoned) this.#endStreams(upstream);
+    for (const upstream of this.table.all()) if (upstream.cordoned) this.streams.cordoned(upstream);
     const present = new Set(this.table.all().map(({ id }) => id));
     for (const [id, links] of this.#links) {
       if (present.has(id)) continue;
@@ -114,18 +110,5 @@ export class Dispatcher {
       const measured = p50 === null || p99 === null ? {} : { latencyP50Ms: p50, latencyP99Ms: p99 };
       return { id, total, unsafe, requestsTotal, serverErrorsTotal, resentTotal, failedTotal, ...measured };
     });
-  }
-
-  #endStreams(upstream: Upstream): void {
-    const own = [...this.streams].filter((stream) => stream.streamsFrom(upstream));
-    const windowMs = Math.min(this.settings.drainTimeoutMs / 2, streamWindowMsMax);
-    for (const [index, stream] of own.entries()) {
-      setTimeout(
-        () => {
-          if (upstream.cordoned) stream.endStream(upstream);
-        },
-        (windowMs * index) / own.length,
-      );
-    }
   }
 }

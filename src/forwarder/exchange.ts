@@ -12,7 +12,7 @@ import { framing } from "../wire/head.ts";
 import type { RequestHead } from "../wire/request-head.ts";
 import { type Answered, Answering } from "./answering.ts";
 import type { Client } from "./client.ts";
-import type { Dispatcher, Stream } from "./dispatcher.ts";
+import type { Dispatcher } from "./dispatcher.ts";
 import { forwardedLines } from "./headers.ts";
 import type { InstanceLinks } from "./instance-links.ts";
 import {
@@ -27,6 +27,7 @@ import {
   written,
 } from "./refusals.ts";
 import { Sending } from "./sending.ts";
+import type { Stream } from "./streams.ts";
 
 /** A request is refused by a fence or finds a socket gone only in races with a table on its way: more is a fault. */
 const attemptsMax = 20;
@@ -150,8 +151,10 @@ export class Exchange implements Answered, Stream {
   headRead({ status, isEventStream }: AnswerHead): void {
     this.#status = status;
     this.#answeredBy = this.#upstream;
-    if (status >= 500 && this.#upstream !== null) this.#upstream.serverErrorsTotal += 1;
-    if (isEventStream) this.#dispatcher.streams.add(this);
+    const upstream = this.#upstream;
+    if (upstream === null) return;
+    if (status >= 500) upstream.serverErrorsTotal += 1;
+    if (isEventStream) this.#dispatcher.streams.add(this, upstream);
   }
 
   complete(reusable: boolean): void {

@@ -1,15 +1,21 @@
 /**
  * An upgraded connection (WebSocket and others): after the server's 101, bytes both ways as they come,
  * with backpressure and half-close. On a drain a WebSocket is told 1012 (service restart, RFC 6455 §7.4
- * and the IANA registry) and ended, so that its client connects again, elsewhere.
+ * and the IANA registry), between two frames of the server's, so that its client connects again, elsewhere.
+ * From then on nothing of the server's goes out; what the client says still arrives, up to its own close frame,
+ * and the server ends the connection as after any goodbye, or we do.
  */
 import type { Upstream } from "../routing/upstream-table.ts";
+import { WebSocketFrames } from "../wire/websocket-frames.ts";
 import type { ClientConnection } from "./client-connection.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import type { Stream } from "./streams.ts";
 import type { UpstreamConnection, UpstreamUser } from "./upstream-connection.ts";
 
 /** An unmasked close frame with status 1012. */
 const serviceRestart = Buffer.from([0x88, 0x02, 0x03, 0xf4]);
+/** How long both sides may take to say goodbye. */
+const goodbyeMsMax = 2_000;
 
 export interface TunnelOptions {
   readonly dispatcher: Dispatcher;
@@ -20,10 +26,14 @@ export interface TunnelOptions {
   readonly isWebSocket: boolean;
 }
 
-export class Tunnel implements UpstreamUser {
+export class Tunnel implements UpstreamUser, Stream {
   readonly #options: TunnelOptions;
   readonly #client: ClientConnection;
   readonly #server: UpstreamConnection;
+  /** The server's; null where it speaks something else. */
+  readonly #frames: WebSocketFrames | null;
+  #ending: "no" | "after this frame" | "told" = "no";
+  #late: NodeJS.Timeout | null = null;
   #serverEnded = false;
   #closed = false;
 
@@ -32,8 +42,9 @@ export class Tunnel implements UpstreamUser {
     this.#options = options;
     this.#client = client;
     this.#server = options.server;
+    this.#frames = options.isWebSocket ? new WebSocketFrames() : null;
     options.server.user = this;
-    options.dispatcher.streams.add(this);
+    options.dispatcher.streams.add(this, options.upstream);
   }
 
   streamsFrom(upstream: Upstream): boolean {
@@ -41,9 +52,10 @@ export class Tunnel implements UpstreamUser {
   }
 
   endStream(): void {
-    if (this.#options.isWebSocket) this.#client.write(serviceRestart);
-    this.#client.end();
-    this.#close();
+    if (this.#ending !== "no") return;
+    if (this.#frames === null) this.#close();
+    else if (this.#frames.between) this.#sayGoodbye(this.#frames);
+    else this.#ending = "after this frame";
   }
 
   fromClient(bytes: Buffer, length: number): void {
@@ -64,13 +76,17 @@ export class Tunnel implements UpstreamUser {
 
   upstreamRead(): void {
     const server = this.#server;
-    const flushed = this.#client.write(server.block.subarray(server.from, server.to));
+    const { block, from } = server;
+    const end = this.#passable(server);
+    const flushed = end === from || this.#client.write(block.subarray(from, end));
     server.taken();
     if (!flushed) server.holdUntilFlushed(this.#client);
+    if (this.#ending === "after this frame" && this.#frames?.between === true) this.#sayGoodbye(this.#frames);
   }
 
   upstreamEnded(error: NodeJS.ErrnoException | null): void {
     this.#serverEnded = true;
+    if (this.#ending === "told") return this.#close();
     if (error !== null) this.#client.destroy();
     else this.#client.endWriting();
     // The client may have more to say; its own end, or the close of the server's connection, ends the tunnel.
@@ -78,9 +94,29 @@ export class Tunnel implements UpstreamUser {
     else this.#server.onceClosed(() => this.#close());
   }
 
+  /** How far what was read goes on to the client. The first read begins with the head of the 101. */
+  #passable({ block, from, scanned, to }: UpstreamConnection): number {
+    if (this.#ending === "told") return from;
+    const frames = this.#frames;
+    if (frames === null) return to;
+    for (let at = scanned; at < to; ) {
+      at = frames.read(block, at, to);
+      if (this.#ending === "after this frame" && frames.between) return at;
+    }
+    return to;
+  }
+
+  #sayGoodbye(frames: WebSocketFrames): void {
+    this.#ending = "told";
+    if (!frames.closed) this.#client.write(serviceRestart);
+    const { drainTimeoutMs } = this.#options.dispatcher.settings;
+    this.#late = setTimeout(() => this.#close(), Math.min(goodbyeMsMax, drainTimeoutMs / 4));
+  }
+
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    if (this.#late !== null) clearTimeout(this.#late);
     this.#server.user = null;
     this.#server.destroy();
     const { dispatcher, upstream, unsafe } = this.#options;

@@ -324,7 +324,8 @@ withStage("an upgrade is a tunnel both ways; on a cordon a WebSocket is told 101
   });
   await stage.until(() => heard.includes("101 Switching") && heard.includes("\r\n\r\n"));
   heard = Buffer.alloc(0);
-  const payload = randomBytes(1_000_000);
+  const length = Buffer.from([0x82, 0x7f, 0, 0, 0, 0, 0, 0x0f, 0x42, 0x40]); // of a frame: 1,000,000
+  const payload = Buffer.concat([length, randomBytes(1_000_000)]);
   socket.write(payload);
   await stage.until(() => heard.length === payload.length);
   assert.ok(heard.equals(payload));

@@ -1,0 +1,119 @@
+/** WebSockets and event streams while their node is drained: told in a way that clients understand, whenever they began. */
+import assert from "node:assert/strict";
+import { connect, type Socket } from "node:net";
+import { type Stage, withStage } from "./stage.ts";
+
+const upgrade =
+  "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: a\r\nSec-WebSocket-Version: 13\r\n\r\n";
+const agreed = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+const serviceRestart = [0x88, 0x02, 0x03, 0xf4];
+/** As a client sends them: masked, here with zeros. */
+const clientText = Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x68, 0x69]);
+const clientClose = Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xf4]);
+
+/** Everything that came on a socket. */
+class Heard {
+  bytes: Buffer = Buffer.alloc(0);
+  ended = false;
+  error: Error | null = null;
+
+  constructor(socket: Socket) {
+    socket.on("data", (chunk: Buffer) => {
+      this.bytes = Buffer.concat([this.bytes, chunk]);
+    });
+    socket.on("end", () => {
+      this.ended = true;
+    });
+    socket.on("error", (error) => {
+      this.error = error;
+    });
+  }
+
+  /** Without the head of the answer. */
+  get frames(): number[] {
+    const end = this.bytes.indexOf("\r\n\r\n");
+    return end < 0 ? [] : [...this.bytes.subarray(end + 4)];
+  }
+}
+
+/** A node that speaks bytes, and a client that has asked it for a WebSocket. */
+async function open(stage: Stage): Promise<{ client: Socket; heard: Heard; server: () => Socket; asked: () => Heard }> {
+  let server: Socket | null = null;
+  let asked: Heard | null = null;
+  await stage.rawInstance("web-1.1", (socket) => {
+    server = socket;
+    asked = new Heard(socket);
+  });
+  await stage.route({ "web-1.1": "available" });
+  const client = connect({ port: stage.port, host: "127.0.0.1", allowHalfOpen: true });
+  const heard = new Heard(client);
+  client.write(upgrade);
+  await stage.until(() => asked?.bytes.includes("\r\n\r\n") === true);
+  return { client, heard, server: () => server as unknown as Socket, asked: () => asked as unknown as Heard }; // both set by now
+}
+
+withStage("a WebSocket is told 1012 between two frames, never within one", { drainTimeoutMs: 10_000 }, async (stage) => {
+  const { client, heard, server } = await open(stage);
+  const frame = Buffer.concat([Buffer.from([0x82, 0x7e, 0x01, 0x00]), Buffer.alloc(256, "f")]);
+  server().write(Buffer.concat([Buffer.from(agreed), frame.subarray(0, 100)]));
+  await stage.until(() => heard.frames.length === 100);
+  await stage.route({ "web-1.1": "cordoned" });
+  for (let at = 100; at < frame.length; at += 50) {
+    server().write(frame.subarray(at, at + 50));
+    const to = Math.min(at + 50, frame.length);
+    await stage.until(() => heard.frames.length >= to);
+  }
+  server().write(frame);
+  await stage.until(() => heard.frames.length >= frame.length + serviceRestart.length);
+  client.end();
+  await stage.until(() => heard.ended && stage.drained("web-1.1"));
+  assert.deepEqual(heard.frames, [...frame, ...serviceRestart]);
+});
+
+withStage("what a client says until it has heard of the drain still arrives, its close too", { drainTimeoutMs: 10_000 }, async (stage) => {
+  const { client, heard, server, asked } = await open(stage);
+  server().write(agreed);
+  await stage.until(() => heard.bytes.includes("\r\n\r\n"));
+  await stage.route({ "web-1.1": "cordoned" });
+  await stage.until(() => heard.frames.length === serviceRestart.length);
+  client.write(clientText);
+  client.write(clientClose);
+  await stage.until(() => asked().frames.length === clientText.length + clientClose.length);
+  assert.deepEqual(asked().frames, [...clientText, ...clientClose]);
+  assert.equal(stage.drained("web-1.1"), false);
+  server().end(Buffer.from(serviceRestart));
+  await stage.until(() => heard.ended && stage.drained("web-1.1"));
+  assert.deepEqual(heard.frames, serviceRestart);
+  client.end();
+});
+
+withStage("a server that says goodbye itself is not contradicted", { drainTimeoutMs: 1_000 }, async (stage) => {
+  const { client, heard, server } = await open(stage);
+  const goingAway = [0x88, 0x02, 0x03, 0xe9];
+  server().write(Buffer.concat([Buffer.from(agreed), Buffer.from(goingAway)]));
+  await stage.until(() => heard.frames.length === goingAway.length);
+  await stage.route({ "web-1.1": "cordoned" });
+  await stage.until(() => heard.ended && stage.drained("web-1.1"));
+  assert.deepEqual(heard.frames, goingAway);
+  client.end();
+});
+
+withStage("a WebSocket that was asked for before the cordon and agreed after it is told too", { drainTimeoutMs: 2_000 }, async (stage) => {
+  const { client, heard, server } = await open(stage);
+  await stage.route({ "web-1.1": "cordoned" });
+  server().write(agreed);
+  await stage.until(() => heard.frames.length === serviceRestart.length);
+  assert.deepEqual(heard.frames, serviceRestart);
+  client.end();
+  await stage.until(() => stage.drained("web-1.1"));
+});
+
+withStage("an event stream that begins after the cordon is ended too", { drainTimeoutMs: 2_000 }, async (stage) => {
+  const { client, heard, server } = await open(stage);
+  await stage.route({ "web-1.1": "cordoned" });
+  const head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+  server().write(`${head}9\r\ndata: 1\n\n\r\n`);
+  await stage.until(() => heard.bytes.toString().endsWith("0\r\n\r\n"));
+  await stage.until(() => stage.drained("web-1.1"));
+  client.end();
+});
