@@ -13,6 +13,8 @@ type Columns = (Float64Array | undefined)[];
 const rateAhead = 0.1;
 const timeAhead: LifeMarks = { time: columnOf(livesAhead, (lives) => 1 + lives), work: new Float64Array(0), overload: [] };
 const timeColumnsAhead: Columns = [];
+const timePaces: (number | undefined)[] = [];
+const soon: LifeMarks = { time: columnOf([1 + rateAhead], (time) => time), work: new Float64Array(0), overload: [] };
 /** Over the blocks of the life in question: one evaluation is over before the next begins, and takes over its columns. */
 const pastColumns: readonly Float64Array[] = clocks.map(() => new Float64Array(pointsMax));
 
@@ -21,6 +23,7 @@ export class ClockColumns {
   readonly #isPast = new Uint8Array(clocks.length);
   readonly #workAhead: Columns = [];
   #marksAhead: LifeMarks | null = null;
+  #soon: LifeMarks | null = null;
 
   constructor(life: ScaledLife) {
     this.#life = life;
@@ -47,7 +50,16 @@ export class ClockColumns {
 
   /** How fast the clock runs over the next tenth of a life, per life. */
   pace(place: number): number {
-    return ((columnAt(place, marksAhead(this.#life, [rateAhead]))[0] ?? 0) - (this.ahead(place)[0] ?? 0)) / rateAhead;
+    if (clocks[place]?.by === byTime) {
+      timePaces[place] ??= this.#paceAt(place, soon);
+      return timePaces[place];
+    }
+    this.#soon ??= marksAhead(this.#life, [rateAhead]);
+    return this.#paceAt(place, this.#soon);
+  }
+
+  #paceAt(place: number, marks: LifeMarks): number {
+    return ((columnAt(place, marks)[0] ?? 0) - (this.ahead(place)[0] ?? 0)) / rateAhead;
   }
 }
 

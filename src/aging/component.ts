@@ -6,15 +6,15 @@ import type { GrowthShape } from "./growth-shapes.ts";
 import { keepOver, type NoiseKernel } from "./noise-kernel.ts";
 import { columnAhead } from "./times-ahead.ts";
 
-/** At one time ahead, in scaled units; written anew at each step of the grid. */
-export interface Ahead {
-  mean: number;
+/** Over the grid of times ahead, in scaled units: a column each, written anew for each component. */
+export interface Course {
+  readonly mean: Float64Array;
   /** Of the growth since now alone, without what disturbs it: for the path's climb. */
-  growth: number;
+  readonly growth: Float64Array;
   /** Of the mean: of parameters and of what wanders. */
-  variance: number;
+  readonly variance: Float64Array;
   /** Of the disturbance that comes and goes. */
-  driftVariance: number;
+  readonly driftVariance: Float64Array;
 }
 
 export interface Weights {
@@ -32,8 +32,7 @@ export interface Component extends Weights {
   readonly drift: Drift;
   /** Growth over the next tenth of a life, per life. */
   readonly rate: { readonly mean: number; readonly deviation: number };
-  /** @param step of the grid of times ahead. */
-  readonly writeAhead: (step: number, ahead: Ahead) => void;
+  readonly writeCourse: (course: Course) => void;
 }
 
 /** A weighed hypothesis, whose forecast is worked out only if it is heavy enough. */

@@ -4,7 +4,7 @@
  * followed on a grid of times ahead that widens; maxima of normals by their extreme value (Leadbetter et al.
  * 1983, ch. 1) where the mean stands, and by the sum of chances where it climbs.
  */
-import { type Ahead, type Component, maximumOf } from "./component.ts";
+import { type Component, type Course, maximumOf } from "./component.ts";
 import type { GrowthShape } from "./growth-shapes.ts";
 import { peakAhead, type ScaledLife } from "./scaled-life.ts";
 import { columnAhead, livesAhead, stepFirst } from "./times-ahead.ts";
@@ -24,6 +24,10 @@ const maximumVariance = 0.25;
 /** Calibrated: shapes and noises are never exactly those of the mixture. */
 const widening = 1.1;
 
+const blank = () => columnAhead(() => 0);
+/** Of the component in question, which is followed before the next. */
+const course: Course = { mean: blank(), growth: blank(), variance: blank(), driftVariance: blank() };
+
 /** The way of one life towards its limit; of one component after the other. */
 export class FirstPassage {
   readonly #life: ScaledLife;
@@ -35,8 +39,9 @@ export class FirstPassage {
   /** On the grid: where the path's middle lies above the room's end, and its spread there. */
   readonly #above = new Float64Array(livesAhead.length);
   readonly #spread = new Float64Array(livesAhead.length);
-  readonly #ahead: Ahead = { mean: 0, growth: 0, variance: 0, driftVariance: 0 };
   #steps = 0;
+  /** Until there all quantiles asked for are below the room's end. */
+  #below = 0;
 
   constructor(life: ScaledLife, room: number, rows: RowNoise) {
     this.#life = life;
@@ -49,15 +54,16 @@ export class FirstPassage {
   /** Follows the component's path until even its lowest quantile has met the limit. */
   follow(component: Component): void {
     const { noise, rowsPerLife, overhang } = this.#rows;
-    const { shape, drift, writeAhead } = component;
+    const { shape, drift } = component;
     const loadEffect = Math.max(component.loadEffect, 0);
     const paceDoubts = shape.needsWork ? this.#paceDoubtsOf(shape) : null;
-    const ahead = this.#ahead;
+    component.writeCourse(course);
     this.#steps = 0;
+    this.#below = 0;
     for (let step = 0; step < livesAhead.length; step += 1) {
       const lives = livesAhead[step] ?? 0;
-      writeAhead(step, ahead);
-      const { growth, driftVariance } = ahead;
+      const growth = course.growth[step] ?? 0;
+      const driftVariance = course.driftVariance[step] ?? 0;
       const climb = Math.max(growth, 0) / Math.max(lives, stepFirst);
       const reach = Math.sqrt(noise * noise + driftVariance) / Math.max(climb, 1e-9);
       const row = noise * Math.min(this.#highestRow[step] ?? 0, firstAbove(reach * rowsPerLife));
@@ -67,8 +73,8 @@ export class FirstPassage {
       const paceDoubt = paceDoubts?.[step] ?? 0;
       const pace = growth * growth * (paceDoubt * paceDoubt + shape.doubtRatio * shape.doubtRatio);
       const maxima = maximumVariance * (noise * noise + driftVariance);
-      const above = ahead.mean + loadEffect * (this.#peak[step] ?? 0) + highest - this.#room;
-      const spread = widening * Math.sqrt(ahead.variance + maxima + pace);
+      const above = (course.mean[step] ?? 0) + loadEffect * (this.#peak[step] ?? 0) + highest - this.#room;
+      const spread = widening * Math.sqrt((course.variance[step] ?? 0) + maxima + pace);
       this.#above[step] = above;
       this.#spread[step] = spread;
       this.#steps = step + 1;
@@ -76,19 +82,25 @@ export class FirstPassage {
     }
   }
 
-  /** Lives until the path at quantile z first meets the room's end; between two points of the grid it is straight. */
+  /**
+   * Lives until the path at quantile z first meets the room's end; between two points of the grid it is straight. Quantiles are asked
+   * for from the highest down: a lower one meets it no sooner.
+   */
   crossing(z: number): number {
-    let before = 0;
-    for (let step = 0; step < this.#steps; step += 1) {
-      const height = (this.#above[step] ?? 0) + z * (this.#spread[step] ?? 0);
-      if (height >= 0) {
-        if (step === 0) return 0;
-        const beforeLives = livesAhead[step - 1] ?? 0;
-        return beforeLives + (((livesAhead[step] ?? 0) - beforeLives) * before) / (before - height);
-      }
-      before = height;
+    for (; this.#below < this.#steps; this.#below += 1) {
+      const step = this.#below;
+      const height = this.#heightAt(step, z);
+      if (height < 0) continue;
+      if (step === 0) return 0;
+      const before = this.#heightAt(step - 1, z);
+      const beforeLives = livesAhead[step - 1] ?? 0;
+      return beforeLives + (((livesAhead[step] ?? 0) - beforeLives) * before) / (before - height);
     }
     return Number.POSITIVE_INFINITY;
+  }
+
+  #heightAt(step: number, z: number): number {
+    return (this.#above[step] ?? 0) + z * (this.#spread[step] ?? 0);
   }
 
   #paceDoubtsOf({ overload }: GrowthShape): Float64Array {

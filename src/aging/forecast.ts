@@ -42,8 +42,8 @@ export function outlookOf(forecast: Forecast): Outlook {
   return { exhaustionMs, exhaustionMsEarliest, growsRatio, slopePerHour, hoursPerThousandRequests, level, shape };
 }
 
-/** Standard normal quantiles at (i + ½)/11. */
-const pathQuantiles = [-1.691, -1.097, -0.748, -0.473, -0.23, 0, 0.23, 0.473, 0.748, 1.097, 1.691] as const;
+/** Standard normal quantiles at (i + ½)/11, the highest first. */
+const pathQuantiles = [1.691, 1.097, 0.748, 0.473, 0.23, 0, -0.23, -0.473, -0.748, -1.097, -1.691] as const;
 
 /** Calibrated: growth changes for the worse more often than for the better, so that more ends come before the interval than after it. */
 const sooner = 0.92;

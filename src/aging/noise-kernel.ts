@@ -41,8 +41,8 @@ export const noiseKernels: readonly NoiseKernel[] = [
 /** The gains for the times of one life; `whiten` may be asked for as many series as wanted. */
 export class Whitening {
   readonly kernel: NoiseKernel;
-  readonly #count: number;
-  /** Of each block three: what is left of the disturbance, the gain, the scale. */
+  readonly count: number;
+  /** Of each block three: the scale, and what is left at the next block of the wave before and of the value. */
   readonly #steps: Float64Array;
   /** Sum of the logarithms of the one-step variances: half of it goes into the likelihood. */
   readonly sumLogs: number;
@@ -52,24 +52,24 @@ export class Whitening {
   /** @param weights how much surer than the mean block each is. */
   constructor(noise: NoiseKernel, times: ArrayLike<number>, weights: ArrayLike<number>) {
     this.kernel = noise;
-    this.#count = times.length;
+    this.count = times.length;
     this.#steps = new Float64Array(3 * times.length);
     let variance = noise.drift;
-    let before = times[0] ?? 0;
-    let sumLogs = 0;
+    // Of some 64 numbers between a hundredth and a hundred: one logarithm will do.
+    let product = 1;
     for (let at = 0; at < times.length; at += 1) {
       const time = times[at] ?? 0;
-      const keep = keepOver(noise, time - before);
-      variance = variance * keep * keep + noise.drift * (1 - keep * keep) + noise.walk * (time - before);
-      before = time;
+      const until = (times[at + 1] ?? time) - time;
       const seen = variance + noise.white / (weights[at] ?? 1);
-      this.#steps[3 * at] = keep;
-      this.#steps[3 * at + 1] = variance / seen;
-      this.#steps[3 * at + 2] = 1 / Math.sqrt(seen);
-      sumLogs += Math.log(seen);
-      variance -= (variance * variance) / seen;
+      const gain = variance / seen;
+      const keep = keepOver(noise, until);
+      this.#steps[3 * at] = 1 / Math.sqrt(seen);
+      this.#steps[3 * at + 1] = keep * (1 - gain);
+      this.#steps[3 * at + 2] = keep * gain;
+      product *= seen;
+      variance = (variance - variance * gain) * keep * keep + noise.drift * (1 - keep * keep) + noise.walk * until;
     }
-    this.sumLogs = sumLogs;
+    this.sumLogs = Math.log(product);
     this.lastVariance = variance;
   }
 
@@ -77,11 +77,10 @@ export class Whitening {
   whiten(series: Float64Array, into: Float64Array, from = 0): number {
     const steps = this.#steps;
     let wave = 0;
-    for (let at = 0; at < this.#count; at += 1) {
-      wave *= steps[3 * at] ?? 1;
-      const surprise = (series[at] ?? 0) - wave;
-      into[from + at] = surprise * (steps[3 * at + 2] ?? 1);
-      wave += surprise * (steps[3 * at + 1] ?? 0);
+    for (let at = 0; at < this.count; at += 1) {
+      const value = series[at] ?? 0;
+      into[from + at] = (value - wave) * (steps[3 * at] ?? 1);
+      wave = wave * (steps[3 * at + 1] ?? 0) + value * (steps[3 * at + 2] ?? 0);
     }
     return wave;
   }

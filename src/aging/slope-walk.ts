@@ -1,6 +1,6 @@
 /** Growth against one clock whose slope wanders: no scalar disturbance, hence no regression but a filter of its own. */
 import type { ClockColumns } from "./clock-columns.ts";
-import { type Ahead, type Candidate, driftOf } from "./component.ts";
+import { type Candidate, type Course, driftOf } from "./component.ts";
 import type { GrowthShape } from "./growth-shapes.ts";
 import type { ScaledLife } from "./scaled-life.ts";
 import { livesAhead } from "./times-ahead.ts";
@@ -27,14 +27,16 @@ export function wander(life: ScaledLife, columns: ClockColumns, shape: GrowthSha
     const component: Candidate["component"] = (weights) => {
       const then = columns.ahead(place);
       const pace = columns.pace(place);
-      const writeAhead = (step: number, ahead: Ahead): void => {
-        const run = (then[step] ?? 0) - (then[0] ?? 0);
-        const keep = drift.keep[step] ?? 0;
-        const parameters = result.levelVariance + 2 * run * result.covariance + run * run * result.slopeVariance;
-        ahead.mean = result.level + result.slope * run + result.disturbance * keep;
-        ahead.growth = result.slope * run;
-        ahead.variance = Math.max(parameters, 0) + (noise * kind.slopeWalk * (livesAhead[step] ?? 0) ** 3) / 3;
-        ahead.driftVariance = noise * kind.drift * (1 - keep * keep);
+      const writeCourse = (course: Course): void => {
+        for (let step = 0; step < livesAhead.length; step += 1) {
+          const run = (then[step] ?? 0) - (then[0] ?? 0);
+          const keep = drift.keep[step] ?? 0;
+          const parameters = result.levelVariance + 2 * run * result.covariance + run * run * result.slopeVariance;
+          course.mean[step] = result.level + result.slope * run + result.disturbance * keep;
+          course.growth[step] = result.slope * run;
+          course.variance[step] = Math.max(parameters, 0) + (noise * kind.slopeWalk * (livesAhead[step] ?? 0) ** 3) / 3;
+          course.driftVariance[step] = noise * kind.drift * (1 - keep * keep);
+        }
       };
       return {
         shape,
@@ -43,7 +45,7 @@ export function wander(life: ScaledLife, columns: ClockColumns, shape: GrowthSha
         loadEffect: result.loadEffect,
         drift,
         rate: { mean: result.slope * pace, deviation: Math.sqrt(Math.max(result.slopeVariance, 0)) * Math.abs(pace) },
-        writeAhead,
+        writeCourse,
       };
     };
     return { shape, logWeight: result.logLikelihood + Math.log((shape.prior * slopeWalkPrior) / kinds.length), component };

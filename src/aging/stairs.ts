@@ -3,7 +3,7 @@
  * are a level that wanders, and that it only ever rises counts for little; here a block's change is either noise or
  * a jump, exponential in its height. What comes next goes at the pace of the jumps so far, as unsure as their number and heights make it.
  */
-import { type Ahead, type Candidate, driftOf, type Weights } from "./component.ts";
+import { type Candidate, type Course, driftOf, type Weights } from "./component.ts";
 import type { GrowthShape } from "./growth-shapes.ts";
 import type { ScaledLife } from "./scaled-life.ts";
 import { livesAhead } from "./times-ahead.ts";
@@ -54,18 +54,20 @@ function candidateOf(shape: GrowthShape, changes: readonly Change[], until: numb
   const variance = 2 * height * pace;
   const goes = shape.ends ? 0 : 1;
   const level = changes.reduce((sum, { by }) => sum + by, 0);
-  const writeAhead = (step: number, ahead: Ahead): void => {
-    const lives = livesAhead[step] ?? 0;
-    ahead.mean = level + goes * pace * lives;
-    ahead.growth = goes * pace * lives;
-    ahead.variance = noise * noise + goes * variance * (lives + (lives * lives) / spent);
-    ahead.driftVariance = 0;
+  const writeCourse = (course: Course): void => {
+    for (let step = 0; step < livesAhead.length; step += 1) {
+      const lives = livesAhead[step] ?? 0;
+      course.mean[step] = level + goes * pace * lives;
+      course.growth[step] = goes * pace * lives;
+      course.variance[step] = noise * noise + goes * variance * (lives + (lives * lives) / spent);
+      course.driftVariance[step] = 0;
+    }
   };
   const rate = { mean: goes * pace, deviation: goes * Math.sqrt(variance / spent) };
   return {
     shape,
     logWeight: logLikelihoodOf(changes, until, { noise, height, pace }) + Math.log(shape.prior),
-    component: (weights: Weights) => ({ shape, ...weights, level, loadEffect: 0, drift: still, rate, writeAhead }),
+    component: (weights: Weights) => ({ shape, ...weights, level, loadEffect: 0, drift: still, rate, writeCourse }),
   };
 }
 

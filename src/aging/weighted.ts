@@ -3,7 +3,6 @@ export class WeightedValues {
   readonly #values: Float64Array;
   readonly #weights: Float64Array;
   #count = 0;
-  #total = 0;
 
   constructor(countMax: number) {
     this.#values = new Float64Array(countMax);
@@ -14,7 +13,6 @@ export class WeightedValues {
     this.#values[this.#count] = value;
     this.#weights[this.#count] = weight;
     this.#count += 1;
-    this.#total += weight;
   }
 
   /**
@@ -23,20 +21,30 @@ export class WeightedValues {
    */
   quantiles(shares: readonly number[]): number[] {
     const sorted = this.#values.slice(0, this.#count).sort();
-    return shares.map((share) => {
-      let [from, to] = [0, this.#count - 1];
-      while (from < to) {
-        const middle = (from + to) >> 1;
-        if (this.#weightUpTo(sorted[middle] ?? 0) >= share * this.#total) to = middle;
-        else from = middle + 1;
-      }
-      return sorted[from] ?? Number.NaN;
-    });
+    const upTo = this.#weightsUpTo(sorted);
+    const total = upTo[this.#count - 1] ?? 0;
+    return shares.map((share) => sorted[firstAtLeast(upTo, share * total)] ?? Number.NaN);
   }
 
-  #weightUpTo(value: number): number {
-    let sum = 0;
-    for (let at = 0; at < this.#count; at += 1) if ((this.#values[at] ?? 0) <= value) sum += this.#weights[at] ?? 0;
-    return sum;
+  /** The weight of all values up to each of the sorted ones; of equal ones the first has it all. */
+  #weightsUpTo(sorted: Float64Array): Float64Array {
+    const upTo = new Float64Array(this.#count);
+    for (let at = 0; at < this.#count; at += 1) {
+      const place = firstAtLeast(sorted, this.#values[at] ?? 0);
+      upTo[place] = (upTo[place] ?? 0) + (this.#weights[at] ?? 0);
+    }
+    for (let at = 1; at < this.#count; at += 1) upTo[at] = (upTo[at] ?? 0) + (upTo[at - 1] ?? 0);
+    return upTo;
   }
+}
+
+/** In an ascending column; the last place if all lie below. */
+function firstAtLeast(column: Float64Array, value: number): number {
+  let [from, to] = [0, column.length - 1];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((column[middle] ?? 0) >= value) to = middle;
+    else from = middle + 1;
+  }
+  return from;
 }
