@@ -104,7 +104,7 @@ export class ClientConnection implements Client {
     this.hasEnded = true;
     if (this.tunnel !== null) this.tunnel.clientEnded();
     else if (this.#exchange === null) this.end();
-    else if (!this.body.done) this.destroy();
+    else if (!this.body.done) this.#socket.destroy();
     else {
       this.#writtenAtEnd = this.#written;
       this.deadlineMs = this.#context.nowMs + halfClosedMs;
@@ -124,10 +124,13 @@ export class ClientConnection implements Client {
   /** The deadline of whatever is awaited has passed. */
   late(nowMs: number): void {
     const { bodyTimeoutMs } = this.#context.dispatcher.settings;
-    if (this.#closing || this.idle) this.destroy();
+    const mayHaveGone = this.hasEnded && this.body.done;
+    // What waits for a client that is slow is no silence: see `watch`.
+    if ((this.#closing || mayHaveGone) && this.#socket.writableLength > 0) this.deadlineMs = nowMs + lingerMs;
+    else if (this.#closing || this.idle) this.#socket.destroy();
     else if (this.#exchange === null) this.refuse(tooSlow);
-    else if (this.hasEnded && this.body.done) {
-      if (this.#written === this.#writtenAtEnd) this.destroy();
+    else if (mayHaveGone) {
+      if (this.#written === this.#writtenAtEnd) this.#socket.destroy();
       else this.deadlineMs = 0;
     } else if (this.#paused && !this.#exchange.answered) this.deadlineMs = nowMs + bodyTimeoutMs;
     else this.#exchange.bodyLate();
@@ -179,7 +182,9 @@ export class ClientConnection implements Client {
     if (!this.#socket.writableEnded) this.#socket.end();
   }
 
+  /** By a reset: an end in order would make half of an answer that ends with its connection look like all of it. */
   destroy(): void {
+    this.#carrier.resetAndDestroy();
     this.#socket.destroy();
   }
 
