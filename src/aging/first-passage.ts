@@ -4,9 +4,10 @@
  * followed on a grid of times ahead that widens; maxima of normals by their extreme value (Leadbetter et al.
  * 1983, ch. 1) where the mean stands, and by the sum of chances where it climbs.
  */
+import { columnOf } from "./columns.ts";
 import { type Component, type Course, maximumOf } from "./component.ts";
 import type { GrowthShape } from "./growth-shapes.ts";
-import { peakAhead, type ScaledLife } from "./scaled-life.ts";
+import { peakWithin, type ScaledLife } from "./scaled-life.ts";
 import { columnAhead, livesAhead, stepFirst } from "./times-ahead.ts";
 
 /** Noise of single readings, in scaled units, and how many of them a life has. */
@@ -48,7 +49,7 @@ export class FirstPassage {
     this.#room = room;
     this.#rows = rows;
     this.#highestRow = columnAhead((lives) => maximumOf(lives * rows.rowsPerLife));
-    this.#peak = columnAhead((lives) => peakAhead(life, lives));
+    this.#peak = columnOf(livesAhead, (lives, step) => peakWithin(life, livesAhead[step - 1] ?? 0, lives));
   }
 
   /** Follows the component's path until even its lowest quantile has met the limit. */

@@ -53,6 +53,8 @@ export function forecast(track: FloorTrack, limit: number | null, profile: LoadP
   if (life === null) return null;
   const components = mixtureOf(life);
   const rows = { noise: track.readingNoise / life.unit, rowsPerLife: track.count, overhang: life.overhang.usual / life.unit };
+  // Life is known until the mean time of the newest block; readings came since.
+  const sinceBlockMs = track.lastMs - track.startMs - life.lifeMs;
   const room = limit === null ? null : (limit - life.offset) / life.unit;
   const passage = room === null ? null : new FirstPassage(life, room, rows);
   const times = new WeightedValues(components.length * pathQuantiles.length);
@@ -66,7 +68,7 @@ export function forecast(track: FloorTrack, limit: number | null, profile: LoadP
     passage?.follow(component);
     for (const z of pathQuantiles) {
       slopes.add(rate.mean + z * rate.deviation, probability);
-      if (passage !== null) times.add(passage.crossing(z) * life.lifeMs, weight);
+      if (passage !== null) times.add(Math.max(passage.crossing(z) * life.lifeMs - sinceBlockMs, 0), weight);
     }
   }
   const perHour = (life.unit / life.lifeMs) * 3_600_000;

@@ -93,46 +93,53 @@ const grid = (count: number, from: number, to: number): number[] =>
   Array.from({ length: count }, (_, at) => from + ((to - from) * at) / (count - 1));
 
 /** Evenly spaced in their logarithm. */
-const scales = (count: number, from: number, to: number): number[] =>
+const evenScales = (count: number, from: number, to: number): number[] =>
   grid(count, Math.log(from), Math.log(to)).map((log) => Number(Math.exp(log).toPrecision(3)));
 
-const steady: readonly GrowthShape[] = [
+/** Parts into which the way from one coarse shape of a scale to the next is divided. */
+export const partsBetween = 4;
+
+/** Shapes of one law, its parameter in small steps between the coarse ones, which are always tried (scale-search.ts). */
+function scale(parameters: readonly number[], of: (parameter: number) => GrowthShape): readonly GrowthShape[] {
+  const fine = parameters.flatMap((from, at) => {
+    const to = parameters[at + 1];
+    return to === undefined ? [from] : Array.from({ length: partsBetween }, (_, part) => from + ((to - from) * part) / partsBetween);
+  });
+  return fine.map((parameter) => of(Number(parameter.toPrecision(6))));
+}
+
+const single: readonly GrowthShape[] = [
   grows("in time", 4, straight, time),
-  ...[1.3, 1.6, 2, 2.5, 3, 4].map((exponent) => grows("ever faster", 0.5, bent, power(exponent))),
-  ...[1, 2, 3, 4.5, 6].map((rate) => grows("exponentially", 0.4, bent, exponential(rate))),
-  ...[0.5, 0.6, 0.7, 0.8, 0.9].map((exponent) => grows("ever more slowly", 0.4, bent, power(exponent))),
   grows("with the requests", 4, straight, work),
-  ...[1.5, 2, 3].map((exponent) => grows("ever faster with the requests", 0.3, bent, workPower(exponent))),
   ...overloadRatios.map((_, which) => ({
     ...grows("under load", 2 / overloadRatios.length, straight, overload(which)),
     overload: which,
   })),
   grows("in time and with the requests", 0.5, straight, time, work),
-];
-
-const begunLate: readonly GrowthShape[] = [
-  ...grid(9, 0.1, 0.9).map((knot) => grows("in time, begun late", 0.25, straight, late(knot))),
-  ...grid(9, 0.1, 0.9).map((knot) => grows("with the requests, begun late", 0.15, straight, workLate(knot))),
-  ...grid(4, 0.2, 0.8).map((knot) => grows("ever faster, begun late", 0.15, bent, lateSquare(knot))),
-];
-
-/** Two things at once: a warm-up or a step beside a leak, a leak that changes its pace. */
-const mixed: readonly GrowthShape[] = [
-  ...scales(6, 0.012, 0.2).map((scale) => grows("in time after a warm-up", 0.15, bent, settling(scale), time)),
-  ...scales(4, 0.02, 0.2).map((scale) => grows("with the requests after a warm-up", 0.15, bent, workSettling(scale), work)),
-  ...grid(8, 0.15, 0.85).map((knot) => grows("in time, at a changed pace", 0.15, changed, time, late(knot))),
-  ...grid(4, 0.2, 0.8).map((knot) => grows("with the requests, at a changed pace", 0.1, changed, work, workLate(knot))),
-  ...grid(8, 0.1, 0.9).map((knot) => grows("in time, with a step", 0.1, bent, time, step(knot))),
-];
-
-const ending: readonly GrowthShape[] = [
   ends("not at all", 14),
-  ...scales(12, 0.012, 0.8).map((scale) => ends("and settles", 0.21, settling(scale))),
-  ...scales(9, 0.04, 0.8).map((scale) => ends("and settles with the requests", 0.16, workSettling(scale))),
   ...[6, 30, 200].map((scale) => ends("ever more slowly", 0.4, logarithm(scale))),
+  ...evenScales(12, 0.012, 0.8).map((settled) => ends("and settles", 0.21, settling(settled))),
+  ...evenScales(9, 0.04, 0.8).map((settled) => ends("and settles with the requests", 0.16, workSettling(settled))),
   ...grid(19, 0.05, 0.95).map((knot) => ends("and stopped", 0.14, stopped(knot))),
   ...grid(10, 0.05, 0.95).map((knot) => ends("and stopped with the requests", 0.1, workStopped(knot))),
   ...grid(10, 0.05, 0.95).map((knot) => ends("in one step", 0.25, step(knot))),
 ];
 
-export const growthShapes: readonly GrowthShape[] = [...steady, ...begunLate, ...mixed, ...ending];
+const scales: readonly (readonly GrowthShape[])[] = [
+  scale([1.3, 1.6, 2, 2.5, 3, 4], (exponent) => grows("ever faster", 0.5, bent, power(exponent))),
+  scale([1, 2, 3, 4.5, 6], (rate) => grows("exponentially", 0.4, bent, exponential(rate))),
+  scale([0.5, 0.6, 0.7, 0.8, 0.9], (exponent) => grows("ever more slowly", 0.4, bent, power(exponent))),
+  scale([0.9, 1.3, 1.9, 2.8], (settled) => grows("towards a level", 0.12, bent, settling(settled))),
+  scale([1.5, 2, 3], (exponent) => grows("ever faster with the requests", 0.3, bent, workPower(exponent))),
+  scale(grid(9, 0.1, 0.9), (knot) => grows("in time, begun late", 0.25, straight, late(knot))),
+  scale(grid(9, 0.1, 0.9), (knot) => grows("with the requests, begun late", 0.15, straight, workLate(knot))),
+  scale(grid(4, 0.2, 0.8), (knot) => grows("ever faster, begun late", 0.15, bent, lateSquare(knot))),
+  // Two things at once: a warm-up or a step beside a leak, a leak that changes its pace.
+  scale(evenScales(6, 0.012, 0.2), (settled) => grows("in time after a warm-up", 0.15, bent, settling(settled), time)),
+  scale(evenScales(4, 0.02, 0.2), (settled) => grows("with the requests after a warm-up", 0.15, bent, workSettling(settled), work)),
+  scale(grid(8, 0.15, 0.85), (knot) => grows("in time, at a changed pace", 0.15, changed, time, late(knot))),
+  scale(grid(4, 0.2, 0.8), (knot) => grows("with the requests, at a changed pace", 0.1, changed, work, workLate(knot))),
+  scale(grid(8, 0.1, 0.9), (knot) => grows("in time, with a step", 0.1, bent, time, step(knot))),
+];
+
+export const growthShapes = { single, scales };

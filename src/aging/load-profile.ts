@@ -28,8 +28,6 @@ export interface LoadAhead {
   readonly work: number;
   /** Work beyond each threshold of `overloadRatios`. */
   readonly overload: readonly number[];
-  /** The highest rate on the way, per millisecond. */
-  readonly highestRate: number;
 }
 
 export class LoadProfile {
@@ -64,14 +62,13 @@ export class LoadProfile {
 
 /** Running sums of the day that begins at `nowMs`, one entry a bin; looked up by `loadAhead`. @param usual the mean rate of the life. */
 export function dayAhead(rates: Float64Array, nowMs: number, usual: number): readonly LoadAhead[] {
-  let last: LoadAhead = { work: 0, overload: noOverload, highestRate: 0 };
+  let last: LoadAhead = { work: 0, overload: noOverload };
   const sums = [last];
   for (let at = 0; at < binsPerDay; at += 1) {
     const rate = rates[(binOf(nowMs) + at) % binsPerDay] ?? 0;
     last = {
       work: last.work + rate * binMs,
       overload: overloadRatios.map((ratio, which) => (last.overload[which] ?? 0) + Math.max(rate - ratio * usual, 0) * binMs),
-      highestRate: Math.max(last.highestRate, rate),
     };
     sums.push(last);
   }
@@ -127,7 +124,7 @@ function angleOf(bin: number): number {
 
 /** What the time until `aheadMs` from the day's start brings; days repeat. */
 export function loadAhead(day: readonly LoadAhead[], aheadMs: number): LoadAhead {
-  const none = { work: 0, overload: noOverload, highestRate: 0 };
+  const none = { work: 0, overload: noOverload };
   const whole = day[binsPerDay] ?? none;
   const days = Math.floor(aheadMs / dayMs);
   const bins = (aheadMs - days * dayMs) / binMs;
@@ -138,8 +135,19 @@ export function loadAhead(day: readonly LoadAhead[], aheadMs: number): LoadAhead
   return {
     work: sum(whole.work, below.work, next.work),
     overload: overloadRatios.map((_, at) => sum(whole.overload[at] ?? 0, below.overload[at] ?? 0, next.overload[at] ?? 0)),
-    highestRate: days > 0 ? whole.highestRate : next.highestRate,
   };
+}
+
+/** The highest rate within a while, times from the day's start, per millisecond. */
+export function highestRate(day: readonly LoadAhead[], fromMs: number, toMs: number): number {
+  const first = Math.floor(fromMs / binMs);
+  const count = Math.min(Math.max(Math.ceil(toMs / binMs) - first, 1), binsPerDay);
+  let highest = 0;
+  for (let bin = first; bin < first + count; bin += 1) {
+    const at = bin % binsPerDay;
+    highest = Math.max(highest, ((day[at + 1]?.work ?? 0) - (day[at]?.work ?? 0)) / binMs);
+  }
+  return highest;
 }
 
 function binOf(atMs: number): number {

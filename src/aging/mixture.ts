@@ -8,6 +8,7 @@ import type { Candidate, Component } from "./component.ts";
 import { type GrowthShape, growthShapes } from "./growth-shapes.ts";
 import { noiseKernels } from "./noise-kernel.ts";
 import { Regressions } from "./regressions.ts";
+import { sharing, tryShapes } from "./scale-search.ts";
 import type { ScaledLife } from "./scaled-life.ts";
 import { wander } from "./slope-walk.ts";
 import { stairsOf } from "./stairs.ts";
@@ -22,28 +23,36 @@ const temper = 0.5;
 const overloadMin = 0.005;
 /** What is lighter than this share of the heaviest, in the forecast, is left out. */
 const weightMin = 0.02;
-const timeShapes = growthShapes.filter(({ needsWork }) => !needsWork);
+const byTimeAlone = ({ needsWork }: GrowthShape) => !needsWork;
+const timeShapes = {
+  single: growthShapes.single.filter(byTimeAlone),
+  scales: growthShapes.scales.filter((scale) => scale.every(byTimeAlone)),
+};
 const [plain, ...otherNoises] = noiseKernels;
 
 /** Normalised weights, the heaviest first. */
 export function mixtureOf(life: ScaledLife): Component[] {
   if (plain === undefined) return [];
-  const shapes = life.usesWork ? growthShapes.filter((shape) => hasRun(shape, life)) : timeShapes;
+  const { single, scales } = life.usesWork
+    ? { ...growthShapes, single: growthShapes.single.filter((shape) => hasRun(shape, life)) }
+    : timeShapes;
   const columns = new ClockColumns(life);
   const underPlain = new Regressions(life, columns, plain);
-  const first = shapes.map((shape) => underPlain.fit(shape)).sort(heaviest);
+  const tried = tryShapes(single, scales, (shape) => underPlain.fit(shape)).sort((a, b) => heaviest(a.candidate, b.candidate));
+  const first = tried.map(({ candidate }) => candidate);
   // No server holds less the more it has to do: what falls with the load is something else.
   if (life.usesLoad && loadEffectOf(first[0]) < 0) return mixtureOf({ ...life, usesLoad: false });
-  const kept = first.slice(0, shapesKept).map(({ shape }) => shape);
-  for (const must of [first.find(({ shape }) => !shape.ends)?.shape, first.find(({ shape }) => shape.ends)?.shape]) {
+  const kept = tried.slice(0, shapesKept);
+  for (const ends of [false, true]) {
+    const must = tried.find(({ candidate }) => candidate.shape.ends === ends);
     if (must !== undefined && !kept.includes(must)) kept.push(must);
   }
   const all = [...first];
   for (const kernel of otherNoises) {
     const regressions = new Regressions(life, columns, kernel);
-    for (const shape of kept) all.push(regressions.fit(shape));
+    for (const { candidate, share } of kept) all.push(sharing(regressions.fit(candidate.shape), share));
   }
-  for (const shape of shapes) {
+  for (const shape of single) {
     if (shape.name === "in time" || shape.name === "with the requests") all.push(...wander(life, columns, shape));
   }
   all.push(...stairsOf(life));

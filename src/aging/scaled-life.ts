@@ -5,7 +5,7 @@
 import { columnOf } from "./columns.ts";
 import type { FloorPoint, FloorTrack } from "./floor-track.ts";
 import type { LifeMarks } from "./growth-shapes.ts";
-import { dayAhead, type LoadAhead, type LoadProfile, loadAhead, noOverload, overloadWithin } from "./load-profile.ts";
+import { dayAhead, highestRate, type LoadAhead, type LoadProfile, loadAhead, noOverload, overloadWithin } from "./load-profile.ts";
 import { type Overhang, overhangOf } from "./overhang.ts";
 
 export interface ScaledLife {
@@ -53,7 +53,8 @@ export function scaleLife(track: FloorTrack, profile: LoadProfile): ScaledLife |
   const first = points[0];
   const last = points.at(-1);
   if (first === undefined || last === undefined || points.length < blocksMin) return null;
-  const lifeMs = last.atMs - first.atMs;
+  const { startMs } = track;
+  const lifeMs = last.atMs - startMs;
   let low = first.value;
   let high = first.value;
   for (const { value } of points) {
@@ -63,9 +64,10 @@ export function scaleLife(track: FloorTrack, profile: LoadProfile): ScaledLife |
   const unit = Math.max(high - low, Math.abs(high) * 1e-6, 1e-300);
   if (lifeMs <= 0 || !Number.isFinite(unit)) return null;
   const knowsWork = points.every(({ work }) => Number.isFinite(work));
-  const work = knowsWork ? last.work - first.work : 0;
-  const time = columnOf(points, (point) => (point.atMs - first.atMs) / lifeMs);
-  const done = columnOf(points, (point) => (work > 0 ? (point.work - first.work) / work : 0));
+  const workBefore = knowsWork ? workAtStart(points, startMs) : 0;
+  const work = knowsWork ? last.work - workBefore : 0;
+  const time = columnOf(points, (point) => (point.atMs - startMs) / lifeMs);
+  const done = columnOf(points, (point) => (work > 0 ? (point.work - workBefore) / work : 0));
   const usesWork = work > 0 && time.some((at, row) => !(Math.abs(at - (done[row] ?? 0)) < evenRatio));
   const daily = work > 0 ? profile.rates() : null;
   const overloads = usesWork ? overloadsOf(points, daily, work / lifeMs) : noOverload.map(() => new Float64Array(points.length));
@@ -95,6 +97,12 @@ export function scaleLife(track: FloorTrack, profile: LoadProfile): ScaledLife |
     overhang: overhangOf(points),
     pace: paceOf(marks),
   };
+}
+
+/** A block knows the mean of its readings only: back to the first of them at the pace of the first two blocks. */
+function workAtStart([first, second]: readonly FloorPoint[], startMs: number): number {
+  if (first === undefined || second === undefined) return 0;
+  return first.work - (Math.max(second.work - first.work, 0) * (first.atMs - startMs)) / (second.atMs - first.atMs);
 }
 
 /** Request rate of each block relative to the life's mean. */
@@ -211,9 +219,9 @@ export function marksAhead({ pace, day, lifeMs, work, overload }: ScaledLife, li
   };
 }
 
-/** The highest load on the way, relative to the life's mean load. */
-export function peakAhead({ day, lifeMs, work, loadPeak, meanLoad, usesLoad }: ScaledLife, lives: number): number {
+/** The highest load within a while ahead, relative to the life's mean load. */
+export function peakWithin({ day, lifeMs, work, loadPeak, meanLoad, usesLoad }: ScaledLife, from: number, to: number): number {
   if (!usesLoad) return 0;
-  if (day === null) return loadPeak * Math.min(1, lives * 4);
-  return loadAhead(day, lives * lifeMs).highestRate / (work / lifeMs) - meanLoad;
+  if (day === null) return loadPeak * Math.min(1, to * 4);
+  return highestRate(day, from * lifeMs, to * lifeMs) / (work / lifeMs) - meanLoad;
 }

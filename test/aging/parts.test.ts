@@ -107,7 +107,7 @@ describe("trend filter", () => {
 
 describe("noise kernels and regressions", () => {
   const errors = fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: 10, maxLength: 64 });
-  const powers = growthShapes.filter(({ name }) => name === "in time" || name === "ever faster");
+  const powers = [...growthShapes.single, ...growthShapes.scales.flat()].filter(({ name }) => name === "in time" || name === "ever faster");
   const square = powers.find(({ clocks: [place] }) => clocks[place ?? -1]?.at(3) === 9);
 
   /** Blocks of one reading each, some surer than others. */
@@ -190,7 +190,7 @@ describe("noise kernels and regressions", () => {
       };
       const dot = (a: Float64Array, b: Float64Array) => a.reduce((sum, value, at) => sum + value * (b[at] ?? 0), 0);
       const values = whitened(life.values);
-      for (const shape of growthShapes.filter((one) => one.clocks.length === 2 && !one.needsWork)) {
+      for (const shape of growthShapes.scales.flat().filter((one) => one.clocks.length === 2 && !one.needsWork)) {
         const series = [life.values.map(() => 1), life.loads, ...shape.clocks.map((place) => columns.past(place))].map(whitened);
         const moments = series.map((one) => dot(one, values));
         const { coefficients, inverse } = solve(
