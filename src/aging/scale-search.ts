@@ -32,7 +32,8 @@ export function tryShapes(
 
 /** Its prior weighs by its share. */
 export function sharing(candidate: Candidate, share: number): Candidate {
-  return share === 1 ? candidate : { ...candidate, logWeight: candidate.logWeight + Math.log(share) };
+  const { shape, logWeight } = candidate;
+  return share === 1 ? candidate : { shape, logWeight: logWeight + Math.log(share), component: (weights) => candidate.component(weights) };
 }
 
 type Places = (Candidate | null)[];
