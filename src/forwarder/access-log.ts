@@ -45,6 +45,11 @@ export class AccessLog {
     this.#logger.info(logged);
   }
 
+  /** What came was no request, or did not come whole: what it asked for nobody can say. */
+  unreadable(client: string, status: number, bytes: number): void {
+    this.request({ client, method: "-", path: "-", status, bytes, ms: 0 });
+  }
+
   #flush(): void {
     this.#out.flush();
     const file = fileOf(this.#path);

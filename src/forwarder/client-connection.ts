@@ -203,9 +203,11 @@ export class ClientConnection implements Client {
     return shared;
   }
 
-  /** Ends with an answer of the forwarder's own; what the client still sends is dropped. */
-  refuse(refusal: Refusal, accept = "", withBody = true): void {
-    this.write(written(refusal, accept, withBody, true));
+  /** What came is no request: ends with an answer of the forwarder's own; what the client still sends is dropped. */
+  refuse(refusal: Refusal): void {
+    const answer = written(refusal, "", true, true);
+    this.write(answer);
+    this.#context.dispatcher.accessLog?.unreadable(this.facts.address, refusal.status, answer.length);
     this.#dropPartial();
     this.end();
   }

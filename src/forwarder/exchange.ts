@@ -388,7 +388,7 @@ export class Exchange implements Answered, Stream {
     if (this.#done) return;
     this.#unpark?.();
     const keep = this.keep && this.#client.body.done && !this.#client.finishing;
-    this.#client.write(written(refusal, this.#sending.request.fieldValue("accept") ?? "", this.method !== "HEAD", !keep));
+    this.#client.write(written(refusal, this.#sending.request.fieldList("accept") ?? "", this.method !== "HEAD", !keep));
     this.#over(refusal.status);
     this.#sending.request.release(true);
     this.#client.exchangeDone(keep);

@@ -230,6 +230,7 @@ export class ClientStream implements Client {
 
   #refuse(status: number): void {
     this.write(written(refusalOf(status), "", !this.#forHead, true));
+    this.#origin.context.dispatcher.accessLog?.unreadable(this.facts.address, status, this.bytesWritten);
     this.exchangeDone();
   }
 

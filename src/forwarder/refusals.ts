@@ -2,6 +2,8 @@
  * Answers of the forwarder's own: they say what happened and what to do, in the form that the client
  * accepts, and nothing of the inside.
  */
+import { preferredForm } from "./accept.ts";
+
 export interface Refusal {
   readonly status: number;
   readonly title: string;
@@ -83,12 +85,9 @@ export function written(refusal: Refusal, accept: string, withBody: boolean, clo
 }
 
 function bodyOf(accept: string, { status, title, text }: Refusal): { type: string; body: string } {
-  if (accept.includes("text/html")) {
-    return {
-      type: "text/html; charset=utf-8",
-      body: `<!doctype html><meta charset="utf-8"><title>${status} ${title}</title><h1>${title}</h1><p>${text}</p>\n`,
-    };
-  }
-  if (accept.includes("json")) return { type: "application/json", body: `${JSON.stringify({ status, error: title, message: text })}\n` };
-  return { type: "text/plain; charset=utf-8", body: `${status} ${title}: ${text}\n` };
+  const form = preferredForm(accept);
+  if (form === "application/json") return { type: form, body: `${JSON.stringify({ status, error: title, message: text })}\n` };
+  const type = `${form}; charset=utf-8`;
+  if (form === "text/plain") return { type, body: `${status} ${title}: ${text}\n` };
+  return { type, body: `<!doctype html><meta charset="utf-8"><title>${status} ${title}</title><h1>${title}</h1><p>${text}</p>\n` };
 }

@@ -27,7 +27,7 @@ function linesOf(file: string): Line[] {
     .map((line) => JSON.parse(line) as Line);
 }
 
-test("the access log has a line for each request: answered, refused, sent again, gone; moved away, it is begun anew", {
+test("the access log has a line for each request: answered, refused, sent again, gone, unreadable; moved away, it is begun anew", {
   timeout: 60_000,
 }, async () => {
   const directory = mkdtempSync(join(tmpdir(), "coppice-log-"));
@@ -63,6 +63,20 @@ test("the access log has a line for each request: answered, refused, sent again,
     const again = lines.find(({ resent }) => resent !== undefined);
     assert.deepEqual([again?.path, again?.status, again?.instance, again?.resent], ["/dies", 200, "web-2.1", 1]);
     assert.equal(readFileSync(file, "utf8").includes("secret"), false);
+
+    const half = connect(stage.port, "127.0.0.1");
+    half.write("GET /half HTTP/1.1\r\n");
+    const malformed = connect(stage.port, "127.0.0.1");
+    malformed.write("GET /malformed HTTP/1.1\r\nHost : x\r\n\r\n");
+    const unread = () => linesOf(file).filter(({ path }) => path === "-");
+    await stage.until(() => unread().length === 2);
+    assert.deepEqual(
+      unread().map(({ client, method, status, bytes }) => [client, method, status, bytes > 100]),
+      [
+        ["127.0.0.1", "-", 400, true],
+        ["127.0.0.1", "-", 408, true],
+      ],
+    );
 
     renameSync(file, `${file}.1`);
     await stage.until(() => existsSync(file));
