@@ -90,7 +90,8 @@ export class AnswerHead extends Head {
 
   #judge(bytes: Uint8Array): HeadVerdict {
     if (this.chunked && (this.contentLength >= 0 || this.minorVersion === 0)) return 400;
-    if (this.isInterim && (this.minorVersion === 0 || this.saysClose)) return 400;
+    // An interim answer has no body, so it has no length to tell (RFC 9110 §8.6).
+    if (this.isInterim && (this.minorVersion === 0 || this.saysClose || this.contentLength >= 0)) return 400;
     if (this.status === 101 && !(this.#forUpgrade && this.saysUpgrade)) return 400;
     const bodiless = this.#forHead || this.status < 200 || this.status === 204 || this.status === 304;
     if (this.chunked && (this.status < 200 || this.status === 204)) return 400;
@@ -98,8 +99,8 @@ export class AnswerHead extends Head {
     else if (this.chunked) this.framing = framing.chunked;
     else if (this.contentLength >= 0) this.framing = this.contentLength === 0 ? framing.none : framing.length;
     else this.framing = framing.untilClose;
-    // A server that sends what it announced for a HEAD after all would speak into the next request's answer.
-    const mayFollow = this.#forHead && (this.chunked || this.contentLength > 0);
+    // A server that sends after all what it announced where there is no body would speak into the next request's answer.
+    const mayFollow = (this.#forHead || this.status === 204) && (this.chunked || this.contentLength > 0);
     const ends = this.framing === framing.untilClose || this.saysClose || mayFollow;
     this.keepsAlive = !ends && (this.minorVersion === 1 || this.saysKeepAlive);
     this.collectCuts(bytes);

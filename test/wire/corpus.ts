@@ -388,6 +388,8 @@ export const answerCases: readonly Case[] = [
     ].map((line) => answer("Content-Length: 0\r\n", "", line)),
     "HTTP/1.1 200 OK\nContent-Length: 0\n\n",
     answer("Connection: Upgrade\r\nUpgrade: websocket\r\n", "", "HTTP/1.1 101 Switching Protocols"),
+    `HTTP/1.1 100 Continue\r\nContent-Length: 3\r\n\r\n${answer("Content-Length: 0\r\n")}`,
+    `HTTP/1.1 103 Early Hints\r\nContent-Length: 0\r\n\r\n${answer("Content-Length: 0\r\n")}`,
     `HTTP/1.0 100 Continue\r\n\r\n${answer("Content-Length: 0\r\n")}`,
     `HTTP/1.1 103 Early Hints\r\nConnection: close\r\n\r\n${answer("Content-Length: 0\r\n")}`,
     "SSH-2.0-OpenSSH_9.2\r\n\r\n",
