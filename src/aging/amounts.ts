@@ -47,12 +47,27 @@ function shownAmount(indicator: string, value: number): Shown {
   return [Math.abs(value) < leastNumber ? "0" : number(value), ""];
 }
 
+/** Reports come each second, and a few hundred texts say all times: each is made once. */
+const timesKnown: (Shown | undefined)[][] = [[], [], [], []];
+const timeUnits = [
+  [1_000, "s"],
+  [60_000, "min"],
+  [3_600_000, "h"],
+  [86_400_000, "d"],
+] as const;
+const tenthsMax = 2_000;
+
 function shownTime(ms: number): Shown {
   if (!Number.isFinite(ms)) return ["never", ""];
-  const [perUnit, unit] =
-    ms < 120_000 ? [1_000, "s"] : ms < 7_200_000 ? [60_000, "min"] : ms < 172_800_000 ? [3_600_000, "h"] : [86_400_000, "d"];
-  const value = ms / Number(perUnit);
-  return [String(value < 9.95 ? Math.round(value * 10) / 10 : Math.round(value)), String(unit)];
+  const place = ms < 120_000 ? 0 : ms < 7_200_000 ? 1 : ms < 172_800_000 ? 2 : 3;
+  const [perUnit, unit] = timeUnits[place];
+  const value = ms / perUnit;
+  const tenths = value < 9.95 ? Math.round(value * 10) : 10 * Math.round(value);
+  const known = timesKnown[place] ?? [];
+  const isKept = tenths >= 0 && tenths < tenthsMax;
+  const shown = (isKept ? known[tenths] : undefined) ?? [String(tenths / 10), unit];
+  if (isKept) known[tenths] = shown;
+  return shown;
 }
 
 function number(value: number): string {
@@ -65,6 +80,6 @@ function joined([text, unit]: Shown): string {
 }
 
 function range(low: Shown, high: Shown): string | null {
-  if (joined(low) === joined(high)) return null;
+  if (low[0] === high[0] && low[1] === high[1]) return null;
   return low[1] === high[1] || low[0] === "0" ? `${low[0]} to ${joined(high)}` : `${joined(low)} to ${joined(high)}`;
 }

@@ -3,6 +3,7 @@
  * times ahead, where its mean goes and how unsure it is of that.
  */
 import type { GrowthShape } from "./growth-shapes.ts";
+import { type Maxima, maximaOf } from "./maxima.ts";
 import { keepOver, type NoiseKernel } from "./noise-kernel.ts";
 import { columnAhead } from "./times-ahead.ts";
 
@@ -47,21 +48,9 @@ export interface Drift {
   readonly time: number;
   /** What is left of the disturbance of now. */
   readonly keep: Float64Array;
-  /** The highest that may be expected of it on the way, in deviations. */
-  readonly highest: Float64Array;
+  readonly maxima: Maxima;
 }
 
 export function driftOf(kind: Pick<NoiseKernel, "drift" | "driftTime">): Drift {
-  return {
-    time: kind.driftTime,
-    keep: columnAhead((lives) => keepOver(kind, lives)),
-    highest: columnAhead((lives) => maximumOf(lives / kind.driftTime)),
-  };
-}
-
-/** Expected maximum of n independent standard normals, roughly (0 for less than two). */
-export function maximumOf(n: number): number {
-  if (n <= 2) return 0;
-  const root = Math.sqrt(2 * Math.log(n));
-  return root - (Math.log(Math.log(n)) + 1.38) / (2 * root);
+  return { time: kind.driftTime, keep: columnAhead((lives) => keepOver(kind, lives)), maxima: maximaOf(1 / kind.driftTime) };
 }

@@ -1,12 +1,12 @@
 /**
  * When a path meets the limit *first*, noise and load peaks included: maxima arrive before the mean line does
  * (reference measurement: without it, a fifth of all leaks were found too late). The path of each quantile is
- * followed on a grid of times ahead that widens; maxima of normals by their extreme value (Leadbetter et al.
- * 1983, ch. 1) where the mean stands, and by the sum of chances where it climbs.
+ * followed on a grid of times ahead that widens.
  */
 import { columnOf } from "./columns.ts";
-import { type Component, type Course, maximumOf } from "./component.ts";
+import type { Component, Course } from "./component.ts";
 import type { GrowthShape } from "./growth-shapes.ts";
+import { highestAt, type Maxima, maximaOf } from "./maxima.ts";
 import { peakWithin, type ScaledLife } from "./scaled-life.ts";
 import { columnAhead, livesAhead, stepFirst } from "./times-ahead.ts";
 
@@ -34,7 +34,7 @@ export class FirstPassage {
   readonly #life: ScaledLife;
   readonly #room: number;
   readonly #rows: RowNoise;
-  readonly #highestRow: Float64Array;
+  readonly #maxima: Maxima;
   readonly #peak: Float64Array;
   readonly #paceDoubts = new Map<number | undefined, Float64Array>();
   /** On the grid: where the path's middle lies above the room's end, and its spread there. */
@@ -48,7 +48,7 @@ export class FirstPassage {
     this.#life = life;
     this.#room = room;
     this.#rows = rows;
-    this.#highestRow = columnAhead((lives) => maximumOf(lives * rows.rowsPerLife));
+    this.#maxima = maximaOf(rows.rowsPerLife);
     this.#peak = columnOf(livesAhead, (lives, step) => peakWithin(life, livesAhead[step - 1] ?? 0, lives));
   }
 
@@ -65,17 +65,16 @@ export class FirstPassage {
       const lives = livesAhead[step] ?? 0;
       const growth = course.growth[step] ?? 0;
       const driftVariance = course.driftVariance[step] ?? 0;
+      const scatter = noise * noise + driftVariance;
       const climb = Math.max(growth, 0) / Math.max(lives, stepFirst);
-      const reach = Math.sqrt(noise * noise + driftVariance) / Math.max(climb, 1e-9);
-      const row = noise * Math.min(this.#highestRow[step] ?? 0, firstAbove(reach * rowsPerLife));
-      const waves = driftVariance === 0 ? 0 : Math.min(drift.highest[step] ?? 0, firstAbove(reach / drift.time));
-      const wave = Math.sqrt(driftVariance) * waves;
+      const reach = Math.sqrt(scatter) / Math.max(climb, 1e-9);
+      const row = noise * highestAt(this.#maxima, step, reach * rowsPerLife);
+      const wave = driftVariance === 0 ? 0 : Math.sqrt(driftVariance) * highestAt(drift.maxima, step, reach / drift.time);
       const highest = Math.max(Math.sqrt(row * row + wave * wave), overhang * Math.min(lives / livesPerBlock, 1));
       const paceDoubt = paceDoubts?.[step] ?? 0;
       const pace = growth * growth * (paceDoubt * paceDoubt + shape.doubtRatio * shape.doubtRatio);
-      const maxima = maximumVariance * (noise * noise + driftVariance);
       const above = (course.mean[step] ?? 0) + loadEffect * (this.#peak[step] ?? 0) + highest - this.#room;
-      const spread = widening * Math.sqrt((course.variance[step] ?? 0) + maxima + pace);
+      const spread = widening * Math.sqrt((course.variance[step] ?? 0) + maximumVariance * scatter + pace);
       this.#above[step] = above;
       this.#spread[step] = spread;
       this.#steps = step + 1;
@@ -110,13 +109,4 @@ export class FirstPassage {
     this.#paceDoubts.set(overload, known);
     return known;
   }
-}
-
-/**
- * How far below the limit, in deviations, a climbing mean is when one of its readings has met it as likely as not:
- * n readings come while it climbs by one deviation, and n × the normal loss function of the distance is ln 2.
- * Fitted to that root for n of 1 to 1,000, within a tenth.
- */
-export function firstAbove(n: number): number {
-  return Math.max(1.593 * Math.sqrt(Math.log1p(n)) - 1.366, 0);
 }

@@ -3,6 +3,8 @@ export class WeightedValues {
   readonly #values: Float64Array;
   readonly #weights: Float64Array;
   #count = 0;
+  #total = 0;
+  #highest = Number.NaN;
 
   constructor(countMax: number) {
     this.#values = new Float64Array(countMax);
@@ -13,38 +15,73 @@ export class WeightedValues {
     this.#values[this.#count] = value;
     this.#weights[this.#count] = weight;
     this.#count += 1;
+    this.#total += weight;
+    if (!(value <= this.#highest)) this.#highest = value;
   }
 
   /**
    * Quantiles: the smallest value that has at least that share of the weight at or below it. NaN of nothing; Infinity is
-   * a value like others.
+   * a value like others. @param shares ascending, above 0.
    */
   quantiles(shares: readonly number[]): number[] {
-    const sorted = this.#values.slice(0, this.#count).sort();
-    const upTo = this.#weightsUpTo(sorted);
-    const total = upTo[this.#count - 1] ?? 0;
-    return shares.map((share) => sorted[firstAtLeast(upTo, share * total)] ?? Number.NaN);
+    const found: number[] = shares.map(() => this.#highest);
+    const weights = shares.map((share) => share * this.#total);
+    this.#find(weights, found, { from: 0, to: this.#count, below: 0, first: 0, last: shares.length });
+    return found;
   }
 
-  /** The weight of all values up to each of the sorted ones; of equal ones the first has it all. */
-  #weightsUpTo(sorted: Float64Array): Float64Array {
-    const upTo = new Float64Array(this.#count);
-    for (let at = 0; at < this.#count; at += 1) {
-      const place = firstAtLeast(sorted, this.#values[at] ?? 0);
-      upTo[place] = (upTo[place] ?? 0) + (this.#weights[at] ?? 0);
+  /** Quicksort (Hoare 1961) that leaves alone what no quantile lies in. */
+  #find(weights: readonly number[], found: number[], { from, to, below, first, last }: Part): void {
+    if (first === last || from === to) return;
+    const values = this.#values;
+    const pivot = values[(from + to) >> 1] ?? 0;
+    let lower = from;
+    let at = from;
+    let higher = to;
+    let lighter = below;
+    let upTo = below;
+    while (at < higher) {
+      const value = values[at] ?? 0;
+      const weight = this.#weights[at] ?? 0;
+      if (value > pivot) {
+        higher -= 1;
+        this.#swap(at, higher);
+        continue;
+      }
+      upTo += weight;
+      if (value < pivot) {
+        lighter += weight;
+        this.#swap(at, lower);
+        lower += 1;
+      }
+      at += 1;
     }
-    for (let at = 1; at < this.#count; at += 1) upTo[at] = (upTo[at] ?? 0) + (upTo[at - 1] ?? 0);
-    return upTo;
+    let left = first;
+    let right = last;
+    while (left < last && lower > from && (weights[left] ?? 0) <= lighter) left += 1;
+    while (right > left && (weights[right - 1] ?? 0) > upTo) right -= 1;
+    for (let which = left; which < right; which += 1) found[which] = pivot;
+    this.#find(weights, found, { from, to: lower, below, first, last: left });
+    this.#find(weights, found, { from: higher, to, below: upTo, first: right, last });
+  }
+
+  #swap(one: number, other: number): void {
+    swap(this.#values, one, other);
+    swap(this.#weights, one, other);
   }
 }
 
-/** In an ascending column; the last place if all lie below. */
-function firstAtLeast(column: Float64Array, value: number): number {
-  let [from, to] = [0, column.length - 1];
-  while (from < to) {
-    const middle = (from + to) >> 1;
-    if ((column[middle] ?? 0) >= value) to = middle;
-    else from = middle + 1;
-  }
-  return from;
+function swap(column: Float64Array, one: number, other: number): void {
+  const before = column[one] ?? 0;
+  column[one] = column[other] ?? 0;
+  column[other] = before;
+}
+
+/** Values from one place to another, all of them above what weighs `below`, and which quantiles lie there. */
+interface Part {
+  readonly from: number;
+  readonly to: number;
+  readonly below: number;
+  readonly first: number;
+  readonly last: number;
 }
