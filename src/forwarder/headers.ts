@@ -48,8 +48,8 @@ export function forwardedLines(request: SavedRequest, { address, encrypted }: Cl
   const element = `for=${node};proto=${own}${host === "" || host.includes('"') ? "" : `;host="${host}"`}`;
   lines.push(`Forwarded: ${joined(said("forwarded"), element)}`);
   if (request.fieldValue("x-request-id") === null) lines.push(`X-Request-Id: ${randomUUID()}`);
-  // Of a trusted proxy, further ones (X-Forwarded-Port ...) go on as they are.
-  request.dropFields(trusted ? (name) => written.has(name) : isForwarded);
+  // Of a trusted proxy, further ones (X-Forwarded-Port ...) go on as they are; it writes none with underscores.
+  request.dropFields(trusted ? (name) => written.has(name) || (name.includes("_") && isForwarded(name)) : isForwarded);
   return Buffer.from(`${lines.join("\r\n")}\r\n`, "latin1");
 }
 
