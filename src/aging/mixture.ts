@@ -4,6 +4,7 @@
  * component tells where its mean goes and how unsure it is of that; what it means is left to forecast.ts.
  */
 import { ClockColumns } from "./clock-columns.ts";
+import { columnOf } from "./columns.ts";
 import type { Candidate, Component } from "./component.ts";
 import { type GrowthShape, growthShapes } from "./growth-shapes.ts";
 import { noiseKernels } from "./noise-kernel.ts";
@@ -22,7 +23,7 @@ const temper = 0.5;
 /** Overload is looked at from this share of the work on. */
 const overloadMin = 0.005;
 /** What is lighter than this share of the heaviest, in the forecast, is left out. */
-const weightMin = 0.02;
+const logWeightMin = Math.log(0.02);
 const byTimeAlone = ({ needsWork }: GrowthShape) => !needsWork;
 const timeShapes = {
   single: growthShapes.single.filter(byTimeAlone),
@@ -57,13 +58,17 @@ export function mixtureOf(life: ScaledLife): Component[] {
   }
   all.push(...stairsOf(life));
   const highest = all.reduce((max, { logWeight }) => Math.max(max, logWeight), Number.NEGATIVE_INFINITY);
-  const relative = ({ logWeight }: Candidate, power: number) => Math.exp(power * (logWeight - highest));
-  const heavy = all.filter((candidate) => relative(candidate, temper) > weightMin).sort(heaviest);
-  const total = (power: number) => heavy.reduce((sum, candidate) => sum + relative(candidate, power), 0);
-  const [weights, probabilities] = [total(temper), total(1)];
-  return heavy.map((candidate) =>
-    candidate.component({ weight: relative(candidate, temper) / weights, probability: relative(candidate, 1) / probabilities }),
-  );
+  const heavy = all.filter(({ logWeight }) => temper * (logWeight - highest) > logWeightMin).sort(heaviest);
+  const weights = sharesOf(heavy, highest, temper);
+  const probabilities = sharesOf(heavy, highest, 1);
+  return heavy.map((candidate, at) => candidate.component({ weight: weights[at] ?? 0, probability: probabilities[at] ?? 0 }));
+}
+
+/** Their likelihoods to that power, of all together. */
+function sharesOf(candidates: readonly Candidate[], highest: number, power: number): Float64Array {
+  const relative = columnOf(candidates, ({ logWeight }) => Math.exp(power * (logWeight - highest)));
+  const total = relative.reduce((sum, share) => sum + share, 0);
+  return columnOf(relative, (share) => share / total);
 }
 
 /** A clock that stands still explains nothing, and would be charged for nothing. */

@@ -75,7 +75,10 @@ export class Regressions {
 
 function productsOf(whitening: Whitening, column: Float64Array, from: number): Products {
   const wave = whitening.whiten(column, whitened, from);
-  let [withLevel, withLoad, moment, square] = [0, 0, 0, 0];
+  let withLevel = 0;
+  let withLoad = 0;
+  let moment = 0;
+  let square = 0;
   for (let at = 0; at < whitening.count; at += 1) {
     const value = whitened[from + at] ?? 0;
     withLevel += value * (whitened[levelFrom + at] ?? 0);
