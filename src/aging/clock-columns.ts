@@ -72,6 +72,5 @@ function columnAt(place: number, marks: LifeMarks): Float64Array {
 function writeColumn(place: number, marks: LifeMarks, column: Float64Array): void {
   const clock = clocks[place];
   const run = clock?.by(marks);
-  if (clock === undefined || run === undefined) return;
-  for (let at = 0; at < run.length; at += 1) column[at] = clock.at(run[at] ?? 0);
+  if (run !== undefined) clock?.law(run, column);
 }

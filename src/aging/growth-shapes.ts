@@ -4,6 +4,7 @@
  * warm-up, a cache that fills, a deploy step. They are what a trend must beat to be held for real.
  */
 
+import { exponentialOf, type Law, lateOf, lateSquareOf, logarithmOf, powerOf, same, settlingOf, stepOf, stoppedOf } from "./clock-laws.ts";
 import { overloadRatios } from "./load-profile.ts";
 
 /** Where an instance is in its life at many moments, a column each: time, work and overload, each a multiple of what it is now. */
@@ -19,7 +20,7 @@ type By = (marks: LifeMarks) => Float64Array | undefined;
 export interface Clock {
   /** What it runs by. */
   readonly by: By;
-  readonly at: (mark: number) => number;
+  readonly law: Law;
 }
 
 export interface GrowthShape {
@@ -40,10 +41,10 @@ export const clocks: Clock[] = [];
 const known = new Map<string, number>();
 
 /** The clock's place; one of a name is made once. */
-function place(name: string, by: By, at: Clock["at"]): number {
+function place(name: string, by: By, law: Law): number {
   const before = known.get(name);
   if (before !== undefined) return before;
-  clocks.push({ by, at });
+  clocks.push({ by, law });
   known.set(name, clocks.length - 1);
   return clocks.length - 1;
 }
@@ -51,28 +52,22 @@ function place(name: string, by: By, at: Clock["at"]): number {
 /** What goes by time alone. */
 export const byTime: By = (marks) => marks.time;
 const byWork: By = (marks) => marks.work;
-const same = (mark: number) => mark;
-const powerOf = (exponent: number) => (mark: number) => Math.max(mark, 0) ** exponent;
-const exponentialOf = (rate: number, whole: number) => (mark: number) => Math.expm1(rate * mark) / whole;
-const settlingOf = (scale: number) => (mark: number) => 1 - Math.exp(-Math.max(mark, 0) / scale);
-const lateOf = (knot: number) => (mark: number) => Math.max(mark - knot, 0);
-const stoppedOf = (knot: number) => (mark: number) => Math.min(mark, knot);
 
 const time = place("time", byTime, same);
 const work = place("work", byWork, same);
 const overload = (which: number) => place(`work beyond ${overloadRatios[which]}`, (marks) => marks.overload[which], same);
 const power = (exponent: number) => place(`time ^ ${exponent}`, byTime, powerOf(exponent));
 const workPower = (exponent: number) => place(`work ^ ${exponent}`, byWork, powerOf(exponent));
-const exponential = (rate: number) => place(`exp ${rate}`, byTime, exponentialOf(rate, Math.expm1(rate)));
-const logarithm = (scale: number) => place(`log ${scale}`, byTime, (mark) => Math.log1p(scale * Math.max(mark, 0)));
+const exponential = (rate: number) => place(`exp ${rate}`, byTime, exponentialOf(rate));
+const logarithm = (scale: number) => place(`log ${scale}`, byTime, logarithmOf(scale));
 const settling = (scale: number) => place(`settle ${scale}`, byTime, settlingOf(scale));
 const workSettling = (scale: number) => place(`work settle ${scale}`, byWork, settlingOf(scale));
 const late = (knot: number) => place(`late ${knot}`, byTime, lateOf(knot));
 const workLate = (knot: number) => place(`work late ${knot}`, byWork, lateOf(knot));
-const lateSquare = (knot: number) => place(`late square ${knot}`, byTime, (mark) => Math.max(mark - knot, 0) ** 2);
+const lateSquare = (knot: number) => place(`late square ${knot}`, byTime, lateSquareOf(knot));
 const stopped = (knot: number) => place(`stopped ${knot}`, byTime, stoppedOf(knot));
 const workStopped = (knot: number) => place(`work stopped ${knot}`, byWork, stoppedOf(knot));
-const step = (knot: number) => place(`step ${knot}`, byTime, (mark) => (mark > knot ? 1 : 0));
+const step = (knot: number) => place(`step ${knot}`, byTime, stepOf(knot));
 
 const grows = (name: string, prior: number, doubtRatio: number, ...of: number[]): GrowthShape => ({
   name,

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { ClockColumns } from "../../src/aging/clock-columns.ts";
 import { FloorTrack, pointsMax } from "../../src/aging/floor-track.ts";
-import { clocks, growthShapes } from "../../src/aging/growth-shapes.ts";
+import { clocks, type GrowthShape, growthShapes } from "../../src/aging/growth-shapes.ts";
 import { dayAhead, LoadProfile, loadAhead, overloadRatios, overloadWithin } from "../../src/aging/load-profile.ts";
 import { type NoiseKernel, noiseKernels, Whitening } from "../../src/aging/noise-kernel.ts";
 import { RecordEvidence } from "../../src/aging/record-evidence.ts";
@@ -108,7 +108,12 @@ describe("trend filter", () => {
 describe("noise kernels and regressions", () => {
   const errors = fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: 10, maxLength: 64 });
   const powers = [...growthShapes.single, ...growthShapes.scales.flat()].filter(({ name }) => name === "in time" || name === "ever faster");
-  const square = powers.find(({ clocks: [place] }) => clocks[place ?? -1]?.at(3) === 9);
+  const clockAt = ({ clocks: [place] }: GrowthShape, mark: number) => {
+    const into = new Float64Array(1);
+    clocks[place ?? -1]?.law(Float64Array.of(mark), into);
+    return into[0] ?? Number.NaN;
+  };
+  const square = powers.find((shape) => clockAt(shape, 3) === 9);
 
   /** Blocks of one reading each, some surer than others. */
   const lifeOf = (values: readonly number[], bend: number): ScaledLife => {
@@ -161,7 +166,7 @@ describe("noise kernels and regressions", () => {
         const regressions = new Regressions(life, new ClockColumns(life), kernel);
         const likelihoods = powers.map((shape) => ({
           fit: regressions.fit(shape).logWeight - Math.log(shape.prior),
-          filter: filtered(life, kernel, Math.log2(clocks[shape.clocks[0] ?? -1]?.at(2) ?? Number.NaN)).logLikelihood,
+          filter: filtered(life, kernel, Math.log2(clockAt(shape, 2))).logLikelihood,
         }));
         const [first] = likelihoods;
         assert.ok(first !== undefined);
