@@ -41,7 +41,7 @@ export class Certificates {
   createServer(handshakeTimeoutMs: number): Server {
     const server = createServer({
       ...this.#default(),
-      ALPNProtocols: ["h2", "http/1.1"],
+      ALPNProtocols: ["h2", "http/1.1", "http/1.0"],
       SNICallback: (name, done) => done(null, this.#named(name).context),
       ticketKeys: this.#ticketKeys,
       handshakeTimeout: handshakeTimeoutMs,

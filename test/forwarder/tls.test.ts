@@ -189,3 +189,18 @@ withTls("curl and h2load work through it unchanged", {}, async ({ stage }) => {
   const { stdout } = await run("h2load", ["-n", "2000", "-c", "8", "-m", "16", url]);
   assert.match(stdout, /2000 succeeded, 0 failed/);
 });
+
+withTls("a client that speaks HTTP/1.0 alone may say so when it shakes hands", {}, async ({ stage }) => {
+  await stage.instance("web-1.1", telling);
+  await stage.route({ "web-1.1": "available" });
+  const socket = connect({ host: "127.0.0.1", port: stage.port, rejectUnauthorized: false, ALPNProtocols: ["http/1.0"] });
+  let heard = "";
+  socket.setEncoding("latin1").on("data", (text: string) => {
+    heard += text;
+  });
+  socket.write("GET / HTTP/1.0\r\n\r\n");
+  await once(socket, "end");
+  assert.equal(socket.alpnProtocol, "http/1.0");
+  assert.match(heard, /^HTTP\/1\.1 200 OK\r\n/);
+  socket.destroy();
+});
