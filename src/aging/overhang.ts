@@ -2,6 +2,7 @@
  * How far the highest reading of a while stands above the trend, as the blocks of late have shown it: by noise, load
  * peaks, teeth of a saw, jumps, whatever their law. The limit is met by the highest reading, not by the mean.
  */
+import { columnOf } from "./columns.ts";
 import type { FloorPoint } from "./floor-track.ts";
 import { type Solution, solve } from "./trend-fit.ts";
 
@@ -34,16 +35,13 @@ const nowhere = { highest: Number.NEGATIVE_INFINITY, atMs: 0 };
 const partOfEnvelope = 0.15;
 
 export function overhangOf(points: readonly FloorPoint[]): Overhang {
-  const above: number[] = [];
-  const jumps: number[] = [];
-  for (let at = Math.max(points.length - blocksOfLate, 1); at + 1 < points.length; at += 1) {
-    const [before, now, after] = [points[at - 1]?.value ?? 0, points[at]?.value ?? 0, points[at + 1]?.value ?? 0];
-    const highest = points[at]?.highest ?? now;
-    above.push(Math.max(highest - Math.max(now, (now + after) / 2), 0));
-    jumps.push(Math.max(highest - before, 0));
-  }
-  above.sort(ascending);
-  jumps.sort(ascending);
+  const inner = points.slice(Math.max(points.length - blocksOfLate, 1), -1);
+  const first = points.length - 1 - inner.length;
+  const above = columnOf(inner, ({ value, highest }, at) => {
+    const after = points[first + at + 1]?.value ?? 0;
+    return Math.max(highest - Math.max(value, (value + after) / 2), 0);
+  }).sort();
+  const jumps = columnOf(inner, ({ highest }, at) => Math.max(highest - (points[first + at - 1]?.value ?? 0), 0)).sort();
   const late = younger(points);
   const top = late.reduce((most, point) => (point.highest >= most.highest ? point : most), late[0] ?? nowhere);
   return {
@@ -81,17 +79,17 @@ function aboveCurve(late: readonly FloorPoint[]): number {
   const [base, last] = [late[0], late.at(-1)];
   if (base === undefined || last === undefined || late.length < curveBlocksMin) return 0;
   const x = (atMs: number) => (atMs - base.atMs) / (last.atMs - base.atMs);
-  const { coefficients, unit } = fitThrough(late, (atMs) => [1, x(atMs), x(atMs) ** 2]);
+  const { coefficients, unit } = fitThrough(late, 3);
   const [level = 0, slope = 0, bend = 0] = coefficients;
-  const rests = late.map(({ atMs, highest }) => (highest - base.value) / unit - level - slope * x(atMs) - bend * x(atMs) ** 2);
-  return Math.max((rests.sort(ascending).at(-largeRank) ?? 0) * unit, 0);
+  const rests = columnOf(late, ({ atMs, highest }) => (highest - base.value) / unit - level - (slope + bend * x(atMs)) * x(atMs));
+  return Math.max((rests.sort().at(-largeRank) ?? 0) * unit, 0);
 }
 
 function recentLine(blocks: readonly FloorPoint[]): Overhang["recent"] {
   const [base, last] = [blocks[0], blocks.at(-1)];
   const over = (last?.atMs ?? 0) - (base?.atMs ?? 0);
   if (base === undefined || over <= 0 || blocks.length < blocksOfLine) return { now: 0, perMs: 0, deviations: 0 };
-  const { coefficients, inverse, variance, unit } = fitThrough(blocks, (atMs) => [1, (atMs - base.atMs) / over]);
+  const { coefficients, inverse, variance, unit } = fitThrough(blocks, 2);
   const [level = 0, slope = 0] = coefficients;
   const deviation = Math.sqrt(variance * (inverse[3] ?? 0));
   return {
@@ -107,20 +105,28 @@ interface Fit extends Solution {
   readonly unit: number;
 }
 
-/** Least squares through the blocks' means, each as heavy as its readings; in units of the widest distance from the first. */
-function fitThrough(blocks: readonly FloorPoint[], columnsAt: (atMs: number) => readonly number[]): Fit {
-  const base = blocks[0]?.value ?? 0;
-  const unit = Math.max(...blocks.map(({ value }) => Math.abs(value - base)), Number.MIN_VALUE);
-  const rows = blocks.map(({ atMs, value, count }) => ({ columns: columnsAt(atMs), value: (value - base) / unit, count }));
-  const sum = (of: (row: (typeof rows)[number]) => number) => rows.reduce((all, row) => all + row.count * of(row), 0);
-  const places = [...(rows[0]?.columns ?? []).keys()];
-  const gram = places.flatMap((i) => places.map((j) => sum(({ columns }) => (columns[i] ?? 0) * (columns[j] ?? 0))));
-  const moments = places.map((i) => sum(({ columns, value }) => (columns[i] ?? 0) * value));
+/** Least squares through the blocks' means, each as heavy as its readings; in units of the widest distance from the first, over time 0..1. */
+function fitThrough(blocks: readonly FloorPoint[], size: number): Fit {
+  const { atMs: fromMs, value: base } = blocks[0] ?? { atMs: 0, value: 0 };
+  const overMs = (blocks.at(-1)?.atMs ?? 0) - fromMs;
+  const unit = blocks.reduce((widest, { value }) => Math.max(widest, Math.abs(value - base)), Number.MIN_VALUE);
+  // Products of powers are powers: a few sums say all.
+  const sums = new Float64Array(2 * size - 1);
+  const moments: number[] = new Array(size).fill(0);
+  let squares = 0;
+  for (const { atMs, value, count } of blocks) {
+    const x = (atMs - fromMs) / overMs;
+    const y = (value - base) / unit;
+    squares += count * y * y;
+    let power = count;
+    for (let at = 0; at < sums.length; at += 1) {
+      sums[at] = (sums[at] ?? 0) + power;
+      if (at < size) moments[at] = (moments[at] ?? 0) + power * y;
+      power *= x;
+    }
+  }
+  const gram = moments.flatMap((_, i) => moments.map((_, j) => sums[i + j] ?? 0));
   const { coefficients, inverse } = solve(gram, moments);
-  const left = sum(({ value }) => value * value) - coefficients.reduce((all, coefficient, at) => all + coefficient * (moments[at] ?? 0), 0);
-  return { coefficients, inverse, variance: Math.max(left, 0) / Math.max(rows.length - places.length, 1), unit };
-}
-
-function ascending(a: number, b: number): number {
-  return a - b;
+  const left = coefficients.reduce((rest, coefficient, at) => rest - coefficient * (moments[at] ?? 0), squares);
+  return { coefficients, inverse, variance: Math.max(left, 0) / Math.max(blocks.length - size, 1), unit };
 }

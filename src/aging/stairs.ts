@@ -3,6 +3,7 @@
  * are a level that wanders, and that it only ever rises counts for little; here a block's change is either noise or
  * a jump, exponential in its height. What comes next goes at the pace of the jumps so far, as unsure as their number and heights make it.
  */
+import { columnOf } from "./columns.ts";
 import { type Candidate, type Course, driftOf, type Weights } from "./component.ts";
 import type { GrowthShape } from "./growth-shapes.ts";
 import type { ScaledLife } from "./scaled-life.ts";
@@ -24,15 +25,13 @@ const still = driftOf({ drift: 0, driftTime: 1 });
 
 /** One that goes on, and one that ended with its last jump; none where it is no stair: too few jumps, or as many down as up. */
 export function stairsOf({ values, marks: { time } }: ScaledLife): Candidate[] {
-  const changes = Array.from({ length: values.length - 1 }, (_, at) => ({
-    by: (values[at + 1] ?? 0) - (values[at] ?? 0),
-    over: (time[at + 1] ?? 0) - (time[at] ?? 0),
-  }));
-  const sizes = changes.map(({ by }) => Math.abs(by)).sort((a, b) => a - b);
+  const rises = columnOf(values.subarray(1), (value, at) => value - (values[at] ?? 0));
+  const sizes = columnOf(rises, Math.abs).sort();
   const noise = Math.max((sizes[sizes.length >> 2] ?? 0) / quarterOfNormal, noiseMin);
-  const isJump = ({ by }: Change) => by > jumpNoises * noise;
-  if (changes.filter(isJump).length < jumpsMin) return [];
-  const last = changes.findLastIndex(isJump) + 1;
+  const isJump = (by: number) => by > jumpNoises * noise;
+  if (rises.filter(isJump).length < jumpsMin) return [];
+  const last = rises.findLastIndex(isJump) + 1;
+  const changes = Array.from(rises, (by, at) => ({ by, over: (time[at + 1] ?? 0) - (time[at] ?? 0) }));
   return [candidateOf(goesOn, changes, changes.length, noise), candidateOf(ended, changes, last, noise)].flatMap((one) => one ?? []);
 }
 
