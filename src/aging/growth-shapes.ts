@@ -4,7 +4,19 @@
  * warm-up, a cache that fills, a deploy step. They are what a trend must beat to be held for real.
  */
 
-import { exponentialOf, type Law, lateOf, lateSquareOf, logarithmOf, powerOf, same, settlingOf, stepOf, stoppedOf } from "./clock-laws.ts";
+import {
+  exponentialOf,
+  type Law,
+  lateOf,
+  lateSquareOf,
+  logarithmOf,
+  powerOf,
+  same,
+  settlingOf,
+  stepOf,
+  stoppedOf,
+  waveOf,
+} from "./clock-laws.ts";
 import { overloadRatios } from "./load-profile.ts";
 
 /** Where an instance is in its life at many moments, a column each: time, work and overload, each a multiple of what it is now. */
@@ -69,6 +81,11 @@ const stopped = (knot: number) => place(`stopped ${knot}`, byTime, stoppedOf(kno
 const workStopped = (knot: number) => place(`work stopped ${knot}`, byWork, stoppedOf(knot));
 const step = (knot: number) => place(`step ${knot}`, byTime, stepOf(knot));
 
+const waves = (period: number): [number, number] => [
+  place(`sin ${period}`, byTime, waveOf(Math.sin, period)),
+  place(`cos ${period}`, byTime, waveOf(Math.cos, period)),
+];
+
 const grows = (name: string, prior: number, doubtRatio: number, ...of: number[]): GrowthShape => ({
   name,
   prior,
@@ -118,6 +135,7 @@ const single: readonly GrowthShape[] = [
   ...grid(19, 0.05, 0.95).map((knot) => ends("and stopped", 0.14, stopped(knot))),
   ...grid(10, 0.05, 0.95).map((knot) => ends("and stopped with the requests", 0.1, workStopped(knot))),
   ...grid(10, 0.05, 0.95).map((knot) => ends("in one step", 0.25, step(knot))),
+  ...evenScales(10, 0.12, 0.6).map((period) => ends("in waves", 0.1, ...waves(period))),
 ];
 
 const scales: readonly (readonly GrowthShape[])[] = [

@@ -19,7 +19,7 @@ const shapesKept = 8;
  * Shapes are never exactly true, and the posterior is surer of the least wrong one than its forecasts deserve. For
  * forecasts the likelihood is taken to this power (safe Bayes; Grünwald & van Ommen 2017); 1 would be the posterior itself.
  */
-const temper = 0.5;
+const temper = 0.4;
 /** Overload is looked at from this share of the work on. */
 const overloadMin = 0.005;
 /** What is lighter than this share of the heaviest, in the forecast, is left out. */

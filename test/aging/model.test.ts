@@ -94,6 +94,15 @@ describe("what only looks like aging", () => {
     });
   }
 
+  it("aging model: a wave of no known cause is a trend no longer once it has come round twice", () => {
+    for (const phase of [0, 1.5, 3, 4.5]) {
+      const floor = (share: number) => (200 + 80 * Math.sin(2 * Math.PI * 3.5 * share + phase)) * mebibyte;
+      const { reports } = follow(samplesOf({ ...day, floor }));
+      const held = reports.slice(reports.length / 2).filter(({ verdict }) => verdict !== "healthy");
+      assert.ok(held.length < 0.01 * reports.length, `phase ${phase}: ${held.length}, ${held[0]?.reasons[0]}`);
+    }
+  });
+
   it("aging model: a healthy server's first minutes at a sample a second are silent", () => {
     for (const seed of [1, 2, 3, 4, 5]) {
       const floor = (share: number) => (9 + 30 * (1 - Math.exp(-share / 0.02))) * mebibyte;
