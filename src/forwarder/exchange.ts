@@ -376,9 +376,13 @@ export class Exchange implements Answered, Stream {
     this.#client.exchangeDone(this.keep);
   }
 
-  /** The client did not keep to the protocol. */
+  /** The client did not keep to the protocol. Where it has its answer already, that is to arrive. */
   #giveUp(refusal: Refusal): void {
-    const sent = this.answered || this.#answering?.sent === true;
+    if (this.answered) {
+      this.keep = false;
+      return this.#finish();
+    }
+    const sent = this.#answering?.sent === true;
     this.#abandon();
     if (sent) this.#client.destroy();
     else this.#refuse(refusal);

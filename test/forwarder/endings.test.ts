@@ -72,6 +72,29 @@ withStage("the last answer on a connection is not cut short while its client sti
   assert.deepEqual(short, []);
 });
 
+for (const [fault, after] of [
+  ["breaks off its framing", "zz\r\n"],
+  ["stops sending", ""],
+] as const) {
+  withStage(`a client that was answered early and ${fault} still has its answer, ended in order`, { bodyTimeoutMs: 500 }, async (stage) => {
+    await stage.rawInstance("web-1.1", (socket) => {
+      socket.write("HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig");
+      socket.resume();
+    });
+    await stage.route({ "web-1.1": "available" });
+    const socket = client(stage);
+    let seen = "";
+    socket.on("data", (chunk: Buffer) => {
+      seen += chunk.toString("latin1");
+    });
+    const result = read(socket);
+    socket.write("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+    await stage.until(() => seen.endsWith("big"));
+    socket.write(after);
+    assert.deepEqual([(await result).code, seen.slice(0, 12)], [null, "HTTP/1.1 413"]);
+  });
+}
+
 const halves = [
   ["ends with its connection", "HTTP/1.1 200 OK\r\n\r\nhalf"],
   ["is chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"],
