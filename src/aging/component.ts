@@ -31,6 +31,8 @@ export interface Component extends Weights {
   readonly level: number;
   readonly loadEffect: number;
   readonly drift: Drift;
+  /** Variance of the error of a block of mean width. */
+  readonly whiteVariance: number;
   /** Growth over the next tenth of a life, per life. */
   readonly rate: { readonly mean: number; readonly deviation: number };
   readonly writeCourse: (course: Course) => void;

@@ -6,7 +6,7 @@
 import { columnOf } from "./columns.ts";
 import type { Component, Course } from "./component.ts";
 import type { GrowthShape } from "./growth-shapes.ts";
-import { highestAt, type Maxima, maximaOf } from "./maxima.ts";
+import { highestAt, type Maxima, maximaOf, maximumDeviation, maximumOf } from "./maxima.ts";
 import { peakWithin, type ScaledLife } from "./scaled-life.ts";
 import { columnAhead, livesAhead, stepFirst } from "./times-ahead.ts";
 
@@ -18,8 +18,6 @@ export interface RowNoise {
   readonly overhang: number;
 }
 
-/** Width of the youngest blocks, whose overhang is known. */
-const livesPerBlock = 0.01;
 /** Variance of the maximum of many normals, relative to theirs. */
 const maximumVariance = 0.25;
 /** Calibrated: shapes and noises are never exactly those of the mixture. */
@@ -35,6 +33,8 @@ export class FirstPassage {
   readonly #room: number;
   readonly #rows: RowNoise;
   readonly #maxima: Maxima;
+  readonly #blockMaxima: Maxima;
+  readonly #highestInBlock: number;
   readonly #peak: Float64Array;
   readonly #paceDoubts = new Map<number | undefined, Float64Array>();
   /** On the grid: where the path's middle lies above the room's end, and its spread there. */
@@ -49,6 +49,8 @@ export class FirstPassage {
     this.#room = room;
     this.#rows = rows;
     this.#maxima = maximaOf(rows.rowsPerLife);
+    this.#blockMaxima = maximaOf(1 / life.young.width);
+    this.#highestInBlock = maximumOf(Math.max(rows.rowsPerLife * life.young.width, 1));
     this.#peak = columnOf(livesAhead, (lives, step) => peakWithin(life, livesAhead[step - 1] ?? 0, lives));
   }
 
@@ -56,6 +58,14 @@ export class FirstPassage {
   follow(component: Component): void {
     const { noise, rowsPerLife, overhang } = this.#rows;
     const { shape, drift } = component;
+    const { width } = this.#life.young;
+    const rowsPerBlock = Math.max(rowsPerLife * width, 1);
+    // What a young block's mean errs by, and its readings' noise does not explain: a disturbance as long as the block.
+    const brief = Math.max(component.whiteVariance / this.#life.young.weight - (noise * noise) / rowsPerBlock, 0);
+    const ofBlock = Math.sqrt(brief + (noise * maximumDeviation(rowsPerBlock)) ** 2);
+    const blocksPerDrift = drift.time / width;
+    const ofDrift = ofBlock * maximumDeviation(blocksPerDrift);
+    const highestInDrift = maximumOf(blocksPerDrift);
     const loadEffect = Math.max(component.loadEffect, 0);
     const paceDoubts = shape.needsWork ? this.#paceDoubtsOf(shape) : null;
     component.writeCourse(course);
@@ -65,15 +75,21 @@ export class FirstPassage {
       const lives = livesAhead[step] ?? 0;
       const growth = course.growth[step] ?? 0;
       const driftVariance = course.driftVariance[step] ?? 0;
-      const scatter = noise * noise + driftVariance;
-      const climb = Math.max(growth, 0) / Math.max(lives, stepFirst);
-      const reach = Math.sqrt(scatter) / Math.max(climb, 1e-9);
-      const row = noise * highestAt(this.#maxima, step, reach * rowsPerLife);
-      const wave = driftVariance === 0 ? 0 : Math.sqrt(driftVariance) * highestAt(drift.maxima, step, reach / drift.time);
-      const highest = Math.max(Math.sqrt(row * row + wave * wave), overhang * Math.min(lives / livesPerBlock, 1));
+      const perClimb = Math.max(lives, stepFirst) / Math.max(growth, 1e-9);
+      // The highest reading of a block, of the blocks the highest, and that again of the times in which the disturbance is another.
+      const row = noise * Math.min(highestAt(this.#maxima, step, noise * perClimb * rowsPerLife), this.#highestInBlock);
+      let highest = Math.max(row, overhang * Math.min(lives / width, 1));
+      const blocks = highestAt(this.#blockMaxima, step, (ofBlock * perClimb) / width);
+      if (driftVariance === 0) highest += ofBlock * blocks;
+      else {
+        const deviation = Math.sqrt(driftVariance + ofDrift * ofDrift);
+        highest +=
+          ofBlock * Math.min(blocks, highestInDrift) + deviation * highestAt(drift.maxima, step, (deviation * perClimb) / drift.time);
+      }
       const paceDoubt = paceDoubts?.[step] ?? 0;
       const pace = growth * growth * (paceDoubt * paceDoubt + shape.doubtRatio * shape.doubtRatio);
       const above = (course.mean[step] ?? 0) + loadEffect * (this.#peak[step] ?? 0) + highest - this.#room;
+      const scatter = noise * noise + brief + driftVariance;
       const spread = widening * Math.sqrt((course.variance[step] ?? 0) + maximumVariance * scatter + pace);
       this.#above[step] = above;
       this.#spread[step] = spread;

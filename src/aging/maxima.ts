@@ -24,8 +24,13 @@ export function highestAt({ highest, enough }: Maxima, step: number, perDeviatio
   return perDeviation < (enough[step] ?? 0) ? firstAbove(perDeviation) : (highest[step] ?? 0);
 }
 
+/** Deviation of the maximum of n independent standard normals, within 5 % up to some hundreds. */
+export function maximumDeviation(n: number): number {
+  return 1 / Math.sqrt(1 + 0.8 * Math.log(Math.max(n, 1)));
+}
+
 /** Expected maximum of n independent standard normals, roughly (0 for less than two). */
-function maximumOf(n: number): number {
+export function maximumOf(n: number): number {
   if (n <= 2) return 0;
   const log = Math.log(n);
   const root = Math.sqrt(2 * log);

@@ -106,6 +106,7 @@ export class Regression implements Candidate {
       level: now,
       loadEffect,
       drift,
+      whiteVariance: noise * kernel.white,
       rate: {
         mean: byFirst * firstPace + bySecond * secondPace,
         deviation: Math.sqrt(noise * (alongFirst * alongFirst + (left * left) / this.#squareLeft)),

@@ -14,6 +14,8 @@ export interface ScaledLife {
   readonly loads: Float64Array;
   readonly weights: Float64Array;
   readonly marks: LifeMarks;
+  /** Of the young blocks, on average: width in lives and weight. */
+  readonly young: { readonly width: number; readonly weight: number };
   readonly usesLoad: boolean;
   /** False where work went with time throughout: its clocks say nothing that those of time do not. */
   readonly usesWork: boolean;
@@ -40,6 +42,7 @@ export const blocksMin = 6;
 /** The load is looked for where it varies by this share of its mean. */
 const loadSpreadMin = 0.4;
 const loadBlocksMin = 12;
+const blocksYoung = 8;
 /** Work and time count as the same where they never differ by more than this share of the life. */
 const evenRatio = 0.01;
 const paceDoubtRatioMax = 0.2;
@@ -78,11 +81,13 @@ export function scaleLife(track: FloorTrack, profile: LoadProfile): ScaledLife |
   const usesLoad = Math.max(...rates) - Math.min(...rates) > loadSpreadMin && points.length >= loadBlocksMin;
   const loads = columnOf(rates, (rate) => (usesLoad ? rate - meanLoad : 0));
   const day = daily === null ? null : dayAhead(daily, last.atMs, work / lifeMs);
+  const weights = columnOf(points, ({ count }) => Math.min(Math.max((count * points.length) / track.count, 0.05), 8));
   return {
     values: columnOf(points, ({ value }) => (value - first.value) / unit),
     loads,
-    weights: columnOf(points, ({ count }) => Math.min(Math.max((count * points.length) / track.count, 0.05), 8)),
+    weights,
     marks,
+    young: youngOf(time, weights),
     usesLoad,
     usesWork,
     loadPeak: usesLoad ? Math.max(...loads) : 0,
@@ -103,6 +108,13 @@ export function scaleLife(track: FloorTrack, profile: LoadProfile): ScaledLife |
 function workAtStart([first, second]: readonly FloorPoint[], startMs: number): number {
   if (first === undefined || second === undefined) return 0;
   return first.work - (Math.max(second.work - first.work, 0) * (first.atMs - startMs)) / (second.atMs - first.atMs);
+}
+
+/** The newest block may still be gathering. */
+function youngOf(time: Float64Array, weights: Float64Array): ScaledLife["young"] {
+  const [from, to] = [Math.max(time.length - 1 - blocksYoung, 0), time.length - 1];
+  const weight = weights.subarray(from, to).reduce((sum, one) => sum + one, 0) / (to - from);
+  return { width: ((time[to] ?? 0) - (time[from] ?? 0)) / (to - from), weight };
 }
 
 /** Request rate of each block relative to the life's mean. */

@@ -44,6 +44,7 @@ export function wander(life: ScaledLife, columns: ClockColumns, shape: GrowthSha
         level: result.level + result.disturbance,
         loadEffect: result.loadEffect,
         drift,
+        whiteVariance: noise * kind.white,
         rate: { mean: result.slope * pace, deviation: Math.sqrt(Math.max(result.slopeVariance, 0)) * Math.abs(pace) },
         writeCourse,
       };

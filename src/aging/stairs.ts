@@ -66,7 +66,7 @@ function candidateOf(shape: GrowthShape, changes: readonly Change[], until: numb
   return {
     shape,
     logWeight: logLikelihoodOf(changes, until, { noise, height, pace }) + Math.log(shape.prior),
-    component: (weights: Weights) => ({ shape, ...weights, level, loadEffect: 0, drift: still, rate, writeCourse }),
+    component: (weights: Weights) => ({ shape, ...weights, level, loadEffect: 0, drift: still, whiteVariance: 0, rate, writeCourse }),
   };
 }
 
