@@ -11,10 +11,10 @@ import { livesAhead } from "./times-ahead.ts";
 
 const goesOn: GrowthShape = { name: "by jumps", prior: 1, clocks: [], doubtRatio: 0.11, ends: false, needsWork: false };
 const ended: GrowthShape = { ...goesOn, name: "by jumps, and stopped", prior: 0.01, ends: true };
-/** Fewer are deploys, or caches: a jump inside of a block shows in two changes. */
-const jumpsMin = 9;
+/** Fewer are deploys, or caches. */
+const jumpsMin = 4;
 /** A change of so many deviations of the noise is a jump. */
-const jumpNoises = 5;
+const jumpNoises = 4;
 /** A quarter of the absolute values of a normal lies below this many deviations. */
 const quarterOfNormal = 0.3186;
 /** Noise below this share of the range is rounding. */
@@ -29,10 +29,21 @@ export function stairsOf({ values, marks: { time } }: ScaledLife): Candidate[] {
   const sizes = columnOf(rises, Math.abs).sort();
   const noise = Math.max((sizes[sizes.length >> 2] ?? 0) / quarterOfNormal, noiseMin);
   const isJump = (by: number) => by > jumpNoises * noise;
-  if (rises.filter(isJump).length < jumpsMin) return [];
+  if (jumpsIn(rises, isJump) < jumpsMin) return [];
   const last = rises.findLastIndex(isJump) + 1;
   const changes = Array.from(rises, (by, at) => ({ by, over: (time[at + 1] ?? 0) - (time[at] ?? 0) }));
   return [candidateOf(goesOn, changes, changes.length, noise), candidateOf(ended, changes, last, noise)].flatMap((one) => one ?? []);
+}
+
+/** One inside of a block shows in two changes, that to the block and that from it. */
+function jumpsIn(rises: Float64Array, isJump: (by: number) => boolean): number {
+  let jumps = 0;
+  for (let at = 0; at < rises.length; at += 1) {
+    if (!isJump(rises[at] ?? 0)) continue;
+    jumps += 1;
+    if (isJump(rises[at + 1] ?? 0)) at += 1;
+  }
+  return jumps;
 }
 
 interface Change {
