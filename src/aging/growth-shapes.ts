@@ -152,6 +152,7 @@ const scales: readonly (readonly GrowthShape[])[] = [
   scale(evenScales(4, 0.02, 0.2), (settled) => grows("with the requests after a warm-up", 0.15, bent, workSettling(settled), work)),
   scale(grid(8, 0.15, 0.85), (knot) => grows("in time, at a changed pace", 0.15, changed, time, late(knot))),
   scale(grid(4, 0.2, 0.8), (knot) => grows("with the requests, at a changed pace", 0.1, changed, work, workLate(knot))),
+  scale([1.8, 2.4, 3.2, 4.2], (exponent) => grows("in time, and ever faster", 0.15, bent, time, power(exponent))),
   scale(grid(8, 0.1, 0.9), (knot) => grows("in time, with a step", 0.1, bent, time, step(knot))),
 ];
 
