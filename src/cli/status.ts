@@ -25,7 +25,7 @@ function describe(status: ClusterStatus, nowMs: number): string {
   const lines = [
     `${status.name}: ${where === "" ? "not listening yet" : `listening on ${where}`}`,
     "",
-    ...table([["NODE", "GEN", "STATE", "PID", "AGE", "IN FLIGHT", "REQUESTS", "HEAP", "RSS", "AGING"], ...rows]),
+    ...table([["NODE", "GEN", "STATE", "PID", "AGE", "IN FLIGHT", "REQUESTS", "P99", "HEAP", "RSS", "AGING"], ...rows]),
     "",
     `regenerations: ${status.regenerations.succeeded} succeeded, ${status.regenerations.failed} failed; sessions: ${status.replicator.sessions ?? "?"}`,
   ];
@@ -57,8 +57,14 @@ function rowOf(node: NodeStatus, nowMs: number): string[] {
     node.startedAtMs === null ? "-" : duration(nowMs - node.startedAtMs),
     String(node.inFlight),
     String(node.requestsTotal),
+    latency(node.latencyP99Ms),
     quantity("heapUsedBytes", node.indicators["heapUsedBytes"]),
     quantity("rssBytes", node.indicators["rssBytes"]),
     node.report?.verdict ?? "-",
   ];
+}
+
+/** Of the last second. */
+function latency(ms: number | null): string {
+  return ms === null ? "-" : ms < 10 ? `${ms.toFixed(1)} ms` : duration(ms);
 }

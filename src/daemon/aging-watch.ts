@@ -10,6 +10,7 @@ import type { InstanceId } from "../model/node.ts";
 import type { AgingReport } from "../model/report.ts";
 import type { UpstreamTraffic } from "../model/routes.ts";
 import type { Sample } from "../model/sample.ts";
+import { InstanceTraffic } from "./instance-traffic.ts";
 import { cpuRatio, type OutsideReading, readProcess, readTree } from "./outside-sampler.ts";
 
 interface Watched {
@@ -19,10 +20,10 @@ interface Watched {
   readonly model: AgingModel;
   readonly group: PeerGroup;
   readonly member: PeerMember;
+  readonly traffic: InstanceTraffic;
   outside: { readonly reading: OutsideReading; readonly atMs: number } | null;
   cpu: number | null;
   probeAtMs: number | null;
-  traffic: UpstreamTraffic | null;
   latest: Sample | null;
   report: AgingReport | null;
 }
@@ -58,8 +59,8 @@ export class AgingWatch {
     const group = this.#group(this.#options.releaseOf(instance));
     const member = group.join();
     const model = new AgingModel({ horizonMs: this.#options.horizonMs, peers: member });
-    const nothing = { outside: null, cpu: null, probeAtMs: null, traffic: null, latest: null, report: null };
-    this.#watched.set(instance, { pid, isServer, model, group, member, ...nothing });
+    const nothing = { outside: null, cpu: null, probeAtMs: null, latest: null, report: null };
+    this.#watched.set(instance, { pid, isServer, model, group, member, traffic: known?.traffic ?? new InstanceTraffic(), ...nothing });
   }
 
   end(instance: InstanceId): void {
@@ -89,9 +90,16 @@ export class AgingWatch {
     return this.#watched.get(instance)?.latest ?? null;
   }
 
-  traffic(instance: InstanceId, traffic: UpstreamTraffic): void {
-    const watched = this.#watched.get(instance);
-    if (watched !== undefined) watched.traffic = traffic;
+  traffic(instance: InstanceId): InstanceTraffic | null {
+    return this.#watched.get(instance)?.traffic ?? null;
+  }
+
+  forwarderCounted(forwarder: string, traffic: UpstreamTraffic): void {
+    this.#watched.get(traffic.id)?.traffic.heard(forwarder, traffic);
+  }
+
+  forwarderGone(forwarder: string): void {
+    for (const { traffic } of this.#watched.values()) traffic.gone(forwarder);
   }
 
   /** Called each sample interval: reads everybody from outside, and samples those whose probe is silent. */
@@ -114,16 +122,17 @@ export class AgingWatch {
   }
 
   #add(instance: InstanceId, watched: Watched, probe: Sample): void {
-    const { outside, cpu, traffic } = watched;
+    const { outside, cpu, traffic, probeAtMs } = watched;
     const { rssLimitBytes } = this.#options;
-    const requestsTotal = probe.requestsTotal ?? traffic?.requestsTotal;
+    // The forwarders' only where the probe never counted: a change from one to the other looks like a restart, or like a rush of requests.
+    const requestsTotal = probe.requestsTotal ?? (probeAtMs === null ? traffic.counts.requestsTotal : watched.latest?.requestsTotal);
     const sample: Sample = {
       ...probe,
       ...(requestsTotal === undefined ? {} : { requestsTotal }),
       indicators: {
         ...outside?.reading.indicators,
         ...(cpu === null ? {} : { cpuRatio: cpu }),
-        ...(traffic?.latencyP99Ms === undefined ? {} : { latencyP99Ms: traffic.latencyP99Ms }),
+        ...(traffic.latencyP99Ms === undefined ? {} : { latencyP99Ms: traffic.latencyP99Ms }),
         ...probe.indicators,
       },
       limits: { ...outside?.reading.limits, ...(rssLimitBytes === null ? {} : { rssBytes: rssLimitBytes }), ...probe.limits },

@@ -76,10 +76,11 @@ export class Daemon {
         this.#stuck.heard(instance);
         this.#watch.probeSample(instance, sample);
       },
-      onTraffic: (upstreams) => {
-        for (const upstream of upstreams) this.#watch.traffic(upstream.id, upstream);
+      onTraffic: (forwarder, upstreams) => {
+        for (const upstream of upstreams) this.#watch.forwarderCounted(forwarder, upstream);
         this.#watchRelease();
       },
+      onForwarderGone: (forwarder) => this.#watch.forwarderGone(forwarder),
       onNotice: (peer, notice) => this.#tellNotice(this.#notices.hear(peer, notice)),
       onFingerprint: (instance, name, value) => {
         const release = this.#engine.state.instances.find(({ id }) => id === instance)?.release ?? "";

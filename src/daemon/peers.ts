@@ -33,7 +33,8 @@ export interface PeersOptions {
   /** The process that serves is there. */
   readonly onInstance: (instance: InstanceId, pid: number) => void;
   readonly onSample: (instance: InstanceId, sample: Sample) => void;
-  readonly onTraffic: (upstreams: readonly UpstreamTraffic[]) => void;
+  readonly onTraffic: (forwarder: string, upstreams: readonly UpstreamTraffic[]) => void;
+  readonly onForwarderGone: (forwarder: string) => void;
   readonly onNotice: (peer: string, notice: Notice) => void;
   readonly onFingerprint: (instance: InstanceId, name: string, value: string) => void;
 }
@@ -104,6 +105,7 @@ export class Peers {
     this.#connected.delete(key(role, id));
     if (role === "forwarder") {
       this.forwarders.delete(id);
+      this.#options.onForwarderGone(id);
       this.#options.accept({ kind: "forwarder-link", forwarder: id, up: false });
     } else if (role === "replicator") {
       this.replicator = null;
@@ -131,7 +133,7 @@ export class Peers {
         const view = this.forwarders.get(forwarder);
         const { kind: _kind, ...counts } = message;
         if (view !== undefined) Object.assign(view, counts);
-        this.#options.onTraffic(message.upstreams);
+        this.#options.onTraffic(forwarder, message.upstreams);
         break;
       }
       case "listen-failed":

@@ -5,6 +5,7 @@ import { heapLimit, instanceShare } from "../model/memory.ts";
 import type { MonitorState } from "../monitor/state.ts";
 import { halted, listeners, nodeStates, regenerationCounts } from "../monitor/view.ts";
 import type { AgingWatch } from "./aging-watch.ts";
+import { noCounts } from "./instance-traffic.ts";
 import type { Peers } from "./peers.ts";
 import { version } from "./version.ts";
 
@@ -21,12 +22,15 @@ export function clusterStatus({ welcome, state, peers, watch, notices, monitorSt
   const forwarders = [...peers.forwarders.values()];
   const nodes = nodeStates(state).map((node): NodeStatus => {
     const traffic = forwarders.flatMap(({ upstreams }) => upstreams.filter(({ id }) => id === node.instance));
+    const counted = node.instance === null ? null : watch.traffic(node.instance);
     const latest = node.instance === null ? null : watch.latest(node.instance);
     return {
       ...node,
       pid: (node.instance === null ? null : watch.pid(node.instance)) ?? node.pid,
       inFlight: traffic.reduce((sum, { total }) => sum + total, 0),
-      requestsTotal: traffic.reduce((sum, { requestsTotal }) => sum + requestsTotal, 0),
+      ...(counted?.counts ?? noCounts),
+      latencyP50Ms: counted?.latencyP50Ms ?? null,
+      latencyP99Ms: counted?.latencyP99Ms ?? null,
       report: node.instance === null ? null : watch.report(node.instance),
       indicators: Object.fromEntries(
         Object.entries(latest?.indicators ?? {}).filter((entry): entry is [string, number] => entry[1] !== undefined),

@@ -34,6 +34,13 @@ export interface NodeStatus {
   readonly instance: InstanceId | null;
   readonly inFlight: number;
   readonly requestsTotal: number;
+  /** As the forwarders counted them; see `UpstreamTraffic`. */
+  readonly serverErrorsTotal: number;
+  readonly resentTotal: number;
+  readonly failedTotal: number;
+  /** Of the requests that ended in the last second; null if none did. */
+  readonly latencyP50Ms: number | null;
+  readonly latencyP99Ms: number | null;
   readonly startedAtMs: number | null;
   readonly restarts: number;
   /** Why it is `failed` or `restarting`; null else. */

@@ -1,0 +1,71 @@
+/** What the models are given of the traffic: of all forwarders together, whichever spoke last. The instance watched is this process. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { AgingWatch } from "../../src/daemon/aging-watch.ts";
+import type { UpstreamTraffic } from "../../src/model/routes.ts";
+
+const instance = "web-1.1";
+
+function watchOf(): AgingWatch {
+  const watch = new AgingWatch({
+    horizonMs: 60_000,
+    sampleIntervalMs: 1_000,
+    rssLimitBytes: null,
+    releaseOf: () => "1",
+    onAging: () => {},
+  });
+  watch.begin(instance, process.pid, true);
+  return watch;
+}
+
+function counted(requestsTotal: number, latencyMs?: number): UpstreamTraffic {
+  const latencies = latencyMs === undefined ? {} : { latencyP50Ms: latencyMs / 2, latencyP99Ms: latencyMs };
+  return { id: instance, total: 0, unsafe: 0, requestsTotal, serverErrorsTotal: 1, resentTotal: 0, failedTotal: 0, ...latencies };
+}
+
+test("two forwarders: a node's requests are counted of both, and the count never goes back, not even with a new forwarder", () => {
+  const watch = watchOf();
+  const told = [
+    ["forwarder-1", 50],
+    ["forwarder-2", 40],
+    ["forwarder-1", 51],
+    ["forwarder-2", 45],
+  ] as const;
+  const seen = told.map(([forwarder, requestsTotal], at) => {
+    watch.forwarderCounted(forwarder, counted(requestsTotal));
+    watch.tick(10_000 * at + 10_000);
+    return watch.latest(instance)?.requestsTotal;
+  });
+  assert.deepEqual(seen, [50, 90, 91, 96]);
+  watch.forwarderGone("forwarder-2");
+  watch.forwarderCounted("forwarder-2", counted(3));
+  watch.tick(60_000);
+  assert.equal(watch.latest(instance)?.requestsTotal, 99);
+  assert.equal(watch.traffic(instance)?.counts.serverErrorsTotal, 3);
+});
+
+test("two forwarders: a node's latency is the higher one, of the last second, of those that are there", () => {
+  const watch = watchOf();
+  const p99 = () => {
+    watch.tick(10_000);
+    return watch.latest(instance)?.indicators.latencyP99Ms;
+  };
+  watch.forwarderCounted("forwarder-1", counted(1, 8));
+  watch.forwarderCounted("forwarder-2", counted(1, 20));
+  assert.equal(p99(), 20);
+  watch.forwarderCounted("forwarder-1", counted(2, 9));
+  assert.equal(p99(), 20);
+  watch.forwarderGone("forwarder-2");
+  assert.equal(p99(), 9);
+  watch.forwarderCounted("forwarder-1", counted(2));
+  assert.equal(p99(), undefined);
+});
+
+test("a probe that is silent for a while: its count stands, and is not mixed with the forwarders'", () => {
+  const watch = watchOf();
+  watch.probeSample(instance, { atMs: 1_000, requestsTotal: 900, indicators: {}, limits: {} });
+  watch.forwarderCounted("forwarder-1", counted(10));
+  watch.tick(60_000);
+  assert.equal(watch.latest(instance)?.atMs, 60_000);
+  assert.equal(watch.latest(instance)?.requestsTotal, 900);
+});
