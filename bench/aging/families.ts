@@ -23,6 +23,8 @@ export interface Family {
   readonly name: string;
   readonly ages: boolean;
   readonly unseen?: boolean;
+  /** With little noise. */
+  readonly calm?: boolean;
   /** Noise of the level as a share of the limit, from and to. */
   readonly noise?: readonly [number, number];
   readonly daily?: boolean;

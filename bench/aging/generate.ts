@@ -13,7 +13,7 @@ export interface Row {
 }
 
 export interface Trace {
-  readonly family: Pick<Family, "name" | "ages" | "unseen"> & { readonly independent?: boolean };
+  readonly family: Pick<Family, "name" | "ages" | "unseen" | "calm"> & { readonly independent?: boolean };
   readonly seed: number;
   readonly indicator: string;
   readonly rows: readonly Row[];
@@ -24,6 +24,8 @@ export interface Trace {
 }
 
 const rowsUsual = 1_600;
+/** Noise of the level as a share of the limit, from and to. */
+export const noiseUsual = [0.003, 0.015] as const;
 const hourMs = 3_600_000;
 /** A leak's mean goes on beyond the limit, so that every one meets it in spite of noise and load. */
 const overshoot = 1.12;
@@ -35,7 +37,7 @@ export function generate(family: Family, seed: number): Trace {
   const rowMs = durationMs / rowsPerTrace;
   const limit = family.counts === true ? Math.round(random.scaled(1_024, 16_384)) : Math.round(random.scaled(96, 4_096)) * 1024 * 1024;
   const base = limit * random.between(0.08, 0.35);
-  const noise = limit * random.between(...(family.noise ?? [0.003, 0.015]));
+  const noise = limit * random.between(...(family.noise ?? noiseUsual));
   const correlationMs = random.scaled(1, 40) * 60_000;
   const correlated = random.between(0.3, 0.95);
   const onset = family.onset === undefined ? 0 : random.between(...family.onset);

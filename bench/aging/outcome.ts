@@ -1,10 +1,11 @@
 /** What one judge made of one trace, small enough to be sent between processes. */
+import type { Trace } from "./generate.ts";
 import type { Judged } from "./judge.ts";
 
 export interface Outcome {
   readonly family: string;
   readonly ages: boolean;
-  readonly set: "tuned" | "unseen" | "independent";
+  readonly set: "tuned" | "unseen" | "independent" | "calm";
   readonly seed: number;
   readonly onsetMs: number;
   readonly exhaustionMs: number | null;
@@ -27,7 +28,7 @@ export function outcomeOf({ trace, decidedAtMs, heldAtMs, heldMs, forecasts }: J
   return {
     family: trace.family.name,
     ages: trace.family.ages,
-    set: trace.family.independent === true ? "independent" : trace.family.unseen === true ? "unseen" : "tuned",
+    set: setOf(trace),
     seed: trace.seed,
     onsetMs: trace.onsetMs,
     exhaustionMs: trace.exhaustionMs,
@@ -42,4 +43,10 @@ export function outcomeOf({ trace, decidedAtMs, heldAtMs, heldMs, forecasts }: J
       said: said === null || !Number.isFinite(said.low) ? null : { low: said.low, mid: finite(said.mid), high: finite(said.high) },
     })),
   };
+}
+
+function setOf({ family: { independent, calm, unseen } }: Trace): Outcome["set"] {
+  if (independent === true) return "independent";
+  if (calm === true) return "calm";
+  return unseen === true ? "unseen" : "tuned";
 }

@@ -3,6 +3,7 @@
  * Prints a table by family; `bench/aging/document.ts` writes docs/aging-benchmark.md from the same numbers.
  */
 import { parseArgs } from "node:util";
+import { calmFamilies } from "./calm-families.ts";
 import { families } from "./families.ts";
 import { generate } from "./generate.ts";
 import { independentFamilies } from "./independent.ts";
@@ -23,7 +24,10 @@ const { values } = parseArgs({
 const percent = (x: number) => (Number.isNaN(x) ? "-" : (100 * x).toFixed(1)).padStart(6);
 
 process.stdout.write(`${"family".padEnd(40)} inTime  waste usedP5 issued errP50 errP90  cover  width heldTm heldP50 heldP95 decided\n`);
-const earlier = [...families, ...unseenFamilies].map((family) => ({ ...family, trace: (seed: number) => generate(family, seed) }));
+const earlier = [...families, ...unseenFamilies, ...calmFamilies].map((family) => ({
+  ...family,
+  trace: (seed: number) => generate(family, seed),
+}));
 for (const family of values.independent ? independentFamilies : [...earlier, ...independentFamilies]) {
   if (values.family !== undefined && !family.name.includes(values.family)) continue;
   const judged = Array.from({ length: Number(values.traces) }, (_, at) => judgeByModel(family.trace(Number(values.seed) + at)));

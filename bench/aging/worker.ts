@@ -1,5 +1,6 @@
 /** Judges one family at a time, for document.ts: several of these share the cores. */
 import { baselines } from "./baselines.ts";
+import { calmFamilies } from "./calm-families.ts";
 import { families } from "./families.ts";
 import { generate, type Trace } from "./generate.ts";
 import { independentFamilies } from "./independent.ts";
@@ -15,7 +16,7 @@ export interface Task {
 }
 
 const tracesOf = new Map<string, (seed: number) => Trace>([
-  ...[...families, ...unseenFamilies].map((family) => [family.name, (seed: number) => generate(family, seed)] as const),
+  ...[...families, ...unseenFamilies, ...calmFamilies].map((family) => [family.name, (seed: number) => generate(family, seed)] as const),
   ...independentFamilies.map(({ name, trace }) => [name, trace] as const),
 ]);
 

@@ -160,6 +160,7 @@ const stopping: readonly (readonly [string, string])[] = [
   ["and settles", ", and may settle"],
   ["and stopped", ", or has just stopped"],
   ["in one step", ", or was one step"],
+  ["in waves", ", or comes and goes in waves"],
   ["by jumps, and", ", by jumps, or has just stopped"],
 ];
 
