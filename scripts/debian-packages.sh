@@ -12,6 +12,7 @@ need h2load nghttp2-client
 need ab apache2-utils
 need hey hey
 need wrk wrk
+need chromium chromium
 if [ "${1:-}" = bench ]; then
   need cc gcc
   need gunicorn gunicorn

@@ -1,19 +1,12 @@
 /** Clients that people use, unchanged: each sends its own way, and every answer is a good one. */
 import assert from "node:assert/strict";
-import { execFile, execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { test } from "node:test";
 import { promisify } from "node:util";
+import { has } from "./commands.ts";
 import { Stage } from "./stage.ts";
 
 const run = promisify(execFile);
-
-function has(command: string): boolean {
-  try {
-    return execFileSync("sh", ["-c", `command -v ${command}`]).length > 0;
-  } catch {
-    return false;
-  }
-}
 
 interface Client {
   readonly command: string;
@@ -23,7 +16,28 @@ interface Client {
   readonly saysNot?: RegExp;
 }
 
+/** Node's own two clients, with bodies of known and unknown length, on kept connections. */
+const nodeClients = `
+const url = process.argv[1];
+const fetched = async (body) => (await (await fetch(url, { method: "POST", body, duplex: "half" })).text()).length;
+const http = require("node:http");
+const agent = new http.Agent({ keepAlive: true, maxSockets: 8 });
+const requested = (end) => new Promise((resolve, reject) => end(http.request(url, { method: "POST", agent }, (answer) => {
+  let length = 0;
+  answer.on("data", (data) => { length += data.length; }).on("end", () => resolve(length));
+}).on("error", reject)));
+(async () => {
+  const all = Array.from({ length: 100 }, () => [
+    fetched("a body"), fetched(new Blob(["a", "body"]).stream()),
+    requested((request) => request.end("a body")), requested((request) => { request.write("a "); request.end("body"); }),
+  ]);
+  const lengths = await Promise.all(all.flat());
+  console.log(lengths.filter((length) => length === 2000).length + " answers");
+  agent.destroy();
+})();`;
+
 const clients: readonly Client[] = [
+  { command: "node", args: ["--eval", nodeClients], says: [/^400 answers$/m] },
   { command: "ab", args: ["-q", "-n", "500", "-c", "8"], says: [/Complete requests: +500/, /Failed requests: +0/], saysNot: /Non-2xx/ },
   {
     command: "ab",
@@ -50,7 +64,7 @@ const clients: readonly Client[] = [
 ];
 
 for (const { command, args, says, saysNot } of clients) {
-  test(`${command} ${args.join(" ")} works through it`, {
+  test(`${[command, ...args.filter((arg) => arg !== nodeClients)].join(" ")} works through it`, {
     timeout: 60_000,
     skip: has(command) ? false : `there is no ${command} here`,
   }, async () => {

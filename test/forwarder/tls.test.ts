@@ -1,6 +1,6 @@
 /** TLS towards clients: certificates, what nodes are told, PROXY protocol, an orderly end; HTTP/2 has http2.test.ts. */
 import assert from "node:assert/strict";
-import { execFile, execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { copyFileSync, renameSync, writeFileSync } from "node:fs";
@@ -9,6 +9,7 @@ import { connect as connectPlain } from "node:net";
 import { join } from "node:path";
 import { connect } from "node:tls";
 import { promisify } from "node:util";
+import { has } from "./commands.ts";
 import { makeKeyPair } from "./key-pairs.ts";
 import { type Answer, ask, http2To, telling, toldIn, withTls } from "./secure-stage.ts";
 import type { Stage } from "./stage.ts";
@@ -156,14 +157,6 @@ withTls("told to finish: streams in process are answered, sessions and idle conn
   assert.deepEqual(await exited, [0, null]);
   agent.destroy();
 });
-
-const has = (command: string) => {
-  try {
-    return execFileSync("sh", ["-c", `command -v ${command}`]).length > 0;
-  } catch {
-    return false;
-  }
-};
 
 withTls("curl and h2load work through it unchanged", {}, async ({ stage }) => {
   await stage.instance("web-1.1", telling);

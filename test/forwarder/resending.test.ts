@@ -1,0 +1,105 @@
+/** What is sent again and what is not, through a real forwarder: queries of death, and bodies that may not be kept. */
+import assert from "node:assert/strict";
+import { Agent, request } from "node:http";
+import type { Socket } from "node:net";
+import { text } from "node:stream/consumers";
+import { type Stage, withStage } from "./stage.ts";
+
+interface Asked {
+  readonly method?: string;
+  readonly path?: string;
+  readonly body?: string;
+}
+
+function ask(stage: Stage, { method = "GET", path = "/", body = "" }: Asked): Promise<{ status: number; body: string }> {
+  return new Promise((resolve, reject) => {
+    request({ port: stage.port, method, path, agent: new Agent(), headers: { "content-length": body.length } }, async (answer) =>
+      resolve({ status: answer.statusCode ?? 0, body: await text(answer) }),
+    )
+      .on("error", reject)
+      .end(body);
+  });
+}
+
+/** Dies, for its client, once it has read a whole request whose target begins with `/death`; answers all others. */
+function mortal(met: (target: string) => void) {
+  return (socket: Socket): void => {
+    let heard = "";
+    socket.setEncoding("latin1").on("data", (part: string) => {
+      heard += part;
+      const end = heard.indexOf("\r\n\r\n");
+      const length = Number(/content-length: (\d+)/i.exec(heard)?.[1] ?? 0);
+      if (end < 0 || heard.length < end + 4 + length) return;
+      const target = heard.split(" ", 2)[1] ?? "";
+      heard = "";
+      met(target);
+      if (target.startsWith("/death")) socket.end();
+      else socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    });
+  };
+}
+
+withStage(
+  "a query of death meets two nodes and no third; for a while its route then meets one, others as many as ever",
+  {},
+  async (stage) => {
+    const met: string[] = [];
+    const ids = ["web-1.1", "web-2.1", "web-3.1", "web-4.1"];
+    for (const id of ids)
+      await stage.rawInstance(
+        id,
+        mortal((target) => met.push(target)),
+      );
+    await stage.route(Object.fromEntries(ids.map((id) => [id, "available"])));
+    const deathsBy = async (path: string): Promise<number> => {
+      met.length = 0;
+      const { status, body } = await ask(stage, { path });
+      assert.equal(status, 502, path);
+      assert.match(body, /may have been executed/);
+      return met.length;
+    };
+    assert.equal(await deathsBy("/death?id=1"), 2);
+    assert.equal(await deathsBy("/death?id=2"), 1, "its route is known by now");
+    assert.equal(await deathsBy("/death/other"), 2, "another route is not");
+    assert.equal((await ask(stage, { path: "/life" })).status, 200);
+  },
+);
+
+withStage(
+  "a body within its bound is sent again, one beyond it is not, nor one for which all others have left no room",
+  { saveBodyBytesMax: 100_000, saveBytesMax: 150_000 },
+  async (stage) => {
+    let met = 0;
+    await stage.rawInstance(
+      "web-1.1",
+      mortal(() => (met += 1)),
+    );
+    await stage.rawInstance(
+      "web-2.1",
+      mortal(() => (met += 1)),
+    );
+    await stage.route({ "web-1.1": "available", "web-2.1": "available" });
+    const timesMet = async (path: string, bytes: number): Promise<number> => {
+      met = 0;
+      assert.equal((await ask(stage, { method: "PUT", path, body: "x".repeat(bytes) })).status, 502);
+      return met;
+    };
+    assert.equal(await timesMet("/death/small", 90_000), 2);
+    assert.equal(await timesMet("/death/large", 110_000), 1);
+
+    // An upload that has stopped keeps its part of what there is for all.
+    const halted = request({ port: stage.port, method: "PUT", path: "/life", headers: { "content-length": 100_000 } });
+    halted.on("error", () => {}).write("x".repeat(95_000));
+    await stage.until(() => inProcess(stage) === 1);
+    assert.equal(await timesMet("/death/crowded", 90_000), 1);
+    halted.destroy();
+    await stage.until(() => inProcess(stage) === 0);
+    assert.equal(await timesMet("/death/alone", 90_000), 2, "its part was given back");
+  },
+);
+
+/** Requests at all nodes, as the forwarder said last. */
+function inProcess(stage: Stage): number {
+  const last = stage.heard.findLast((message) => message.kind === "traffic");
+  return last?.kind === "traffic" ? last.upstreams.reduce((sum, { total }) => sum + total, 0) : 0;
+}
