@@ -54,7 +54,7 @@ const highLevelRatio = 0.9;
 /** Of a stair: what its next steps may bring. */
 const stairHorizons = 1.5;
 const stairLikelyPerAge = 0.8;
-/** A short life has risen by this share of its limit before it acts ... */
+/** A short life has risen by this share of its limit before it acts, and so has one that may grow no longer ... */
 const riseRatioMin = 0.2;
 /** ... and in any case by many times its noise. */
 const riseNoiseMin = 12;
@@ -109,22 +109,27 @@ export function isDue(input: DecisionInput): boolean {
   const horizon = horizonAt(input);
   if (ageMs < horizonsYoung * horizon) return false;
   const isOld = ageMs >= horizonsOld * horizon;
-  if (isOld && isStair(input, horizon)) return true;
+  // What has always been as high, and does not grow, would be as high again in a new process.
+  const rise = forecast.level - forecast.overhang.lowest - levelNoises * readingNoise;
+  const canHelp = input.growsRatio >= dueGrowsRatioMin || rise >= riseRatioMin * limit;
+  if (isOld && canHelp && isStair(input, horizon)) return true;
   if (highest < levelRatioMin * limit || forecast.level + levelNoises * readingNoise < levelRatioMin * limit) return false;
+  if (isOld && isBegunAgain(input, horizon)) return true;
+  if (!canHelp) return false;
   if (isOld && forecast.level >= highLevelRatio * limit && forecast.level + reachOf(input) >= limit) return true;
-  if (isOld && (isAtHand(input, horizon) || isBegunAgain(input, horizon))) return true;
+  if (isOld && isAtHand(input, horizon)) return true;
   if (!isLikely(input, horizon)) return false;
   const near = forecast.exhaustionMs.mid <= (isOld ? dueHorizonsMax : dueHorizonsMaxYoung) * horizon;
   return (near && forecast.exhaustionMsEarliest <= horizon) || isWithinReach(input, horizon);
 }
 
 /**
- * One that has risen, and whose highest readings are at the limit by all that is known, whether its mean still grows or not:
+ * One whose highest readings are at the limit by all that is known, whether its mean still grows or not:
  * where noise is great nobody can tell, and it makes no difference.
  */
-function isAtHand({ forecast, growsRatio, limit, highest, lowest }: DecisionInput, horizon: number): boolean {
-  const { now, perMs, highest: highestOfLate } = forecast.overhang.envelope;
-  if (limit === null || highestOfLate < atHandLevelRatio * limit || highest - lowest < riseRatioMin * limit) return false;
+function isAtHand({ forecast, growsRatio, limit }: DecisionInput, horizon: number): boolean {
+  const { now, perMs, highest } = forecast.overhang.envelope;
+  if (limit === null || highest < atHandLevelRatio * limit) return false;
   return forecast.exhaustionMsSoon <= horizon || (growsRatio >= atHandGrowsRatioMin && now + perMs * horizon >= limit);
 }
 
@@ -152,14 +157,8 @@ function reachOf({ forecast: { level, slopePerHour, overhang }, growsRatio }: De
 
 /** A stair that has come near: nobody can tell its next step, but one of its usual steps would be enough. */
 function isStair(input: DecisionInput, horizon: number): boolean {
-  const { forecast, growsRatio, ageMs, limit, highest, lowest } = input;
-  if (
-    limit === null ||
-    growsRatio >= dueGrowsRatioMin ||
-    forecast.level < highLevelRatio * limit ||
-    highest - lowest < riseRatioMin * limit
-  )
-    return false;
+  const { forecast, growsRatio, ageMs, limit } = input;
+  if (limit === null || growsRatio >= dueGrowsRatioMin || forecast.level < highLevelRatio * limit) return false;
   if (forecast.exhaustionMsLikely > stairLikelyPerAge * ageMs) return false;
   return forecast.exhaustionMsEarliest <= stairHorizons * horizon || forecast.level + forecast.overhang.jump >= limit;
 }

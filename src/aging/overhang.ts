@@ -9,6 +9,8 @@ import { type Solution, solve } from "./trend-fit.ts";
 export interface Overhang {
   /** Of a block's highest reading over its own mean, growth taken out: the usual one. */
   readonly usual: number;
+  /** The lowest mean of a block: what the level has risen from. */
+  readonly lowest: number;
   /** Of a block's highest reading over the curve through the younger half of the life: a large one. */
   readonly large: number;
   /** Of a block's highest reading over the mean of the block before: a large one, growth and jumps included. */
@@ -46,6 +48,7 @@ export function overhangOf(points: readonly FloorPoint[]): Overhang {
   const top = late.reduce((most, point) => (point.highest >= most.highest ? point : most), late[0] ?? nowhere);
   return {
     usual: above[above.length >> 1] ?? 0,
+    lowest: points.reduce((lowest, { value }) => Math.min(lowest, value), points[0]?.value ?? 0),
     large: Math.max(above.at(-largeRank) ?? 0, aboveCurve(late)),
     jump: jumps.at(-largeRank) ?? 0,
     recent: recentLine(points.slice(-blocksOfLine)),

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { AgingModel } from "../../src/aging/model.ts";
 import type { Sample } from "../../src/model/sample.ts";
-import { follow, hourMs, mebibyte, minuteMs, samplesOf } from "./traces.ts";
+import { follow, hourMs, mebibyte, minuteMs, normals, samplesOf } from "./traces.ts";
 
 const limit = 512 * mebibyte;
 const day = { rows: 1_200, rowMs: 72_000, limit, noise: 3 * mebibyte };
@@ -100,6 +100,15 @@ describe("what only looks like aging", () => {
       const { reports } = follow(samplesOf({ ...day, floor }));
       const held = reports.slice(reports.length / 2).filter(({ verdict }) => verdict !== "healthy");
       assert.ok(held.length < 0.01 * reports.length, `phase ${phase}: ${held.length}, ${held[0]?.reasons[0]}`);
+    }
+  });
+
+  it("aging model: great noise close under the limit, which was there from the start, is no reason to regenerate", () => {
+    for (const seed of [1, 2, 3, 4, 5, 6]) {
+      const normal = normals(seed);
+      const value = () => (320 + 170 * Math.sin(normal() * 20)) * mebibyte;
+      const samples = samplesOf({ ...day, noise: 0, floor: value });
+      assert.equal(follow(samples).agingAt, null, `seed ${seed}`);
     }
   });
 
