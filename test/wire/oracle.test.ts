@@ -68,7 +68,7 @@ test("answers: whatever we accept, Node's parser frames the same, and cuts chang
   assert.ok(accepted > runs / 5, `only ${accepted} messages were accepted: nothing was compared`);
 });
 
-test("at every single byte: cut there, or all of them, a valid stream reads the same", () => {
+test("requests at every single byte: cut there, or all of them, a valid stream reads the same", () => {
   const bytes = Buffer.from(
     "\r\nPOST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabcPUT /b HTTP/1.1\r\nHost: y\r\nTransfer-Encoding: chunked\r\nConnection: X-Hop\r\nX-Hop: 1\r\n\r\n3;ext=1\r\nabc\r\nA\r\n0123456789\r\n0\r\nX-Sum: 7\r\n\r\nGET /c HTTP/1.1\r\nHost: z\r\n\r\n",
   );
@@ -90,4 +90,22 @@ test("at every single byte: cut there, or all of them, a valid stream reads the 
     whole,
     "cut everywhere",
   );
+});
+
+test("answers at every single byte: cut there, or all of them, they read the same", () => {
+  const bytes = Buffer.from(
+    "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcHTTP/1.1 200\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive, X-Hop\r\nX-Hop: 1\r\n\r\n3;ext=1\r\nabc\r\nA\r\n0123456789\r\n0\r\nX-Sum: 7\r\n\r\nHTTP/1.0 404 Gone\r\n\r\nto the end",
+  );
+  const whole = readAnswers(bytes);
+  assert.deepEqual(
+    whole.messages.map(({ line, body, complete }) => [line, body, complete]),
+    [
+      ["103", "", true],
+      ["200", "abc", true],
+      ["200", "abc0123456789", true],
+      ["404", "to the end", true],
+    ],
+  );
+  const everywhere = Array.from(bytes, (_, at) => at);
+  for (const cut of [...everywhere.map((at) => [at]), everywhere]) assert.deepEqual(readAnswers(bytes, {}, cut), whole, `cut at ${cut}`);
 });
