@@ -9,6 +9,9 @@ import { type GrowthShape, partsBetween } from "./growth-shapes.ts";
 /** A scale whose heaviest shape is lighter than the heaviest of all by more than this is not looked at more closely. */
 const logWeightFar = 150;
 
+/** Coarse shapes whose likelihoods differ by less say all that there is to say. */
+const logWeightFlat = 1;
+
 export interface Tried {
   readonly candidate: Candidate;
   /** Of the prior of a coarse shape. */
@@ -39,6 +42,9 @@ export function sharing(candidate: Candidate, share: number): Candidate {
 type Places = (Candidate | null)[];
 
 function climb(tried: Places, scale: readonly GrowthShape[], fit: (shape: GrowthShape) => Candidate): void {
+  const coarse = topOf(tried);
+  const beside = [coarse - partsBetween, coarse + partsBetween].filter((at) => at >= 0 && at < tried.length);
+  if (beside.every((at) => weightAt(tried, at) > weightAt(tried, coarse) - logWeightFlat)) return;
   for (let step = partsBetween / 2; step >= 1; step /= 2) {
     const top = topOf(tried);
     for (const at of [top - step, top + step]) {
