@@ -1,6 +1,6 @@
 /** `coppice run`: what was typed becomes the cluster's specification; then this process is init. */
 import { spawnSync } from "node:child_process";
-import { existsSync, realpathSync } from "node:fs";
+import { existsSync, realpathSync, statSync } from "node:fs";
 import { isIP } from "node:net";
 import { availableParallelism } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
@@ -142,7 +142,7 @@ export function specificationOf(script: string, args: readonly string[], options
     nodes,
     forwarders,
     tls: keyPairsOf(options.tlsCert, options.tlsKey),
-    accessLog: options.accessLog === undefined || options.accessLog === "-" ? (options.accessLog ?? null) : resolve(options.accessLog),
+    accessLog: accessLogOf(options.accessLog),
     port: options.port ?? null,
     release: {
       id: "1",
@@ -156,6 +156,14 @@ export function specificationOf(script: string, args: readonly string[], options
     regenerate: memory.surge === 0 ? "in-place" : "replace",
     paths: clusterPaths(coppiceHome(), name),
   };
+}
+
+/** Its directory is not made: in most cases it is a wrong name. */
+function accessLogOf(given: string | undefined): string | null {
+  if (given === undefined || given === "-") return given ?? null;
+  const path = resolve(given);
+  if (statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory() === true) return path;
+  throw new CoppiceError("COPPICE_ARGUMENT", `--access-log ${given}: there is no directory ${dirname(path)}`);
 }
 
 /** In a checkout whose caller's Node is too old for Coppice, the launcher names the caller's Node. */

@@ -1,13 +1,11 @@
 /**
- * The access log: a line of JSON for each request, written by pino in blocks, a second later at most, so that a
- * request does not wait for a disk. A file that was moved away is begun anew (logrotate needs nothing more). Paths
- * are logged without their query, which may hold secrets.
+ * The access log: a line of JSON for each request, made by pino and written in blocks, a second later at most (see
+ * appended-file.ts). Paths are logged without their query, which may hold secrets.
  */
-import { statSync } from "node:fs";
-import { destination, type Logger, pino, stdTimeFunctions } from "pino";
+import { type Logger, pino, stdTimeFunctions } from "pino";
+import { AppendedFile } from "./appended-file.ts";
 
 const flushMs = 1_000;
-const blockBytes = 8 * 1024;
 
 export interface Logged {
   readonly client: string;
@@ -25,20 +23,14 @@ export interface Logged {
 }
 
 export class AccessLog {
-  readonly #path: string;
-  readonly #out: ReturnType<typeof destination>;
   readonly #logger: Logger;
-  #file: number | null;
 
   /** `path`: `-` for standard output. */
   constructor(path: string, say: (text: string) => void) {
-    this.#path = path;
-    this.#out = destination({ dest: path === "-" ? 1 : path, sync: false, minLength: blockBytes, mkdir: false });
-    this.#out.on("error", (error) => say(`the access log cannot be written: ${error.message}`));
-    this.#logger = pino({ base: null, timestamp: stdTimeFunctions.isoTime }, this.#out);
-    this.#file = fileOf(path);
-    setInterval(() => this.#flush(), flushMs).unref();
-    process.on("exit", () => this.#flushAtEnd());
+    const file = new AppendedFile(path === "-" ? null : path, "the access log", say);
+    this.#logger = pino({ base: null, timestamp: stdTimeFunctions.isoTime }, file);
+    setInterval(() => file.tick(), flushMs).unref();
+    process.on("exit", () => file.finish());
   }
 
   request(logged: Logged): void {
@@ -49,24 +41,4 @@ export class AccessLog {
   unreadable(client: string, status: number, bytes: number): void {
     this.request({ client, method: "-", path: "-", status, bytes, ms: 0 });
   }
-
-  #flush(): void {
-    this.#out.flush();
-    const file = fileOf(this.#path);
-    if (this.#path === "-" || file === this.#file) return;
-    this.#file = file;
-    if (file === null) this.#out.reopen();
-  }
-
-  #flushAtEnd(): void {
-    try {
-      this.#out.flushSync();
-    } catch {
-      // It was never opened, and was said to be so.
-    }
-  }
-}
-
-function fileOf(path: string): number | null {
-  return statSync(path, { throwIfNoEntry: false })?.ino ?? null;
 }

@@ -1,6 +1,6 @@
 /** The access log: one line for each request however it ended, in a file that may be moved away. */
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -82,6 +82,29 @@ test("the access log has a line for each request: answered, refused, sent again,
     await stage.until(() => existsSync(file));
     await (await fetch(`${url}/new`)).text();
     await stage.until(() => linesOf(file).some(({ path }) => path === "/new"));
+  } finally {
+    await stage.close();
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test("an access log that cannot be written is no matter for requests; when it can be, what was kept is there", {
+  timeout: 60_000,
+}, async () => {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-log-"));
+  const file = join(directory, "logs", "access.log");
+  const stage = await Stage.open({}, { accessLog: file });
+  const ask = async (path: string) => (await fetch(`http://127.0.0.1:${stage.port}${path}`)).text();
+  try {
+    await stage.instance("web-1.1", (_, response) => response.end("ok"));
+    await stage.route({ "web-1.1": "available" });
+    const { length: before } = stage.heard;
+    while (stage.heard.length < before + 4) assert.equal(await ask("/early"), "ok"); // three seconds, of a message each
+    mkdirSync(join(directory, "logs"));
+    assert.equal(await ask("/late"), "ok");
+    await stage.until(() => linesOf(file).some(({ path }) => path === "/late"));
+    assert.equal(linesOf(file)[0]?.path, "/early");
+    assert.equal(stage.process.exitCode, null);
   } finally {
     await stage.close();
     rmSync(directory, { recursive: true });
