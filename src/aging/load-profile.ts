@@ -17,8 +17,8 @@ const coveredMsMin = 2 * 3_600_000;
 /** Older days fade: a bin's memory is that of this much time in it. */
 const memoryMs = 5 * binMs;
 /** A day's wave is expected to be about this share of the mean, a bin to be this far from it. */
-const waveRatio = 0.35;
-const binNoiseRatio = 0.12;
+const waveRatio = 0.4;
+const binNoiseRatio = 0.04;
 
 /** From this multiple of the mean rate on, requests count as overload: several, since nobody knows from which load on an instance leaks. */
 export const overloadRatios = [0.85, 1, 1.15, 1.3] as const;
