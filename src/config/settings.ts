@@ -60,7 +60,12 @@ export const numberSettings: Readonly<Record<NumberKey, NumberSetting>> = {
     max: 16_384 * mebibyte,
     doc: "Bytes of saved bodies of all requests together, shared out over the forwarders; where it is not set, 5 % of memory at most.",
   },
-  heldAnswerBytesMax: { default: 64 * 1024, min: 0, max: 64 * mebibyte, doc: "Answers up to this size are held until whole." },
+  heldAnswerBytesMax: {
+    default: 64 * 1024,
+    min: 0,
+    max: 64 * mebibyte,
+    doc: "Answers up to this size are held until whole; those without a length for 25 ms at most, event streams never.",
+  },
   headBytesMax: { default: 16 * 1024, min: 1024, max: mebibyte, doc: "The longest head of a request: its line and its header fields." },
   headTimeoutMs: { default: minute, min: 100, max: day, doc: "How long a client may take to send a request's head." },
   bodyTimeoutMs: { default: minute, min: 100, max: day, doc: "How long a request's body may stop coming." },

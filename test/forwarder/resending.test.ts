@@ -1,7 +1,8 @@
 /** What is sent again and what is not, through a real forwarder: queries of death, and bodies that may not be kept. */
 import assert from "node:assert/strict";
-import { Agent, request } from "node:http";
-import type { Socket } from "node:net";
+import { once } from "node:events";
+import { Agent, type OutgoingHttpHeaders, request } from "node:http";
+import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { type Stage, withStage } from "./stage.ts";
 
@@ -9,12 +10,14 @@ interface Asked {
   readonly method?: string;
   readonly path?: string;
   readonly body?: string;
+  readonly headers?: OutgoingHttpHeaders;
 }
 
-function ask(stage: Stage, { method = "GET", path = "/", body = "" }: Asked): Promise<{ status: number; body: string }> {
+function ask(stage: Stage, { method = "GET", path = "/", body = "", headers = {} }: Asked): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
-    request({ port: stage.port, method, path, agent: new Agent(), headers: { "content-length": body.length } }, async (answer) =>
-      resolve({ status: answer.statusCode ?? 0, body: await text(answer) }),
+    request(
+      { port: stage.port, method, path, agent: new Agent(), headers: { "content-length": body.length, ...headers } },
+      async (answer) => resolve({ status: answer.statusCode ?? 0, body: await text(answer) }),
     )
       .on("error", reject)
       .end(body);
@@ -95,6 +98,53 @@ withStage(
     halted.destroy();
     await stage.until(() => inProcess(stage) === 0);
     assert.equal(await timesMet("/death/alone", 90_000), 2, "its part was given back");
+  },
+);
+
+for (const resendWithIdempotencyKey of [false, true])
+  withStage(
+    `a POST or PATCH with an Idempotency-Key ${resendWithIdempotencyKey ? "is sent again where that is set, once" : "is sent again only where that is set"}; without one never`,
+    { resendWithIdempotencyKey },
+    async (stage) => {
+      let met = 0;
+      const ids = ["web-1.1", "web-2.1", "web-3.1"];
+      for (const id of ids)
+        await stage.rawInstance(
+          id,
+          mortal(() => (met += 1)),
+        );
+      await stage.route(Object.fromEntries(ids.map((id) => [id, "available"])));
+      for (const method of ["POST", "PATCH"])
+        for (const headers of [{}, { "idempotency-key": "k1" }]) {
+          met = 0;
+          const path = `/death/${method}/${Object.keys(headers).length}`;
+          assert.equal((await ask(stage, { method, path, body: "b", headers })).status, 502);
+          assert.equal(met, resendWithIdempotencyKey && "idempotency-key" in headers ? 2 : 1, path);
+        }
+    },
+  );
+
+withStage(
+  "an answer without a length is let go when it has not ended in time; its node's death then resets the client",
+  {},
+  async (stage) => {
+    let die = () => {};
+    await stage.rawInstance("web-1.1", (socket) => {
+      socket.on("data", () => socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"));
+      die = () => socket.end();
+    });
+    await stage.route({ "web-1.1": "available" });
+    const socket = connect(stage.port, "127.0.0.1");
+    socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    let heard = "";
+    socket.setEncoding("latin1").on("data", (part: string) => {
+      heard += part;
+    });
+    await stage.until(() => heard.endsWith("half\r\n"));
+    const failed = once(socket, "error");
+    die();
+    const [error] = (await failed) as [NodeJS.ErrnoException]; // what "error" carries
+    assert.equal(error.code, "ECONNRESET");
   },
 );
 
