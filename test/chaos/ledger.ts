@@ -12,6 +12,8 @@ import { childrenOf } from "./processes.ts";
 
 const ledgerApp = fileURLToPath(new URL("../e2e/fixtures/ledger-app.mjs", import.meta.url));
 const nodes = 3;
+/** For what is left of the requests when all kills are done. */
+const loadMsMax = 1_800_000;
 
 export interface LedgerOptions {
   /** It goes on until so many were answered ... */
@@ -67,7 +69,7 @@ export async function keepLedger({ requests, regenerations, kills, clients = 64,
       const outcome = await cluster.command("regenerate", "--all", "--wait", "--name", "t");
       if (outcome.code === 0) regenerated += nodes;
       else say(outcome.stdout);
-    }
+    } else if (killed === kills) await cluster.until("all requests were answered", () => load.requests >= requests, loadMsMax);
     say(`${load.requests} requests, ${regenerated} regenerations, ${killed} kills, ${load.failures.length} failed`);
   }
   await load.end();
