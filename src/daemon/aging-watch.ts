@@ -125,7 +125,7 @@ export class AgingWatch {
     const { outside, cpu, traffic, probeAtMs } = watched;
     const { rssLimitBytes } = this.#options;
     // The forwarders' only where the probe never counted: a change from one to the other looks like a restart, or like a rush of requests.
-    const requestsTotal = probe.requestsTotal ?? (probeAtMs === null ? traffic.counts.requestsTotal : watched.latest?.requestsTotal);
+    const requestsTotal = probe.requestsTotal ?? (probeAtMs === null ? traffic.requestsTotal : watched.latest?.requestsTotal);
     const sample: Sample = {
       ...probe,
       ...(requestsTotal === undefined ? {} : { requestsTotal }),

@@ -29,6 +29,11 @@ export class InstanceTraffic {
     this.#latencies.delete(forwarder);
   }
 
+  /** Absent while no forwarder knows the instance: it may serve in a way that nobody counts. */
+  get requestsTotal(): number | undefined {
+    return this.#counted.size === 0 ? undefined : this.counts.requestsTotal;
+  }
+
   /** Of the requests that ended in the last second or so; absent if none did. */
   get latencyP50Ms(): number | undefined {
     return this.#highest("latencyP50Ms");

@@ -25,6 +25,8 @@ function counted(requestsTotal: number, latencyMs?: number): UpstreamTraffic {
 
 test("two forwarders: a node's requests are counted of both, and the count never goes back, not even with a new forwarder", () => {
   const watch = watchOf();
+  watch.tick(1_000);
+  assert.equal(watch.latest(instance)?.requestsTotal, undefined, "nobody has counted yet");
   const told = [
     ["forwarder-1", 50],
     ["forwarder-2", 40],
