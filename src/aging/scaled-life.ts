@@ -47,6 +47,12 @@ const blocksYoung = 8;
 const evenRatio = 0.01;
 const paceDoubtRatioMax = 0.2;
 const dayMs = 86_400_000;
+/** Hours of late are compared with those of other days, where there are any. */
+const lateMs = dayMs / 2;
+const daysToCompare = 1.5;
+const levelMax = 5;
+/** The rest of the difference may be gone tomorrow. */
+const partBelieved = 0.6;
 const paceDoubtRatioMin = 0.06;
 /** Share of the time in which the load is beyond a threshold, roughly: what lies beyond it changes more than the load itself. */
 const overloadTimeRatio = 0.4;
@@ -80,7 +86,9 @@ export function scaleLife(track: FloorTrack, profile: LoadProfile): ScaledLife |
   const meanLoad = rates.reduce((sum, load) => sum + load, 0) / rates.length;
   const usesLoad = Math.max(...rates) - Math.min(...rates) > loadSpreadMin && points.length >= loadBlocksMin;
   const loads = columnOf(rates, (rate) => (usesLoad ? rate - meanLoad : 0));
-  const day = daily === null ? null : dayAhead(daily, last.atMs, work / lifeMs);
+  const usualDay = daily === null ? null : dayAhead(daily, last.atMs, work / lifeMs);
+  const level = usualDay === null ? 1 : levelOfLate(points, usualDay);
+  const day = usualDay?.map((ahead) => ({ ...ahead, work: level * ahead.work })) ?? null;
   const weights = columnOf(points, ({ count }) => Math.min(Math.max((count * points.length) / track.count, 0.05), 8));
   return {
     values: columnOf(points, ({ value }) => (value - first.value) / unit),
@@ -93,7 +101,7 @@ export function scaleLife(track: FloorTrack, profile: LoadProfile): ScaledLife |
     loadPeak: usesLoad ? Math.max(...loads) : 0,
     meanLoad,
     day,
-    paceDoubts: paceDoubts(marks, day, { lifeMs, work, overload }, day === null ? 1 : profile.unseenRatio),
+    paceDoubts: paceDoubts(marks, usualDay, { lifeMs, work, overload }, day === null ? 1 : profile.unseenRatio),
     lifeMs,
     work,
     overload,
@@ -125,6 +133,20 @@ function loadOf(points: readonly FloorPoint[], mean: number): number[] {
     const dt = after.atMs - before.atMs;
     return dt > 0 ? (after.work - before.work) / dt / mean : 1;
   });
+}
+
+/**
+ * The load of the last hours over what these hours of the day usually bring: where days differ (a weekend, a load that was moved
+ * here), the next is more like the last than like their mean.
+ * @param day usual, from the last block on.
+ */
+function levelOfLate(points: readonly FloorPoint[], day: readonly LoadAhead[]): number {
+  const [first, last] = [points[0], points.at(-1)];
+  if (first === undefined || last === undefined || last.atMs - first.atMs < daysToCompare * dayMs) return 1;
+  const from = points.find(({ atMs }) => atMs >= last.atMs - lateMs) ?? last;
+  const expected = loadAhead(day, dayMs).work - loadAhead(day, dayMs - (last.atMs - from.atMs)).work;
+  const level = expected > 0 ? (last.work - from.work) / expected : 1;
+  return Math.min(Math.max(level, 1 / levelMax), levelMax) ** partBelieved;
 }
 
 /** Work beyond each threshold from the first block until each of them, a column each. */

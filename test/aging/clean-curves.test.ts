@@ -5,12 +5,17 @@ import { follow, hourMs, mebibyte, samplesOf } from "./traces.ts";
 
 const limit = 512 * mebibyte;
 const rows = 1_200;
-const rowMs = (40 * hourMs) / rows;
 /** The curves meet the limit before the series ends. */
 const overshoot = 1.1;
 
 /** Errors of the time to exhaustion at shares of the life, relative to the time that is left. */
-function errorsOf(floor: (share: number) => number, shares: readonly number[], requestsPerRow = (_share: number) => 100): number[] {
+function errorsOf(
+  floor: (share: number) => number,
+  shares: readonly number[],
+  requestsPerRow = (_share: number) => 100,
+  lifeMs = 40 * hourMs,
+): number[] {
+  const rowMs = lifeMs / rows;
   const samples = samplesOf({ rows, rowMs, limit, noise: 0.4 * mebibyte, floor, requestsPerRow });
   const end = samples.findIndex(({ indicators }) => (indicators.heapAfterGcBytes ?? 0) >= limit);
   assert.ok(end > 0);
@@ -47,5 +52,17 @@ describe("clean curves", () => {
     const floor = (share: number) => (120 + 380 * share + 60 * load(share)) * mebibyte;
     for (const error of errorsOf(floor, [0.55, 0.78], (share) => Math.round(100 * load(share))))
       assert.ok(Math.abs(error) < 0.12, `${error}`);
+  });
+
+  it("clean curves: where the load has doubled for a day, a leak per request is not forecast at the pace of all days", () => {
+    const load = (share: number) => (share < 0.55 ? 1 : 2);
+    const done = (share: number) => Math.min(share, 0.55) + 2 * Math.max(share - 0.55, 0);
+    const [error = 1] = errorsOf(
+      (share) => (60 + 470 * (done(share) / done(1))) * mebibyte,
+      [0.85],
+      (share) => 100 * load(share),
+      100 * hourMs,
+    );
+    assert.ok(Math.abs(error) < 0.3, `${error}`);
   });
 });
