@@ -118,8 +118,8 @@ const text = `# The aging model, measured
 
 Written by \`node bench/aging/document.ts --traces ${values.traces} --alike ${values.alike} --seed ${values.seed}\`; do not edit. All figures are per cent unless they are counts. Traces are
 generated (\`bench/aging/families.ts\`, \`unseen-families.ts\`, \`generate.ts\`): lives of 5 to 110 hours (weekly ones to 500), 150 to 4,000 rows, noise, load, gaps and lazy collections drawn alike for both classes.
-The model's constants were set on other seeds of the first set of families. Nothing was tuned on the forecasts of the second, unseen set; its decisions were looked at while rules for stairs and peaks were made, on other seeds.
-A third, independent set (\`independent.ts\`) was written without sight of the model or of the other generators: lives of 20 minutes to two weeks, other noise, load and indicators; after a first run its teeth, largest noise and fewest jumps were made milder. It has sections of its own.
+The model's constants were set on other seeds of the first set of families. The second set is called unseen, which it was for its first measurements; since then the way towards a level, waves, the begin of life and the tempering of forecasts have come from what it showed, on other seeds.
+A third, independent set (\`independent.ts\`) was written without sight of the model or of the other generators: lives of 20 minutes to two weeks, other noise, load and indicators; after a first run its teeth, largest noise and fewest jumps were made milder. It was looked at too while faults were mended, on other seeds. It has sections of its own.
 The figures hold for these families and are no promise for others: calibrated, not guaranteed.
 Exhaustion is the first row at which the observed floor meets its limit; in time is ten minutes before it, in lives of under three hours a twentieth of the life (ten minutes of a life of twenty cannot be asked); waste is the share of life left at the decision. Back-stops are off.
 

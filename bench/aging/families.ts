@@ -1,7 +1,7 @@
 /**
  * Families of traces. Each draws its growth as a share of the room between base and limit, a function of the
  * share of life and of the load; the generator adds what both classes have alike: noise, load, gaps, restarts
- * of the load, lazy collections. Families marked `unseen` have shapes that the model has no clock for.
+ * of the load, lazy collections. Families marked `unseen` had shapes without a clock of the model when they were first judged.
  */
 import type { Random } from "./random.ts";
 
