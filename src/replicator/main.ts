@@ -34,7 +34,7 @@ class Replicator {
 
   constructor({ id, clusterKey, spec, crashes }: Welcome) {
     if (crashes === crashesOfFile) setAside(spec.paths.sessionsFile);
-    this.#file = new SessionFile(spec.paths.sessionsFile);
+    this.#file = new SessionFile(spec.paths.sessionsFile, sayFull);
     this.#store = new SessionStore(this.#file);
     this.#server = new LinkServer({
       path: spec.paths.storeSocket,
@@ -114,6 +114,11 @@ class Replicator {
   }
 }
 
+function sayFull(full: boolean): void {
+  const text = full ? "cannot be written (its disk is full): answers that rest on it wait" : "can be written again";
+  process.stderr.write(`the sessions' file ${text}\n`);
+}
+
 function setAside(file: string): void {
   const aside = `${file}.damaged`;
   renameSync(file, aside);
@@ -125,12 +130,9 @@ let replicator: Replicator | null = null;
 process.title = "coppice replicator";
 process.umask(0o077); // the sessions' file is nobody else's, even where others may enter its directory
 process.on("disconnect", () => process.exit(0));
-let toldFull = false;
 // LMDB rejects promises of its own beside the write's, which is tried again.
 process.on("unhandledRejection", (error) => {
   if (!isDiskFull(error)) throw error;
-  if (!toldFull) process.stderr.write("the sessions' file cannot be written (its disk is full): answers that rest on it wait\n");
-  toldFull = true;
 });
 process.on("SIGTERM", () => finish());
 process.on("message", (message) => {

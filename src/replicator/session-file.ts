@@ -10,6 +10,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { open, type RootDatabase } from "lmdb";
 import type { SessionId, StoreName } from "../model/session.ts";
 import type { SessionRecord } from "../state/session-record.ts";
+import { DiskFull, Room } from "./room.ts";
 
 const mapBytesMax = 64 * 1024 ** 3; // address space, not memory; the file grows with its content
 /** A full disk is tried again so often: until there is room the write is not acknowledged, and its answer waits. */
@@ -19,14 +20,20 @@ const floorKey = "\u0000floor";
 interface Pending {
   record: SessionRecord | null;
   committed: Promise<unknown>;
+  /** A later write of the same session. */
+  newer: Pending | null;
 }
 
 export class SessionFile {
   readonly #database: RootDatabase<SessionRecord | number, string>;
   readonly #pending = new Map<string, Pending>();
+  readonly #room: Room;
+  readonly #onFull: (full: boolean) => void;
+  #full = false;
   #floor: number;
 
-  constructor(path: string) {
+  /** @param onFull is told when writes begin to wait for room on the disk, and when they go on. */
+  constructor(path: string, onFull: (full: boolean) => void) {
     this.#database = open<SessionRecord | number, string>({
       path,
       noSubdir: true,
@@ -35,6 +42,8 @@ export class SessionFile {
       mapSize: mapBytesMax,
       cache: false,
     });
+    this.#onFull = onFull;
+    this.#room = new Room(path, () => this.#contentBytes());
     const floor = this.#database.get(floorKey);
     this.#floor = typeof floor === "number" ? floor : 0;
   }
@@ -72,37 +81,47 @@ export class SessionFile {
       record === null ? this.#database.remove(key) : this.#database.put(key, record),
       ...(raised ? [this.#database.put(floorKey, this.#floor)] : []),
     ];
-    const pending: Pending = { record, committed: this.#commit(write, () => this.#newerThan(key, pending)) };
-    const { committed } = pending;
+    const pending: Pending = { record, committed: Promise.resolve(), newer: null };
+    const older = this.#pending.get(key);
+    if (older !== undefined) older.newer = pending;
     this.#pending.set(key, pending);
+    const bytes = record === null ? 0 : Buffer.byteLength(record.text);
+    pending.committed = this.#commit(bytes, write, pending);
     try {
-      await committed;
+      await pending.committed;
     } finally {
       if (this.#pending.get(key) === pending) this.#pending.delete(key);
     }
   }
 
   /** A disk that is full takes it later; by then a newer write of the same session may stand for it. */
-  async #commit(write: () => Promise<unknown>[], newer: () => Promise<unknown> | null): Promise<void> {
+  async #commit(bytes: number, write: () => Promise<unknown>[], mine: Pending): Promise<void> {
     for (;;) {
       try {
-        await Promise.all(write());
+        await this.#room.run(bytes, () => Promise.all(write()));
+        this.#tellFull(this.#room.full);
         return;
       } catch (error) {
         if (!isDiskFull(error)) throw error;
+        this.#tellFull(true);
         await pause(fullRetryMs);
-        const instead = newer();
-        if (instead !== null) {
-          await instead;
+        if (mine.newer !== null) {
+          await mine.newer.committed;
           return;
         }
       }
     }
   }
 
-  #newerThan(key: string, mine: Pending): Promise<unknown> | null {
-    const newest = this.#pending.get(key);
-    return newest === undefined || newest === mine ? null : newest.committed;
+  #tellFull(full: boolean): void {
+    if (full === this.#full) return;
+    this.#full = full;
+    this.#onFull(full);
+  }
+
+  #contentBytes(): number {
+    const { lastPageNumber, pageSize } = this.#database.getStats() as { lastPageNumber: number; pageSize: number }; // LMDB's own
+    return (lastPageNumber + 1) * pageSize;
   }
 
   /** Every record of a store, live or not, committed ones. */
@@ -126,6 +145,7 @@ export class SessionFile {
   async close(): Promise<void> {
     await Promise.allSettled([...this.#pending.values()].map(({ committed }) => committed));
     await this.#database.close();
+    this.#room.close();
   }
 }
 
@@ -134,9 +154,11 @@ function keyOf(store: StoreName, id: SessionId): string {
 }
 
 /**
- * LMDB says so in the error, or in the one of the commit that the write was part of; where a page fits in part
+ * Where a file system takes room even for what was written before (copy on write), LMDB meets the full disk all the
+ * same: it says so in the error, or in the one of the commit that the write was part of; where a page fits in part
  * only, it speaks of input and output. A disk that really fails is waited for too: no answer rests on it.
  */
 export function isDiskFull(error: unknown): boolean {
+  if (error instanceof DiskFull) return true;
   return error instanceof Error && /Commit failed|No space left|Input\/output error/.test(error.message);
 }

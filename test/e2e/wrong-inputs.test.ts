@@ -1,18 +1,17 @@
 /** What people get wrong, and what their machine does: each has a clear word, an exit code, and leaves nothing behind. */
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
+import { notRoot, SmallDisk } from "../small-disk.ts";
 import { bin, freePort, TestCluster } from "./cluster.ts";
 import { SessionLoad } from "./session-load.ts";
 
 const expressApp = fileURLToPath(new URL("./fixtures/express-app.cjs", import.meta.url));
 const plainApp = fileURLToPath(new URL("./fixtures/plain-app.mjs", import.meta.url));
-const root = process.getuid?.() === 0 ? false : "only root can do that to its machine";
 const mebibyte = 1024 * 1024;
 
 interface Ended {
@@ -100,7 +99,7 @@ test("what is typed wrong is refused at once, by every command line alike", { ti
   rmSync(home, { recursive: true });
 });
 
-test("a port that needs privileges: said, with what to do", { timeout: 60_000, skip: root }, async () => {
+test("a port that needs privileges: said, with what to do", { timeout: 60_000, skip: notRoot }, async () => {
   const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
   const unprivileged = ["setpriv", "--bounding-set", "-net_bind_service"];
   const env = { COPPICE_HOME: home, APP_PORT: "81" };
@@ -113,36 +112,37 @@ test("a port that needs privileges: said, with what to do", { timeout: 60_000, s
 
 test("a full disk: a start is refused; later nobody is killed, answers wait for room and then go on", {
   timeout: 120_000,
-  skip: root,
+  skip: notRoot,
 }, async () => {
-  const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
-  const mount = (...args: string[]) => promisify(execFile)("mount", args);
-  const free = () => statfsSync(home).bavail * statfsSync(home).bsize;
-  const fill = () => {
-    try {
-      writeFileSync(join(home, "fill"), Buffer.alloc(free()));
-    } catch (error) {
-      // The cluster wrote meanwhile: then it is full too.
-      if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error; // Node's own
-    }
-  };
-  await mount("-t", "tmpfs", "-o", "size=12m", "tmpfs", home);
+  const disk = await SmallDisk.mount(16);
+  const home = disk.path;
   try {
-    fill();
+    disk.fill();
     const refused = await coppice(["run", expressApp, "--name", "t"], { COPPICE_HOME: home });
     assert.equal(refused.code, 1);
     assert.match(refused.output, /its disk is full: 8 MiB must be free/);
     assert.deepEqual(readdirSync(home), ["fill"]);
-    rmSync(join(home, "fill"));
+    disk.empty();
 
     const cluster = await TestCluster.start({ script: expressApp, home });
     const before = await cluster.status();
     const load = new SessionLoad({ port: cluster.port, clients: 4, thinkMs: 10 });
     await cluster.until("load runs", () => load.result.requests > 50);
-    fill();
-    assert.ok(free() < mebibyte);
-    await cluster.until("it is said", () => cluster.output.includes("its disk is full"));
-    rmSync(join(home, "fill"));
+    disk.fill();
+    assert.ok(disk.freeBytes < mebibyte);
+    const said = () => cluster.output.includes("its disk is full");
+    const full = load.result.requests;
+    await cluster.until("the room ahead serves", () => load.result.requests > full + 100);
+    assert.ok(!said());
+    const item = "x".repeat(60_000);
+    const hoard = async () => {
+      const init = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ item }) };
+      while (!said()) assert.equal((await fetch(`http://127.0.0.1:${cluster.port}/items`, init)).status, 200);
+    };
+    const hoarded = hoard();
+    await cluster.until("it is said", said);
+    disk.empty();
+    await hoarded;
     const { requests } = load.result;
     await cluster.until("load runs again", () => load.result.requests > requests + 50);
     const { failed, lost, stale, doubled } = await load.end();
@@ -153,9 +153,8 @@ test("a full disk: a start is refused; later nobody is killed, answers wait for 
     assert.equal(await cluster.exited, 0);
     assert.deepEqual(readdirSync(home), []);
   } finally {
-    await promisify(execFile)("umount", ["--lazy", home]);
+    await disk.unmount();
   }
-  rmSync(home, { recursive: true });
 });
 
 test("files of another Coppice, and damaged ones, do not keep a cluster from starting", { timeout: 60_000 }, async () => {

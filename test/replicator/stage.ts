@@ -17,12 +17,16 @@ const clusterKey = "bb66";
 
 export class ReplicatorStage {
   readonly directory = mkdtempSync(join(tmpdir(), "coppice-rep-"));
+  /** What the replicator wrote to its log so far. */
+  output = "";
+  readonly #sessionsDirectory: string;
   readonly #monitor: LinkServer;
   #process: ChildProcess;
   #peers: Peer[] = [];
   #heard: ((message: FromReplicator) => void)[] = [];
 
-  constructor() {
+  constructor(sessionsDirectory?: string) {
+    this.#sessionsDirectory = sessionsDirectory ?? this.directory;
     this.#monitor = new LinkServer({
       path: join(this.directory, "c"),
       clusterKey,
@@ -98,7 +102,7 @@ export class ReplicatorStage {
       ...spec.paths,
       controlSocket: join(directory, "c"),
       storeSocket: join(directory, "s"),
-      sessionsFile: join(directory, "sessions.mdb"),
+      sessionsFile: join(this.#sessionsDirectory, "sessions.mdb"),
     };
     const welcome: Welcome = {
       kind: "welcome",
@@ -110,7 +114,10 @@ export class ReplicatorStage {
       crashes: 0,
       spec: { ...spec, paths },
     };
-    const child = fork(replicatorMain, [], { execArgv: [], stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    const child = fork(replicatorMain, [], { execArgv: [], stdio: ["ignore", "inherit", "pipe", "ipc"] });
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      this.output += text;
+    });
     child.send(welcome);
     return child;
   }
