@@ -83,7 +83,7 @@ test("moved away, and another made in its place, as logrotate does: lines go the
     file.write("second\n");
     await until(() => read(path) === "second\n");
     renameSync(path, `${path}.2`);
-    file.tick();
+    await until(() => existsSync(path)); // a write that is under way yet keeps its file
     file.write("third\n");
     file.finish();
     assert.deepEqual([read(`${path}.1`), read(`${path}.2`), read(path)], ["first\n", "second\n", "third\n"]);
