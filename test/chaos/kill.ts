@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { seededRandom } from "../../src/sim/random.ts";
 import { TestCluster } from "../e2e/cluster.ts";
 import { quantileMs, SessionLoad } from "../e2e/session-load.ts";
+import { endAfterTest } from "../left-open.ts";
 import { childrenOf, type Kind } from "./processes.ts";
 
 const expressApp = fileURLToPath(new URL("../e2e/fixtures/express-app.cjs", import.meta.url));
@@ -49,6 +50,7 @@ export async function killAtRandom({ seed, kinds, kills, say = () => {} }: KillO
   const init = cluster.process.pid ?? 0;
   const load = new SessionLoad({ port: cluster.port, clients, thinkMs: 5 });
   let running = true;
+  endAfterTest(() => (running = false));
   const regenerating = regenerateOnAndOn(cluster, () => running);
   const expected: Record<Kind, number> = { monitor: 0, forwarder: 0, replicator: 0, node: 0 };
   const unexpected: string[] = [];

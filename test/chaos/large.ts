@@ -94,7 +94,7 @@ class Watched {
   constructor({ process: { pid = 0 } }: Stage) {
     this.#pid = pid;
     this.#before = this.#read();
-    this.#timer = setInterval(() => this.#read(), 20);
+    this.#timer = setInterval(() => this.#read(), 20).unref();
   }
 
   end(): number {

@@ -3,6 +3,7 @@
  * them POSTs with an id that is used once. Each knows what its answer must be.
  */
 import { connect, type Socket } from "node:net";
+import { endAfterTest } from "../left-open.ts";
 
 /** Sizes of what GETs ask for, in turn. */
 const sizes = [0, 200, 4_000, 65_536];
@@ -25,6 +26,7 @@ export class LedgerLoad {
 
   constructor(port: number, clients: number) {
     this.#port = port;
+    endAfterTest(() => (this.#running = false));
     this.#clients = Array.from({ length: clients }, (_, index) => this.#client(index));
   }
 

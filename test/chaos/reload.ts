@@ -4,6 +4,7 @@ import { Agent, get } from "node:http";
 import { TestCluster } from "../e2e/cluster.ts";
 import { Releases } from "../e2e/releases.ts";
 import { SessionLoad } from "../e2e/session-load.ts";
+import { endAfterTest } from "../left-open.ts";
 
 const nodes = 3;
 const watchers = 6;
@@ -75,6 +76,7 @@ class ReleaseWatch {
 
   constructor(port: number) {
     this.#port = port;
+    endAfterTest(() => (this.#running = false));
     this.#clients = Array.from({ length: watchers }, () => this.#client());
   }
 

@@ -7,15 +7,23 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { ClusterStatus } from "../../src/model/admin.ts";
+import { endAfterTest } from "../left-open.ts";
 import { bin, type CommandResult, freePort } from "./cluster.ts";
 
 const expressApp = fileURLToPath(new URL("./fixtures/express-app.cjs", import.meta.url));
 
 function coppice(home: string, env: Readonly<Record<string, string>>, ...args: string[]): Promise<CommandResult> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [bin, ...args], { env: { ...process.env, COPPICE_HOME: home, ...env } }, (error, stdout, stderr) =>
-      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
+    const child = execFile(
+      process.execPath,
+      [bin, ...args],
+      { env: { ...process.env, COPPICE_HOME: home, ...env } },
+      (error, stdout, stderr) => {
+        ended();
+        resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
+      },
     );
+    const ended = endAfterTest(() => child.kill("SIGKILL"));
   });
 }
 
@@ -25,38 +33,35 @@ test("start waits until it serves, a second one is an answer, logs tell the node
   const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
   const port = await freePort();
   const run = (...args: string[]) => coppice(home, { APP_PORT: String(port) }, ...args);
-  try {
-    const started = await run("start", expressApp, "-n", "2", "--name", "shop");
-    assert.equal(started.code, 0, started.stderr);
-    assert.match(started.stdout, new RegExp(`2 of 2 nodes serve on .*:${port}`));
-    assert.equal((await fetch(`http://127.0.0.1:${port}/items`)).status, 200, "it serves when the command returns");
-    const again = await run("start", expressApp, "--name", "shop");
-    assert.equal(again.code, 1);
-    assert.match(again.stderr, /is running already \(pid \d+\)/);
+  endAfterTest(() => run("stop"));
+  const started = await run("start", expressApp, "-n", "2", "--name", "shop");
+  assert.equal(started.code, 0, started.stderr);
+  assert.match(started.stdout, new RegExp(`2 of 2 nodes serve on .*:${port}`));
+  assert.equal((await fetch(`http://127.0.0.1:${port}/items`)).status, 200, "it serves when the command returns");
+  const again = await run("start", expressApp, "--name", "shop");
+  assert.equal(again.code, 1);
+  assert.match(again.stderr, /is running already \(pid \d+\)/);
 
-    const logs = await run("logs", "--name", "shop");
-    assert.match(logs.stdout, /^web-1 \| /m);
-    assert.match(logs.stdout, /^coppice \| web-2.1 serves/m);
-    const ofOne = await run("logs", "--node", "web-1");
-    assert.ok(ofOne.stdout.length > 0 && ofOne.stdout.split("\n").every((line) => line === "" || line.startsWith("web-1 | ")));
-    const follower = run("logs", "--follow", "--node", "coppice", "--lines", "1");
+  const logs = await run("logs", "--name", "shop");
+  assert.match(logs.stdout, /^web-1 \| /m);
+  assert.match(logs.stdout, /^coppice \| web-2.1 serves/m);
+  const ofOne = await run("logs", "--node", "web-1");
+  assert.ok(ofOne.stdout.length > 0 && ofOne.stdout.split("\n").every((line) => line === "" || line.startsWith("web-1 | ")));
+  const follower = run("logs", "--follow", "--node", "coppice", "--lines", "1");
 
-    const status = async () => JSON.parse((await run("status", "--json")).stdout) as ClusterStatus; // our own command's JSON
-    const before = await status();
-    const restarted = await run("restart", "--json");
-    assert.equal(restarted.code, 0, restarted.stderr);
-    const after = await status();
-    assert.notEqual(after.init.pid, before.init.pid);
-    assert.equal(after.nodes.length, 2);
-    assert.equal((await fetch(`http://127.0.0.1:${port}/items`)).status, 200);
+  const status = async () => JSON.parse((await run("status", "--json")).stdout) as ClusterStatus; // our own command's JSON
+  const before = await status();
+  const restarted = await run("restart", "--json");
+  assert.equal(restarted.code, 0, restarted.stderr);
+  const after = await status();
+  assert.notEqual(after.init.pid, before.init.pid);
+  assert.equal(after.nodes.length, 2);
+  assert.equal((await fetch(`http://127.0.0.1:${port}/items`)).status, 200);
 
-    assert.equal((await run("stop")).code, 0);
-    assert.match((await follower).stdout, /the cluster is being stopped/, "a follower sees the end, and ends");
-    assert.deepEqual(readdirSync(home), ["shop.log"], "the log alone outlives it");
-    assert.match((await run("logs", "--name", "shop", "--lines", "2")).stdout, /is being stopped/);
-  } finally {
-    await run("stop");
-  }
+  assert.equal((await run("stop")).code, 0);
+  assert.match((await follower).stdout, /the cluster is being stopped/, "a follower sees the end, and ends");
+  assert.deepEqual(readdirSync(home), ["shop.log"], "the log alone outlives it");
+  assert.match((await run("logs", "--name", "shop", "--lines", "2")).stdout, /is being stopped/);
   rmSync(home, { recursive: true });
 });
 

@@ -7,11 +7,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { ClusterStatus } from "../../src/model/admin.ts";
 import type { ClusterEvent } from "../../src/model/events.ts";
+import { endAfterTest } from "../left-open.ts";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 export const bin = join(root, "bin/coppice.js");
@@ -48,18 +48,16 @@ export interface Container {
   readonly root: string;
 }
 
-const namespaces = ["--pid", "--fork", "--mount-proc", "--kill-child"];
+/** What stopping may take by its settings, and some more for a busy machine. */
+const orderlyMsMax = 20_000;
 
-const running = new Set<TestCluster>();
-/** What a failed test leaves running would keep the next one from passing, and the file from ending. */
-afterEach(async () => {
-  for (const cluster of running) await cluster.stop("SIGTERM");
-});
+const namespaces = ["--pid", "--fork", "--mount-proc", "--kill-child"];
 
 export class TestCluster {
   readonly home: string;
   readonly process: ChildProcess;
   readonly port: number;
+  /** It has ended, and all of its output is in `output`. */
   readonly exited: Promise<number | null>;
   readonly #container: Container | null;
   readonly #launcher: string;
@@ -83,9 +81,8 @@ export class TestCluster {
         this.output += text;
       });
     }
-    this.exited = new Promise((resolve) => this.process.on("exit", (code) => resolve(code)));
-    running.add(this);
-    void this.exited.then(() => running.delete(this));
+    this.exited = new Promise((resolve) => this.process.on("close", (code) => resolve(code)));
+    void this.exited.then(endAfterTest(() => this.#end()));
   }
 
   /** Starts it and waits until every node is ready. */
@@ -105,9 +102,11 @@ export class TestCluster {
   command(...args: string[]): Promise<CommandResult> {
     const [program = "", ...rest] = this.#inside([process.execPath, this.#launcher, ...args], true);
     return new Promise((resolve) => {
-      execFile(program, rest, { env: this.#environment(), maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) =>
-        resolve({ code: error === null ? 0 : typeof error.code === "number" ? error.code : null, stdout, stderr }),
-      );
+      const child = execFile(program, rest, { env: this.#environment(), maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
+        ended();
+        resolve({ code: error === null ? 0 : typeof error.code === "number" ? error.code : null, stdout, stderr });
+      });
+      const ended = endAfterTest(() => child.kill("SIGKILL"));
     });
   }
 
@@ -129,7 +128,7 @@ export class TestCluster {
   async until(what: string, holds: () => boolean | Promise<boolean>, deadlineMs = 30_000): Promise<void> {
     const endMs = Date.now() + deadlineMs;
     let last: unknown = null;
-    while (Date.now() < endMs && this.process.exitCode === null) {
+    while (Date.now() < endMs && !this.#hasExited) {
       try {
         if (await holds()) return;
       } catch (error) {
@@ -142,7 +141,7 @@ export class TestCluster {
 
   /** Stops it with a signal; says what its home still holds afterwards. */
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<{ code: number | null; left: string[] }> {
-    if (this.process.exitCode === null) process.kill(this.#first(), signal);
+    if (!this.#hasExited) process.kill(this.#first(), signal);
     const code = await this.exited;
     const left = readdirSync(this.home);
     if (left.length === 0) rmSync(this.home, { recursive: true });
@@ -151,17 +150,28 @@ export class TestCluster {
 
   /** All processes of it, as this machine sees them. */
   processes(): number[] {
-    const descendants = (pid: number): number[] => {
-      const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").map(Number);
-      return [pid, ...children.filter((child) => child > 0).flatMap(descendants)];
-    };
+    const descendants = (pid: number): number[] => [pid, ...childrenOf(pid).flatMap(descendants)];
     return descendants(this.process.pid ?? 0);
+  }
+
+  /** In order if it can; after that all of its processes at once, and whatever still holds its output is no matter. */
+  async #end(): Promise<void> {
+    if (!this.#hasExited) {
+      process.kill(this.#first(), "SIGTERM");
+      await Promise.race([this.exited, pause(orderlyMsMax, null, { ref: false })]);
+    }
+    if (!this.#hasExited) for (const pid of this.processes()) killIfThere(pid);
+    for (const stream of [this.process.stdout, this.process.stderr]) stream?.destroy();
+  }
+
+  get #hasExited(): boolean {
+    return this.process.exitCode !== null || this.process.signalCode !== null;
   }
 
   /** The process that signals are for: in a container its first one, as this machine sees it. */
   #first(): number {
     const pid = this.process.pid ?? 0;
-    return this.#container === null ? pid : Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ")[0]);
+    return this.#container === null ? pid : (childrenOf(pid)[0] ?? pid);
   }
 
   /** The command line as it is in the container; `enter`: and with what gets there. */
@@ -175,6 +185,24 @@ export class TestCluster {
   #environment(env: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
     const { COPPICE_TEST_NODE: _, ...ours } = process.env; // the tests' own: see test/inside/runtimes.ts
     return { ...ours, COPPICE_HOME: this.home, ...env };
+  }
+}
+
+/** None of one that has gone meanwhile. */
+function childrenOf(pid: number): number[] {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").map(Number);
+    return children.filter((child) => child > 0);
+  } catch {
+    return [];
+  }
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has gone by itself.
   }
 }
 

@@ -9,8 +9,8 @@
  * Stale: a read that misses a write acknowledged before the read began. Doubled: an item seen twice.
  */
 import { Agent, request } from "node:http";
-import { afterEach } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
+import { endAfterTest } from "../left-open.ts";
 
 const answerMsMax = 5_000;
 
@@ -73,21 +73,18 @@ class Account {
   }
 }
 
-const running = new Set<SessionLoad>();
-/** A failed test must not leave its load to the next one. */
-afterEach(async () => {
-  for (const load of running) await load.end();
-});
-
 export class SessionLoad {
   readonly result: LoadResult = { requests: 0, posts: 0, failed: [], failedAtMs: [], stale: 0, doubled: 0, lost: 0, latenciesMs: [] };
   readonly #options: LoadOptions;
+  readonly #agents: Agent[] = [];
   readonly #clients: Promise<void>[];
+  readonly #ended: () => void;
   #running = true;
+  #destroyed = false;
 
   constructor(options: LoadOptions) {
     this.#options = options;
-    running.add(this);
+    this.#ended = endAfterTest(() => this.destroy());
     this.#clients = Array.from({ length: options.clients }, (_, index) => this.#client(index));
   }
 
@@ -95,12 +92,21 @@ export class SessionLoad {
   async end(): Promise<LoadResult> {
     this.#running = false;
     await Promise.all(this.#clients);
-    running.delete(this);
+    this.#ended();
     return this.result;
+  }
+
+  /** Waits for no answer. */
+  async destroy(): Promise<void> {
+    this.#running = false;
+    this.#destroyed = true;
+    for (const agent of this.#agents) agent.destroy();
+    await Promise.all(this.#clients);
   }
 
   async #client(index: number): Promise<void> {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    this.#agents.push(agent);
     const account = new Account();
     let cookie: string | null = null;
     let next = 1;
@@ -117,7 +123,7 @@ export class SessionLoad {
       } else await this.#read(agent, cookie, account);
       if (this.#options.thinkMs !== undefined) await pause(this.#options.thinkMs);
     }
-    if (cookie !== null) await this.#read(agent, cookie, account);
+    if (cookie !== null && !this.#destroyed) await this.#read(agent, cookie, account);
     agent.destroy();
   }
 

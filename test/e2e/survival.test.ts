@@ -1,5 +1,6 @@
 /** DESIGN §13 in a real cluster under load: each of Coppice's processes killed, a node killed, and what clients notice. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -101,8 +102,9 @@ test("kill -9 of init ends everything; the next start of the name finds the sess
   const url = `http://127.0.0.1:${cluster.port}/items`;
   const made = await fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body: '{"item":1}' });
   const cookie = made.headers.get("set-cookie")?.split(";")[0] ?? assert.fail();
+  const exited = once(cluster.process, "exit"); // the others may live a moment longer
   cluster.process.kill("SIGKILL");
-  await cluster.exited;
+  await exited;
   const again = await TestCluster.start({ script: expressApp, home: cluster.home, port: cluster.port });
   const kept = await fetch(url, { headers: { cookie } });
   assert.deepEqual(await kept.json(), { items: [1] });

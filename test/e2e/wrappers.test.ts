@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { endAfterTest } from "../left-open.ts";
 import { freePort, TestCluster } from "./cluster.ts";
 import { SessionLoad } from "./session-load.ts";
 
@@ -140,6 +141,7 @@ test("a server that is not Node: any command with PORT is balanced, watched from
 
   const before = await cluster.status();
   let ended = false;
+  endAfterTest(() => (ended = true));
   const failures: string[] = [];
   const clients = Array.from({ length: 6 }, async () => {
     while (!ended) await get().catch((error: unknown) => failures.push(String(error)));

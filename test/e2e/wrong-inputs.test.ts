@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { endAfterTest } from "../left-open.ts";
 import { notRoot, SmallDisk } from "../small-disk.ts";
 import { bin, freePort, TestCluster } from "./cluster.ts";
 import { SessionLoad } from "./session-load.ts";
@@ -26,12 +27,16 @@ function coppice(args: readonly string[], env: NodeJS.ProcessEnv, within: readon
   const startedMs = Date.now();
   return new Promise((resolve) => {
     const child = spawn(program, rest, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+    const ended = endAfterTest(() => child.kill("SIGKILL"));
     let output = "";
     for (const stream of [child.stdout, child.stderr])
       stream.setEncoding("utf8").on("data", (text: string) => {
         output += text;
       });
-    child.on("close", (code) => resolve({ code, output, ms: Date.now() - startedMs }));
+    child.on("close", (code) => {
+      ended();
+      resolve({ code, output, ms: Date.now() - startedMs });
+    });
   });
 }
 

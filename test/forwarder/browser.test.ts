@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
+import { endAfterTest } from "../left-open.ts";
 import { has } from "./commands.ts";
 import { withTls } from "./secure-stage.ts";
 import { type Stage, withStage } from "./stage.ts";
@@ -90,6 +91,7 @@ async function browse(stage: Stage, scheme: "http" | "https"): Promise<{ first: 
   const profile = mkdtempSync(join(tmpdir(), "coppice-browser-"));
   const flags = ["--headless", "--no-sandbox", "--disable-gpu", "--ignore-certificate-errors", `--user-data-dir=${profile}`];
   const browser = spawn(command, [...flags, "--remote-debugging-port=0", `${scheme}://127.0.0.1:${stage.port}/`], { stdio: "ignore" });
+  endAfterTest(() => browser.kill("SIGKILL"));
   try {
     await stage.until(() => told.first !== null, 40_000);
     await stage.route({ "web-1.1": "cordoned", "web-2.1": "available" });

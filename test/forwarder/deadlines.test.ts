@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { ParkingLot } from "../../src/forwarder/parking.ts";
 import { freePort } from "../e2e/cluster.ts";
+import { endAfterTest } from "../left-open.ts";
 import { endHeaders, endStream, FrameClient, frame, frameType, get } from "./http2-frames.ts";
 import { ask, http2To, withTls } from "./secure-stage.ts";
 import { listener, type Stage, withStage } from "./stage.ts";
@@ -178,6 +179,7 @@ class StuckServer {
     const program =
       'const s = require("net").createServer(); s.listen({port: 0, host: "127.0.0.1", backlog: 1}, () => console.log(s.address().port));';
     const child = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+    endAfterTest(() => child.kill("SIGKILL"));
     const [line] = (await once(child.stdout, "data")) as [Buffer];
     child.kill("SIGSTOP");
     const queued = Array.from({ length: 8 }, () => connect({ port: Number(line), host: "127.0.0.1" }).on("error", () => {}));

@@ -7,6 +7,7 @@ import { rmSync } from "node:fs";
 import { Agent, type IncomingMessage, request } from "node:http";
 import { connect, type Socket } from "node:net";
 import { markFor } from "../../src/link/token.ts";
+import { endAfterTest } from "../left-open.ts";
 import { type Stage, withStage } from "./stage.ts";
 
 interface Answer {
@@ -188,6 +189,7 @@ async function mortal(stage: Stage, id: string): Promise<ChildProcess> {
   const code = `require("node:http").createServer((q, r) => { q.resume(); if (q.url === "/slow") { r.writeHead(200, {"content-length": 10}); r.write("x".repeat(5), () => setTimeout(() => process.stdout.write("got\\n"), 80)); } else if (q.url === "/half") { r.writeHead(200, {"content-length": 300000}); r.write("x".repeat(200000), () => process.stdout.write("got\\n")); } else process.stdout.write("got\\n"); }).listen(${JSON.stringify(stage.socketOf(id))}, () => process.stdout.write("up\\n"));`;
   rmSync(stage.socketOf(id), { force: true });
   const child = spawn(process.execPath, ["-e", code], { stdio: ["ignore", "pipe", "inherit"] });
+  endAfterTest(() => child.kill("SIGKILL"));
   child.stdout?.setEncoding("utf8");
   await once(child.stdout as NodeJS.EventEmitter, "data"); // piped above
   return child;

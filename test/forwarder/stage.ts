@@ -9,6 +9,7 @@ import { test } from "node:test";
 import type { FromForwarder } from "../../src/model/control.ts";
 import type { Availability } from "../../src/model/routes.ts";
 import { freePort } from "../e2e/cluster.ts";
+import { endAfterTest } from "../left-open.ts";
 import { LoneForwarder, type LoneForwarderOptions, listener } from "./lone-forwarder.ts";
 
 export { listener };
@@ -21,11 +22,13 @@ export class Stage {
   readonly #rawServers: NetServer[] = [];
   readonly #sockets = new Set<Socket>();
   readonly #states = new Map<string, Availability>();
+  readonly #closed: () => void;
 
   private constructor(directory: string, port: number, forwarder: LoneForwarder) {
     this.directory = directory;
     this.port = port;
     this.#forwarder = forwarder;
+    this.#closed = endAfterTest(() => this.close());
   }
 
   static async open(
@@ -99,6 +102,7 @@ export class Stage {
   }
 
   async close(): Promise<void> {
+    this.#closed();
     await this.#forwarder.kill();
     for (const server of this.#servers.values()) {
       server.close();

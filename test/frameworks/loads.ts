@@ -6,6 +6,7 @@ import { Agent, request } from "node:http";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { endAfterTest } from "../left-open.ts";
 
 export interface LoadOptions {
   readonly port: number;
@@ -32,6 +33,7 @@ abstract class Clients implements Load {
   }
 
   begin(): this {
+    endAfterTest(() => (this.running = false));
     this.#clients = Array.from({ length: this.options.clients }, (_, index) => this.client(index));
     return this;
   }

@@ -10,6 +10,7 @@ import { LinkServer, type Peer } from "../../src/link/link-server.ts";
 import { tokenFor } from "../../src/link/token.ts";
 import type { InstanceBirth } from "../../src/model/birth.ts";
 import type { FromInstance, ToInstance } from "../../src/model/control.ts";
+import { endAfterTest } from "../left-open.ts";
 
 const preload = fileURLToPath(new URL("../../dist/probe/inside/preload.js", import.meta.url));
 const clusterKey = "cc77";
@@ -25,14 +26,17 @@ export class InsideStage {
   readonly directory = mkdtempSync(join(tmpdir(), "coppice-in-"));
   readonly heard: FromInstance[] = [];
   readonly process: ChildProcess;
+  /** It has ended, and all of its output is in `output`. */
   readonly exited: Promise<{ code: number | null; signal: string | null }>;
   output = "";
+  readonly #closed: () => void;
   #monitor: LinkServer;
   #peer: Peer | null = null;
   #waiting: (() => void)[] = [];
 
   constructor(nodePath: string, code: string, kind: "commonjs" | "module", env: Readonly<Record<string, string>> = {}) {
     this.#monitor = this.#server();
+    this.#closed = endAfterTest(() => this.close());
     const birth: InstanceBirth = {
       protocol: 1,
       instance: "web-1.1",
@@ -63,7 +67,7 @@ export class InsideStage {
         this.#note();
       });
     }
-    this.exited = new Promise((resolve) => this.process.on("exit", (exitCode, signal) => resolve({ code: exitCode, signal })));
+    this.exited = new Promise((resolve) => this.process.on("close", (exitCode, signal) => resolve({ code: exitCode, signal })));
   }
 
   listen(): Promise<void> {
@@ -139,6 +143,7 @@ export class InsideStage {
   }
 
   async close(): Promise<void> {
+    this.#closed();
     this.process.kill("SIGKILL");
     await this.exited;
     this.#monitor.close();

@@ -89,10 +89,10 @@ withStage("kill -9 under 200 writers, three times: nothing acknowledged is lost,
     }
   };
   const writers = Array.from({ length: 200 }, (_, index) => writer(index));
+  const written = () => [...acknowledged.values()].reduce((sum, n) => sum + n, 0);
   for (let kill = 0; kill < 3; kill += 1) {
-    const before = [...acknowledged.values()].reduce((sum, n) => sum + n, 0);
-    while ([...acknowledged.values()].reduce((sum, n) => sum + n, 0) < before + 3_000)
-      await new Promise((resolve) => setImmediate(resolve));
+    const before = written();
+    await stage.until(() => written() >= before + 3_000);
     await stage.killAndRestart();
   }
   running = false;
@@ -125,15 +125,12 @@ test("a disk that is full again and again: writes wait and go on, by one process
       }
     };
     const writers = Array.from({ length: 16 }, (_, index) => writer(index));
-    const until = async (done: () => boolean) => {
-      while (!done()) await new Promise((resolve) => setImmediate(resolve));
-    };
-    await until(() => acknowledged.size > 16);
+    await stage.until(() => acknowledged.size > 16);
     for (let time = 1; time <= 6; time += 1) {
       disk.fill();
-      await until(() => times("cannot be written (its disk is full)") === time);
+      await stage.until(() => times("cannot be written (its disk is full)") === time);
       disk.empty();
-      await until(() => times("can be written again") === time);
+      await stage.until(() => times("can be written again") === time);
     }
     running = false;
     await Promise.all(writers);

@@ -11,6 +11,7 @@ import { tokenFor } from "../../src/link/token.ts";
 import type { InstanceBirth, Welcome } from "../../src/model/birth.ts";
 import type { FromReplicator } from "../../src/model/control.ts";
 import { simSpec } from "../../src/sim/sim-spec.ts";
+import { endAfterTest } from "../left-open.ts";
 
 const replicatorMain = fileURLToPath(new URL("../../dist/replicator/main.js", import.meta.url));
 const clusterKey = "bb66";
@@ -21,6 +22,7 @@ export class ReplicatorStage {
   output = "";
   readonly #sessionsDirectory: string;
   readonly #monitor: LinkServer;
+  readonly #closed: () => void;
   #process: ChildProcess;
   #peers: Peer[] = [];
   #heard: ((message: FromReplicator) => void)[] = [];
@@ -39,6 +41,7 @@ export class ReplicatorStage {
       },
     });
     this.#process = this.#fork();
+    this.#closed = endAfterTest(() => this.#end());
   }
 
   listen(): Promise<void> {
@@ -79,6 +82,15 @@ export class ReplicatorStage {
     return message;
   }
 
+  /** Resolves when `holds`; looked at with every turn of the event loop. */
+  async until(holds: () => boolean, deadlineMs = 30_000): Promise<void> {
+    const endMs = Date.now() + deadlineMs;
+    while (!holds()) {
+      if (Date.now() > endMs) throw new Error(`not within ${deadlineMs} ms: ${holds}\n${this.output}`);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
   /** As the kernel's out-of-memory killer would, and then as init does. */
   async killAndRestart(): Promise<void> {
     const exited = once(this.#process, "exit");
@@ -93,6 +105,12 @@ export class ReplicatorStage {
     await exited;
     this.#monitor.close();
     rmSync(this.directory, { recursive: true });
+    this.#closed();
+  }
+
+  #end(): void {
+    this.#process.kill("SIGKILL");
+    this.#monitor.close();
   }
 
   #fork(): ChildProcess {
