@@ -203,7 +203,8 @@ function wholeNumber(min: number, max: number): (text: string) => number {
 }
 
 function forwarderCount(text: string): number {
-  return text === "auto" ? Math.max(1, Math.floor(availableParallelism() / coresPerForwarder)) : wholeNumber(1, forwardersMax)(text);
+  if (text !== "auto") return wholeNumber(1, forwardersMax)(text);
+  return Math.min(Math.max(Math.floor(availableParallelism() / coresPerForwarder), 1), forwardersMax);
 }
 
 function healthAddress(text: string): ListenAddress {

@@ -98,3 +98,16 @@ test("kill -9 of one of two: requests on its connections fail, no others; what i
   assert.equal(outcome.code, 0, outcome.stdout + outcome.stderr);
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
 });
+
+test("auto: one for each four cores, whatever machine it starts on", { timeout: 60_000 }, async () => {
+  for (const [cores, count] of [
+    [3, 1],
+    [9, 2],
+  ]) {
+    const machine = `import os from "node:os"; import { syncBuiltinESMExports } from "node:module"; os.availableParallelism = () => ${cores}; syncBuiltinESMExports();`;
+    const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(machine)}` };
+    const cluster = await TestCluster.start({ script: expressApp, args: ["--forwarders", "auto"], env });
+    assert.equal((await cluster.status()).forwarders.length, count);
+    assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+  }
+});
