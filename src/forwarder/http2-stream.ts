@@ -83,6 +83,8 @@ export class ClientStream implements Client {
   /** The request's body goes on in chunks: nobody said its length. */
   #chunked = false;
   #paused = false;
+  /** The client has ended its side: no body, or its last frame came. */
+  #ended: boolean;
   /** The head of the final answer went out. */
   #answered = false;
   #answerBody = noBody;
@@ -97,6 +99,7 @@ export class ClientStream implements Client {
   constructor(stream: ServerHttp2Stream, method: string | undefined, hasBody: boolean, origin: StreamOrigin) {
     this.body = hasBody ? new BodyReader() : noBody;
     this.body.done = !hasBody;
+    this.#ended = !hasBody;
     this.#stream = stream;
     this.#origin = origin;
     this.#forHead = method === "HEAD";
@@ -138,8 +141,9 @@ export class ClientStream implements Client {
     if (!hasBody && requestHead.framing !== framing.none) return this.#refuse(400);
     if (hasBody) this.body.begin(requestHead.framing, requestHead.contentLength);
     this.#exchange = new Exchange(dispatcher, listener, this, requestHead, source);
+    // One of no bytes too: Node resets a stream that nobody reads as soon as it is answered, before its client could end it.
+    if (hasBody) this.#readBody();
     if (this.body.done) return this.#start();
-    this.#readBody();
     // What of the body came along is read by then.
     setImmediate(() => this.#start());
   }
@@ -155,7 +159,7 @@ export class ClientStream implements Client {
   /** The deadline of whatever is awaited has passed. */
   late(nowMs: number): void {
     this.deadlineMs = 0;
-    if (this.#exchange === null) return;
+    if (this.#exchange === null) return this.#stream.close(NGHTTP2_NO_ERROR);
     if (this.#paused && !this.#exchange.answered) this.#awaitBody(nowMs);
     else this.#exchange.bodyLate();
   }
@@ -210,12 +214,13 @@ export class ClientStream implements Client {
 
   exchangeDone(): void {
     this.#exchange = null;
-    this.deadlineMs = 0;
+    this.deadlineMs = this.#ended ? 0 : this.#origin.context.nowMs + this.#origin.context.dispatcher.settings.bodyTimeoutMs;
     if (this.#stream.closed)
       this.#stream.destroy(); // Node waits for somebody to read what still lies there
     else if (!this.#stream.writableEnded) this.#stream.end(this.#left);
-    // What still comes nobody reads (RFC 9113 §8.1); the answer goes out before.
+    // What still comes nobody reads (RFC 9113 §8.1); the answer goes out before. After a whole body comes only its end.
     if (!this.body.done) this.#stream.close(NGHTTP2_NO_ERROR);
+    else if (!this.#ended) this.#stream.resume();
   }
 
   /** HTTP/2 has no Upgrade: no request of its asks for one, and an answer that gives one unasked is none. */
@@ -246,6 +251,8 @@ export class ClientStream implements Client {
       trailers = trailerText(raw);
     });
     this.#stream.on("end", () => {
+      this.#ended = true;
+      if (this.#exchange === null) this.deadlineMs = 0;
       // Node ends the reading of a stream that was reset too: what came is not the whole body then.
       if (this.#stream.closed) return void this.#stream.destroy();
       if (this.#chunked && trailers !== null) this.#bodyRead(Buffer.from(`0\r\n${trailers}\r\n`, "latin1"));

@@ -4,6 +4,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { endHeaders, endStream, FrameClient, fields, frame, frameType, get } from "./http2-frames.ts";
 import { ask, http2To, telling, toldIn, withTls } from "./secure-stage.ts";
+import type { Stage } from "./stage.ts";
 
 withTls(
   "HTTP/2: requests of many streams reach the nodes as HTTP/1.1 ones, with what belongs to HTTP/2 taken away",
@@ -193,6 +194,37 @@ withTls(
     session.destroy();
   },
 );
+
+/** Two requests that are answered before their clients have ended them, of no body and of one that came whole. */
+async function unended(stage: Stage): Promise<FrameClient> {
+  await stage.instance("web-1.1", (_, response) => response.end("ok"));
+  await stage.route({ "web-1.1": "available" });
+  const client = await FrameClient.open(stage);
+  const head = (length: number) =>
+    fields({ ":method": "POST", ":scheme": "https", ":path": "/", ":authority": "x", "content-length": `${length}` });
+  client.send(frame(frameType.headers, endHeaders, 1, head(0)));
+  client.send(frame(frameType.headers, endHeaders, 3, head(4)), frame(frameType.data, 0, 3, Buffer.from("body")));
+  await stage.until(() => client.of(frameType.data, 1) !== undefined && client.of(frameType.data, 3) !== undefined);
+  return client;
+}
+
+withTls("HTTP/2: a request of which nothing but its end is to come yet is not reset when it is answered", {}, async ({ stage }) => {
+  const client = await unended(stage);
+  for (const at of [5, 7]) {
+    // By the end of another exchange a reset would be here.
+    client.send(frame(frameType.headers, endHeaders | endStream, at, get("/")));
+    await stage.until(() => client.of(frameType.data, at) !== undefined);
+    assert.deepEqual([client.codeOf(1), client.codeOf(3), client.ended], [null, null, false]);
+    for (const late of [1, 3]) if (at === 5) client.send(frame(frameType.data, endStream, late));
+  }
+  client.socket.destroy();
+});
+
+withTls("HTTP/2: one whose end does not come in time is reset, its answer being whole", { bodyTimeoutMs: 400 }, async ({ stage }) => {
+  const client = await unended(stage);
+  await stage.until(() => client.codeOf(1) === noError && client.codeOf(3) === noError);
+  client.socket.destroy();
+});
 
 withTls("HTTP/2: an answer before the request's end reaches the client, and the session goes on", {}, async ({ stage }) => {
   await stage.rawInstance("web-1.1", (socket) => {
