@@ -6,6 +6,8 @@ import fc from "fast-check";
 import { readProxyHeader } from "../../src/wire/proxy-protocol.ts";
 
 const signature = Buffer.from("0d0a0d0a000d0a515549540a", "hex");
+/** By its specification a line of version 1 is no longer; an IPv6 address that is written with all zeros and an IPv4 end makes it so. */
+const lineBytesMax = 107;
 const port = fc.integer({ min: 0, max: 65_535 });
 
 function version1(source: string, sourcePort: number): Buffer {
@@ -43,6 +45,7 @@ test("proxy protocol: both versions are read at any split, and what follows is l
       fc.uint8Array({ maxLength: 40 }),
       (address, sourcePort, version, rest) => {
         const header = version === 1 ? version1(address, sourcePort) : version2(address, sourcePort, rest);
+        if (version === 1 && header.length > lineBytesMax) return assert.equal(readProxyHeader(header), "malformed");
         for (let length = 0; length < header.length; length += 1)
           assert.equal(readProxyHeader(header.subarray(0, length)), "incomplete", `${length} of ${header.length} bytes`);
         const read = readProxyHeader(Buffer.concat([header, Buffer.from("GET / HTTP/1.1\r\n")]));
