@@ -42,6 +42,8 @@ export interface Component extends Weights {
 export interface Candidate {
   readonly shape: GrowthShape;
   readonly logWeight: number;
+  /** Part of it that is no matter of the shape's fit, and counts in full: the odds against what it is a variant of. */
+  readonly logOdds?: number;
   readonly component: (weights: Weights) => Component;
 }
 

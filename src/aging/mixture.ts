@@ -57,16 +57,22 @@ export function mixtureOf(life: ScaledLife): Component[] {
     if (shape.name === "in time" || shape.name === "with the requests") all.push(...wander(life, columns, shape));
   }
   all.push(...stairsOf(life));
-  const highest = all.reduce((max, { logWeight }) => Math.max(max, logWeight), Number.NEGATIVE_INFINITY);
-  const heavy = all.filter(({ logWeight }) => temper * (logWeight - highest) > logWeightMin).sort(heaviest);
-  const weights = sharesOf(heavy, highest, temper);
-  const probabilities = sharesOf(heavy, highest, 1);
+  const highest = all.reduce((max, candidate) => Math.max(max, tempered(candidate)), Number.NEGATIVE_INFINITY);
+  const heavy = all.filter((candidate) => tempered(candidate) - highest > logWeightMin).sort(heaviest);
+  const weights = sharesOf(heavy, tempered);
+  const probabilities = sharesOf(heavy, ({ logWeight }) => logWeight);
   return heavy.map((candidate, at) => candidate.component({ weight: weights[at] ?? 0, probability: probabilities[at] ?? 0 }));
 }
 
-/** Their likelihoods to that power, of all together. */
-function sharesOf(candidates: readonly Candidate[], highest: number, power: number): Float64Array {
-  const relative = columnOf(candidates, ({ logWeight }) => Math.exp(power * (logWeight - highest)));
+function tempered({ logWeight, logOdds = 0 }: Candidate): number {
+  return temper * (logWeight - logOdds) + logOdds;
+}
+
+/** By their logarithms, of all together. */
+function sharesOf(candidates: readonly Candidate[], logOf: (candidate: Candidate) => number): Float64Array {
+  const logs = columnOf(candidates, logOf);
+  const highest = logs.reduce((max, log) => Math.max(max, log), Number.NEGATIVE_INFINITY);
+  const relative = columnOf(logs, (log) => Math.exp(log - highest));
   const total = relative.reduce((sum, share) => sum + share, 0);
   return columnOf(relative, (share) => share / total);
 }

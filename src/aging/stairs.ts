@@ -23,7 +23,7 @@ const noiseMin = 1e-3;
 const parameters = 3;
 const still = driftOf({ drift: 0, driftTime: 1 });
 
-/** One that goes on, and one that ended with its last jump; none where it is no stair: too few jumps, or as many down as up. */
+/** One that goes on, and one that ended with its last jump, of which its quiet time alone decides; none where it is no stair: too few jumps, or as many down as up. */
 export function stairsOf({ values, marks: { time } }: ScaledLife): Candidate[] {
   const rises = columnOf(values.subarray(1), (value, at) => value - (values[at] ?? 0));
   const sizes = columnOf(rises, Math.abs).sort();
@@ -32,7 +32,9 @@ export function stairsOf({ values, marks: { time } }: ScaledLife): Candidate[] {
   if (jumpsIn(rises, isJump) < jumpsMin) return [];
   const last = rises.findLastIndex(isJump) + 1;
   const changes = Array.from(rises, (by, at) => ({ by, over: (time[at + 1] ?? 0) - (time[at] ?? 0) }));
-  return [candidateOf(goesOn, changes, changes.length, noise), candidateOf(ended, changes, last, noise)].flatMap((one) => one ?? []);
+  const [on, off] = [candidateOf(goesOn, changes, changes.length, noise), candidateOf(ended, changes, last, noise)];
+  if (on === null || off === null) return [on ?? off ?? []].flat();
+  return [on, { ...off, logOdds: off.logWeight - on.logWeight }];
 }
 
 /** One inside of a block shows in two changes, that to the block and that from it. */

@@ -50,6 +50,17 @@ describe("stairs", () => {
     assert.ok(ended.logWeight > goesOn.logWeight + 3, `${ended.logWeight}, ${goesOn.logWeight}`);
   });
 
+  it("stairs: that one has ended weighs in the forecast what the time since its last jump says, and is not tempered", () => {
+    const odds = [1, 2, 3, 4, 5, 6, 7].flatMap((seed) => {
+      const mixture = mixtureOf(lifeOf(stair(seed, 2_000, 25, 0.93)));
+      const [goesOn, ended] = ["by jumps", "by jumps, and stopped"].map((name) => mixture.find(({ shape }) => shape.name === name));
+      if (goesOn === undefined || ended === undefined) return [];
+      return [{ forecast: ended.weight / goesOn.weight, posterior: ended.probability / goesOn.probability }];
+    });
+    assert.ok(odds.length >= 3, `${odds.length}`);
+    for (const { forecast, posterior } of odds) assert.ok(Math.abs(forecast / posterior - 1) < 1e-9, `${forecast}, ${posterior}`);
+  });
+
   it("stairs: noise and a few deploys are none", () => {
     const normal = normals(5);
     assert.deepEqual(stairsOf(lifeOf(Array.from({ length: 2_000 }, () => 100 + normal()))), []);
