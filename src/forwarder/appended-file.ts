@@ -26,6 +26,8 @@ export class AppendedFile {
   /** What is left of a block that was taken in part, or not at all. */
   #rest: Buffer | null = null;
   #writing = false;
+  /** A tick came meanwhile: the descriptor may not be closed under a write. */
+  #tickDue = false;
   #lost = 0;
   #fault: string | null = null;
 
@@ -47,6 +49,7 @@ export class AppendedFile {
 
   /** To be called now and then: what came since is written, and the file looked after. */
   tick(): void {
+    this.#tickDue = this.#writing;
     if (this.#writing) return;
     this.#open();
     this.#writeBlock();
@@ -97,7 +100,8 @@ export class AppendedFile {
       this.#rest = error === null ? null : block;
       if (error !== null) return this.#failed(error);
       this.#succeeded();
-      if (this.#lines.length >= blockLength) this.#writeBlock();
+      if (this.#tickDue) this.tick();
+      else if (this.#lines.length >= blockLength) this.#writeBlock();
     });
   }
 
