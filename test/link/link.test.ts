@@ -44,7 +44,7 @@ function recordingServer(name: string) {
   return { server, heard, peers, heardText, path: join(directory, name) };
 }
 
-test("link: says hello, carries heads and bodies both ways", { timeout: 5_000 }, async () => {
+test("link: says hello, carries heads and bodies both ways", { timeout: 30_000 }, async () => {
   const { server, heardText, peers, path } = recordingServer("a");
   await server.listen();
   const answer = Promise.withResolvers<string>();
@@ -64,7 +64,7 @@ test("link: says hello, carries heads and bodies both ways", { timeout: 5_000 },
   server.close();
 });
 
-test("link: connects again by itself after the server was restarted, and says hello again", { timeout: 5_000 }, async () => {
+test("link: connects again by itself after the server was restarted, and says hello again", { timeout: 30_000 }, async () => {
   const first = recordingServer("b");
   await first.server.listen();
   const downs: string[] = [];
@@ -92,7 +92,7 @@ test("link: without a server nothing is sent, and send says so", async () => {
 });
 
 test("link server: a wrong token, a wrong protocol and a first frame that is no hello are cut off unheard", {
-  timeout: 5_000,
+  timeout: 30_000,
 }, async () => {
   const { server, heard, path } = recordingServer("c");
   await server.listen();
@@ -112,7 +112,7 @@ test("link server: a wrong token, a wrong protocol and a first frame that is no 
   server.close();
 });
 
-test("link server: of two connections with one id the newer stays", { timeout: 5_000 }, async () => {
+test("link server: of two connections with one id the newer stays", { timeout: 30_000 }, async () => {
   const { server, heard, heardText, path } = recordingServer("d");
   await server.listen();
   const socket = connect(path);

@@ -82,12 +82,12 @@ export class ReplicatorStage {
     return message;
   }
 
-  /** Resolves when `holds`; looked at with every turn of the event loop. */
+  /** Resolves when `holds`; looked at now and then, for what is looked at needs the processor too. */
   async until(holds: () => boolean, deadlineMs = 30_000): Promise<void> {
     const endMs = Date.now() + deadlineMs;
     while (!holds()) {
       if (Date.now() > endMs) throw new Error(`not within ${deadlineMs} ms: ${holds}\n${this.output}`);
-      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }
 
