@@ -88,7 +88,7 @@ test("a release whose new instances never become ready: every regeneration fails
   const directory = mkdtempSync(join(tmpdir(), "coppice-app-"));
   const script = join(directory, "server.cjs");
   writeFileSync(script, `require(${JSON.stringify(expressApp)});\n`);
-  const cluster = await TestCluster.start({ script, settings: { startTimeoutMs: 3_000 } });
+  const cluster = await TestCluster.start({ script, settings: { startTimeoutMs: 6_000 } });
   const before = await cluster.status();
   const load = new SessionLoad({ port: cluster.port, clients: 10, thinkMs: 5 });
   for (const broken of ["process.exit(3);\n", "setInterval(() => {}, 1000);\n", "throw new Error('broken release');\n"]) {

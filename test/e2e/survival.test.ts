@@ -79,7 +79,7 @@ test("a node whose event loop is blocked: it is ended and started anew, what it 
 }, async () => {
   const stuck = join(tmpdir(), `coppice-stuck-${process.pid}`);
   rmSync(stuck, { force: true });
-  const cluster = await TestCluster.start({ script: expressApp, env: { STUCK: stuck }, settings: { stuckTimeoutMs: 2_000 } });
+  const cluster = await TestCluster.start({ script: expressApp, env: { STUCK: stuck }, settings: { stuckTimeoutMs: 5_000 } });
   const before = (await cluster.status()).nodes;
   const answer = await fetch(`http://127.0.0.1:${cluster.port}/stick`);
   assert.equal(answer.status, 200);
@@ -91,7 +91,7 @@ test("a node whose event loop is blocked: it is ended and started anew, what it 
     return node?.state === "ready" && node.pid !== stuckNode.pid;
   });
   const died = (await cluster.events()).filter(({ kind }) => kind === "instance-exited").map(({ text }) => text);
-  assert.deepEqual(died, [`${stuckNode.instance} died: its event loop was stuck: nothing was heard of it for 2 s`]);
+  assert.deepEqual(died, [`${stuckNode.instance} died: its event loop was stuck: nothing was heard of it for 5 s`]);
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
   rmSync(stuck);
 });

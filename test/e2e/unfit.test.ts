@@ -30,7 +30,7 @@ for (const [name, code, expected] of servers) {
     const directory = mkdtempSync(join(tmpdir(), "coppice-app-"));
     const script = join(directory, "server.cjs");
     writeFileSync(script, code);
-    const cluster = await TestCluster.startOnly({ script, settings: { startTimeoutMs: 2_500 } });
+    const cluster = await TestCluster.startOnly({ script, settings: { startTimeoutMs: 6_000 } });
     assert.equal(await cluster.exited, 1);
     assert.match(cluster.output, expected);
     assert.deepEqual(readdirSync(cluster.home), []);

@@ -111,14 +111,14 @@ if (!has(command)) test("a browser", { skip: `there is no ${command} here` }, ()
 else {
   withStage(
     "a page in Chromium: bodies, a WebSocket that is told 1012, an event stream that goes on at another node",
-    { drainTimeoutMs: 400 },
+    { drainTimeoutMs: 4_000 },
     async (stage) => {
       const { first, second } = await browse(stage, "http");
       assert.deepEqual(first, { echoed: sizes, protocol: "http/1.1", said: "hello" });
       assert.deepEqual(second, { code: 1012, wasClean: true, events: ["web-1.1", "web-2.1"] });
     },
   );
-  withTls("a page in Chromium over TLS has the same, and HTTP/2", { drainTimeoutMs: 400 }, async ({ stage }) => {
+  withTls("a page in Chromium over TLS has the same, and HTTP/2", { drainTimeoutMs: 4_000 }, async ({ stage }) => {
     const { first, second } = await browse(stage, "https");
     assert.deepEqual(first, { echoed: sizes, protocol: "h2", said: "hello" });
     assert.deepEqual(second, { code: 1012, wasClean: true, events: ["web-1.1", "web-2.1"] });
