@@ -39,14 +39,8 @@ const names: Readonly<Record<string, string>> = {
   eventLoopDelayP99Ms: "the event loop's delay at the same load",
 };
 
-/** @param standing what was said of its growth and level before, if that still stands. */
-export function describeTrend(evidence: Pick<Evidence, "trend" | "shape">, standing = describeGrowth(evidence)): string {
-  return `${standing}${end(evidence.trend, "meet")}`;
-}
-
-/** What does not change between two evaluations. */
-export function describeGrowth({ trend, shape }: Pick<Evidence, "trend" | "shape">): string {
-  return `${growth(trend, shape)}; ${level(trend)}`;
+export function describeTrend({ trend, shape }: Pick<Evidence, "trend" | "shape">): string {
+  return `${growth(trend, shape)}; ${level(trend)}${end(trend, "meet")}`;
 }
 
 export function describeTooLittle(readings: number, ageMs: number): string {

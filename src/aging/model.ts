@@ -10,17 +10,17 @@ import { horizonAt } from "./decision.ts";
 import {
   describeAgainst,
   describeDue,
-  describeGrowth,
   describeHealthy,
   describePeers,
   describeTooLittle,
   describeTrend,
   type Evidence,
 } from "./explain.ts";
-import { multiply, type Outlook } from "./forecast.ts";
+import { multiply } from "./forecast.ts";
 import type { Support } from "./fusion.ts";
 import { LoadProfile } from "./load-profile.ts";
 import type { PeerMember, PeerOpinion } from "./peers.ts";
+import { ToldReport } from "./told-report.ts";
 import { type Evaluation, type Surroundings, Watch } from "./watch.ts";
 
 export interface AgingModelOptions {
@@ -45,7 +45,6 @@ const restartLevelRatio = 0.7;
 const settledLevelRatio = 0.95;
 
 interface Judged extends Evidence {
-  readonly forecast: Outlook;
   readonly aging: boolean;
   /** Of its peers; null where there are none. */
   readonly peers: PeerOpinion | null;
@@ -60,7 +59,6 @@ export class AgingModel {
   #startMs = 0;
   #lastRequests: number | null = null;
   #work = 0;
-  #told: { readonly forecast: Outlook; readonly limit: number | undefined; readonly text: string } | null = null;
 
   constructor(options: AgingModelOptions) {
     this.#options = options;
@@ -124,33 +122,19 @@ export class AgingModel {
       return { atMs: nowMs, verdict: "insufficient", trends, confidenceRatio: 0, reasons: [this.#tooLittle(nowMs)], against: [] };
     }
     if (worst === null) {
-      return {
-        atMs: nowMs,
-        verdict: "healthy",
-        trends,
-        confidenceRatio: judged.reduce((least, { growsRatio }) => Math.min(least, 1 - growsRatio), 1),
+      const confidenceRatio = judged.reduce((least, { growsRatio }) => Math.min(least, 1 - growsRatio), 1);
+      return new ToldReport({ atMs: nowMs, verdict: "healthy", trends, confidenceRatio }, () => ({
         reasons: describeHealthy(judged),
         against: [],
-      };
+      }));
     }
-    return {
-      atMs: nowMs,
-      verdict: worst.aging ? "aging" : "attention",
-      indicator: worst.trend.indicator,
-      trends,
-      confidenceRatio: Math.min(worst.growsRatio, 1),
-      reasons: reasonsOf(worst, judged, this.#growthOf(worst)),
-      against: worst.aging ? [] : againstOf(worst),
-    };
-  }
-
-  /** Samples come many times as often as evaluations: what was said of the worst is kept until its forecast is another. */
-  #growthOf(worst: Judged): string {
-    const { forecast, trend } = worst;
-    if (this.#told?.forecast !== forecast || this.#told.limit !== trend.limit) {
-      this.#told = { forecast, limit: trend.limit, text: describeGrowth(worst) };
-    }
-    return this.#told.text;
+    const { aging, growsRatio } = worst;
+    const { indicator } = worst.trend;
+    const confidenceRatio = Math.min(growsRatio, 1);
+    return new ToldReport({ atMs: nowMs, verdict: aging ? "aging" : "attention", indicator, trends, confidenceRatio }, () => ({
+      reasons: reasonsOf(worst, judged),
+      against: aging ? [] : againstOf(worst),
+    }));
   }
 
   #tooLittle(nowMs: number): string {
@@ -193,10 +177,10 @@ export class AgingModel {
   }
 }
 
-function reasonsOf(worst: Judged, all: readonly Judged[], standing: string): string[] {
+function reasonsOf(worst: Judged, all: readonly Judged[]): string[] {
   const agree = all.filter(({ trend }) => trend.held && trend !== worst.trend).map(({ trend }) => trend.indicator);
   return [
-    describeTrend(worst, standing),
+    describeTrend(worst),
     ...(worst.aging ? describeDue(worst) : []),
     ...(agree.length === 0 ? [] : [`it is not alone: ${agree.join(", ")} rise${agree.length === 1 ? "s" : ""} too`]),
     ...describePeers(worst.trend, worst.peers).for,
@@ -220,7 +204,6 @@ function judge(watch: Watch, evaluation: Evaluation, nowMs: number, { horizonMs,
   const willSettle = peers !== null && peers.settledAt !== null && limit !== null && peers.settledAt < settledLevelRatio * limit;
   return {
     trend: trendOf(watch, evaluation, sinceMs),
-    forecast,
     shape: forecast.shape,
     growsRatio,
     ageMs,
