@@ -164,9 +164,12 @@ describe("a report", () => {
     assert.deepEqual(new Set(kept.map(({ verdict }) => verdict)), new Set(["insufficient", "healthy", "attention", "aging"]));
     for (const [at, sample] of samples.entries()) {
       twin.add(sample);
-      const report = kept[at];
-      assert.deepEqual(structuredClone(report), structuredClone(twin.report(sample.atMs)));
-      assert.ok((report?.reasons.length ?? 0) > 0);
+      const [report, now] = [kept[at] ?? assert.fail(), twin.report(sample.atMs)];
+      assert.deepEqual(structuredClone(report), structuredClone(now));
+      // Its sentences are made as late as they are read.
+      assert.deepEqual([report.reasons, report.against], [now.reasons, now.against]);
+      assert.ok(report.reasons.length > 0);
+      assert.deepEqual(Object.keys(JSON.parse(JSON.stringify(report)) as object).slice(-2), ["reasons", "against"]); // of a report
     }
   });
 });
