@@ -194,7 +194,9 @@ export class Answering implements UpstreamUser {
   }
 
   #waitForRest(): void {
-    if (this.#timer === null && this.#connection.head.framing !== framing.length) this.#timer = setTimeout(() => this.#letGo(), holdMs);
+    if (this.#timer !== null || this.#connection.head.framing === framing.length) return;
+    // A timer that is late runs before what has come meanwhile is read, and it may be the rest, or the node's end.
+    this.#timer = setTimeout(() => setImmediate(() => this.#letGo()), holdMs);
   }
 
   #stream(): void {
