@@ -96,6 +96,10 @@ export async function ask(session: ClientHttp2Session, headers: OutgoingHttpHead
 
 export const toldIn = ({ body }: { readonly body: Buffer }): Told => JSON.parse(body.toString()) as Told;
 
-export function http2To({ port }: Stage, servername = "shop.example"): ClientHttp2Session {
-  return connectHttp2(`https://127.0.0.1:${port}`, { rejectUnauthorized: false, servername });
+export function http2To(stage: Stage, servername = "shop.example"): ClientHttp2Session {
+  const session = connectHttp2(`https://127.0.0.1:${stage.port}`, { rejectUnauthorized: false, servername });
+  // As an error is that nobody listens for, but for the reset when the forwarder is killed in the end.
+  return session.on("error", (error) => {
+    if (!stage.closing && session.listenerCount("error") === 1) throw error;
+  });
 }

@@ -17,6 +17,8 @@ export { listener };
 export class Stage {
   readonly directory: string;
   readonly port: number;
+  /** From here on its clients may be reset: the forwarder is killed. */
+  closing = false;
   readonly #forwarder: LoneForwarder;
   readonly #servers = new Map<string, Server>();
   readonly #rawServers: NetServer[] = [];
@@ -102,6 +104,7 @@ export class Stage {
   }
 
   async close(): Promise<void> {
+    this.closing = true;
     this.#closed();
     await this.#forwarder.kill();
     for (const server of this.#servers.values()) {
