@@ -27,10 +27,10 @@ test("each kind of process killed at random moments of regenerations: clients no
 test("a ledger of what was executed: regenerated, nothing fails and nothing is executed twice; killed, only POSTs that were in process there", {
   timeout: 300_000,
 }, async (t) => {
-  const calm = await keepLedger({ requests: 10_000, regenerations: 6, kills: 0 });
+  const calm = await keepLedger({ requests: 10_000, regenerations: 9, kills: 0 });
   assert.deepEqual([calm.failures, calm.twice, calm.missing], [[], [], []]);
-  // A moment in which nothing is in process is rare (1 in 25 in the long run), but chance may bring one.
-  assert.ok(calm.emptyCordons <= 2, `${calm.emptyCordons} of 6 cordons found nothing in process`);
+  // A moment in which nothing is in process is rare (1 in 25 in the long run), but chance may bring some.
+  assert.ok(calm.emptyCordons < calm.regenerations / 2, `${calm.emptyCordons} of ${calm.regenerations} cordons found nothing in process`);
   assert.deepEqual(calm.stopped, clean);
   const killed = await keepLedger({ requests: 5_000, regenerations: 0, kills: 3 });
   assert.deepEqual([killed.twice, killed.missing], [[], []]);

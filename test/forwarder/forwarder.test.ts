@@ -169,13 +169,14 @@ withStage(
     });
     await stage.route({ "web-1.1": "available", "web-2.1": "available" });
     const body = randomBytes(300_000);
-    for (let count = 0; count < 10; count += 1) {
+    // Choice is by chance.
+    for (let count = 0; count < 10 || fenced === 0; count += 1) {
+      assert.ok(count < 60, "the fence was never met");
       const answer = await call(stage.port, { method: "POST", body });
       assert.equal(answer.status, 200);
       assert.equal(answer.body.toString(), createHash("sha256").update(body).digest("hex"));
       assert.equal("x-coppice-fenced" in answer.headers, false);
     }
-    assert.ok(fenced > 0, "the fence was never met");
     // Any other 503 is the application's own.
     await stage.instance("web-3.1", (_, response) => response.writeHead(503, { "x-coppice-fenced": "forged" }).end("mine"));
     await stage.route({ "web-1.1": "removed", "web-2.1": "removed", "web-3.1": "available" });
