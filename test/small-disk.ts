@@ -1,9 +1,10 @@
-/** A disk of its own, of some mebibytes, that a test can fill and empty. Only root can mount one. */
+/** A disk of its own, of some mebibytes, that a test can fill and empty; gone when the test has ended. Only root can mount one. */
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { endAfterTest } from "./left-open.ts";
 
 const run = promisify(execFile);
 export const notRoot = process.getuid?.() === 0 ? false : "only root can do that to its machine";
@@ -14,6 +15,7 @@ export class SmallDisk {
   static async mount(mebibytes: number): Promise<SmallDisk> {
     const disk = new SmallDisk();
     await run("mount", ["-t", "tmpfs", "-o", `size=${mebibytes}m`, "tmpfs", disk.path]);
+    endAfterTest(() => disk.#unmount());
     return disk;
   }
 
@@ -35,7 +37,7 @@ export class SmallDisk {
     rmSync(join(this.path, "fill"));
   }
 
-  async unmount(): Promise<void> {
+  async #unmount(): Promise<void> {
     await run("umount", ["--lazy", this.path]);
     rmSync(this.path, { recursive: true });
   }

@@ -30,7 +30,7 @@ test("a ledger of what was executed: regenerated, nothing fails and nothing is e
   const calm = await keepLedger({ requests: 10_000, regenerations: 9, kills: 0 });
   assert.deepEqual([calm.failures, calm.twice, calm.missing], [[], [], []]);
   // A moment in which nothing is in process is rare (1 in 25 in the long run), but chance may bring some.
-  assert.ok(calm.emptyCordons < calm.regenerations / 2, `${calm.emptyCordons} of ${calm.regenerations} cordons found nothing in process`);
+  assert.ok(calm.emptyCordons <= calm.regenerations / 3, `${calm.emptyCordons} of ${calm.regenerations} cordons found nothing in process`);
   assert.deepEqual(calm.stopped, clean);
   const killed = await keepLedger({ requests: 5_000, regenerations: 0, kills: 3 });
   assert.deepEqual([killed.twice, killed.missing], [[], []]);

@@ -121,45 +121,41 @@ test("a full disk: a start is refused; later nobody is killed, answers wait for 
 }, async () => {
   const disk = await SmallDisk.mount(16);
   const home = disk.path;
-  try {
-    disk.fill();
-    const refused = await coppice(["run", expressApp, "--name", "t"], { COPPICE_HOME: home });
-    assert.equal(refused.code, 1);
-    assert.match(refused.output, /its disk is full: 8 MiB must be free/);
-    assert.deepEqual(readdirSync(home), ["fill"]);
-    disk.empty();
+  disk.fill();
+  const refused = await coppice(["run", expressApp, "--name", "t"], { COPPICE_HOME: home });
+  assert.equal(refused.code, 1);
+  assert.match(refused.output, /its disk is full: 8 MiB must be free/);
+  assert.deepEqual(readdirSync(home), ["fill"]);
+  disk.empty();
 
-    const cluster = await TestCluster.start({ script: expressApp, home });
-    const before = await cluster.status();
-    const load = new SessionLoad({ port: cluster.port, clients: 4, thinkMs: 10 });
-    await cluster.until("load runs", () => load.result.requests > 50);
-    disk.fill();
-    assert.ok(disk.freeBytes < mebibyte);
-    const said = () => cluster.output.includes("its disk is full");
-    const full = load.result.requests;
-    await cluster.until("the room ahead serves", () => load.result.requests > full + 100);
-    assert.ok(!said());
-    const item = "x".repeat(60_000);
-    const hoard = async () => {
-      const init = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ item }) };
-      while (!said()) assert.equal((await fetch(`http://127.0.0.1:${cluster.port}/items`, init)).status, 200);
-    };
-    const hoarded = hoard();
-    await cluster.until("it is said", said);
-    disk.empty();
-    await hoarded;
-    const { requests } = load.result;
-    await cluster.until("load runs again", () => load.result.requests > requests + 50);
-    const { failed, lost, stale, doubled } = await load.end();
-    assert.deepEqual([failed, lost, stale, doubled], [[], 0, 0, 0]);
-    const after = await cluster.status();
-    assert.deepEqual([after.replicator.pid, after.monitor.pid], [before.replicator.pid, before.monitor.pid]);
-    cluster.process.kill("SIGTERM");
-    assert.equal(await cluster.exited, 0);
-    assert.deepEqual(readdirSync(home), []);
-  } finally {
-    await disk.unmount();
-  }
+  const cluster = await TestCluster.start({ script: expressApp, home });
+  const before = await cluster.status();
+  const load = new SessionLoad({ port: cluster.port, clients: 4, thinkMs: 10 });
+  await cluster.until("load runs", () => load.result.requests > 50);
+  disk.fill();
+  assert.ok(disk.freeBytes < mebibyte);
+  const said = () => cluster.output.includes("its disk is full");
+  const full = load.result.requests;
+  await cluster.until("the room ahead serves", () => load.result.requests > full + 100);
+  assert.ok(!said());
+  const item = "x".repeat(60_000);
+  const hoard = async () => {
+    const init = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ item }) };
+    while (!said()) assert.equal((await fetch(`http://127.0.0.1:${cluster.port}/items`, init)).status, 200);
+  };
+  const hoarded = hoard();
+  await cluster.until("it is said", said);
+  disk.empty();
+  await hoarded;
+  const { requests } = load.result;
+  await cluster.until("load runs again", () => load.result.requests > requests + 50);
+  const { failed, lost, stale, doubled } = await load.end();
+  assert.deepEqual([failed, lost, stale, doubled], [[], 0, 0, 0]);
+  const after = await cluster.status();
+  assert.deepEqual([after.replicator.pid, after.monitor.pid], [before.replicator.pid, before.monitor.pid]);
+  cluster.process.kill("SIGTERM");
+  assert.equal(await cluster.exited, 0);
+  assert.deepEqual(readdirSync(home), []);
 });
 
 test("files of another Coppice, and damaged ones, do not keep a cluster from starting", { timeout: 60_000 }, async () => {

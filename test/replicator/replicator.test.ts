@@ -110,38 +110,33 @@ test("a disk that is full again and again: writes wait and go on, by one process
 }, async () => {
   const disk = await SmallDisk.mount(64);
   const stage = new ReplicatorStage(disk.path);
-  try {
-    await stage.listen();
-    const store = new ReplicatedStore(stage.client("web-1.1"), "s");
-    const acknowledged = new Map<string, number>();
-    const times = (text: string) => stage.output.split(text).length - 1;
-    let running = true;
-    const writer = async (index: number) => {
-      for (let n = 1; running; n += 1) {
-        const id = `id-${index}-${n % 2 === 0 ? 0 : n}`; // every second write is of the one session, the others are new ones
-        const base = (await store.read(id))?.base ?? null;
-        await store.write(id, base, JSON.stringify({ n, text: "x".repeat((n * 7_919) % 20_000) }), null);
-        acknowledged.set(id, n);
-      }
-    };
-    const writers = Array.from({ length: 16 }, (_, index) => writer(index));
-    await stage.until(() => acknowledged.size > 16);
-    for (let time = 1; time <= 6; time += 1) {
-      disk.fill();
-      await stage.until(() => times("cannot be written (its disk is full)") === time);
-      disk.empty();
-      await stage.until(() => times("can be written again") === time);
+  await stage.listen();
+  const store = new ReplicatedStore(stage.client("web-1.1"), "s");
+  const acknowledged = new Map<string, number>();
+  const times = (text: string) => stage.output.split(text).length - 1;
+  let running = true;
+  const writer = async (index: number) => {
+    for (let n = 1; running; n += 1) {
+      const id = `id-${index}-${n % 2 === 0 ? 0 : n}`; // every second write is of the one session, the others are new ones
+      const base = (await store.read(id))?.base ?? null;
+      await store.write(id, base, JSON.stringify({ n, text: "x".repeat((n * 7_919) % 20_000) }), null);
+      acknowledged.set(id, n);
     }
-    running = false;
-    await Promise.all(writers);
-    const fresh = new ReplicatedStore(stage.client("web-2.1"), "s");
-    for (const [id, n] of acknowledged) {
-      const stored = (JSON.parse((await fresh.read(id))?.base.text ?? "{}") as { n: number }).n;
-      assert.equal(stored, n, id);
-    }
-    assert.doesNotMatch(stage.output, /could not be stored/);
-  } finally {
-    await stage.close();
-    await disk.unmount();
+  };
+  const writers = Array.from({ length: 16 }, (_, index) => writer(index));
+  await stage.until(() => acknowledged.size > 16);
+  for (let time = 1; time <= 6; time += 1) {
+    disk.fill();
+    await stage.until(() => times("cannot be written (its disk is full)") === time);
+    disk.empty();
+    await stage.until(() => times("can be written again") === time);
   }
+  running = false;
+  await Promise.all(writers);
+  const fresh = new ReplicatedStore(stage.client("web-2.1"), "s");
+  for (const [id, n] of acknowledged) {
+    const stored = (JSON.parse((await fresh.read(id))?.base.text ?? "{}") as { n: number }).n;
+    assert.equal(stored, n, id);
+  }
+  assert.doesNotMatch(stage.output, /could not be stored/);
 });
