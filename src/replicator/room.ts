@@ -33,7 +33,7 @@ export class Room {
   #quiet: (() => void) | null = null;
   #full = false;
 
-  /** @param contentBytes how far LMDB's content reaches by its last commit. @throws the system's error where the disk is full. */
+  /** @param contentBytes how far LMDB's content reaches by its last commit. @throws the system's error if the file cannot be opened. */
   constructor(path: string, contentBytes: () => number) {
     this.#path = path;
     this.#contentBytes = contentBytes;
