@@ -33,8 +33,8 @@ export function stairsOf({ values, marks: { time } }: ScaledLife): Candidate[] {
   const last = rises.findLastIndex(isJump) + 1;
   const changes = Array.from(rises, (by, at) => ({ by, over: (time[at + 1] ?? 0) - (time[at] ?? 0) }));
   const [on, off] = [candidateOf(goesOn, changes, changes.length, noise), candidateOf(ended, changes, last, noise)];
-  if (on === null || off === null) return [on ?? off ?? []].flat();
-  return [on, { ...off, logOdds: off.logWeight - on.logWeight }];
+  if (on !== null && off !== null) return [on, { ...off, logOdds: off.logWeight - on.logWeight }];
+  return [on, off].flatMap((one) => one ?? []);
 }
 
 /** One inside of a block shows in two changes, that to the block and that from it. */
