@@ -1,11 +1,12 @@
 /** The monitor's process: welcomed by init, it ends with init's channel. */
+import { endWithInit } from "../link/end-with-init.ts";
 import type { FromInit } from "../model/birth.ts";
 import { Daemon } from "./daemon.ts";
 
 let daemon: Daemon | null = null;
 
 process.title = "coppice monitor";
-process.on("disconnect", () => process.exit(0));
+endWithInit();
 process.on("SIGTERM", () => process.exit(0));
 process.on("message", (message) => {
   const told = message as FromInit; // init's own channel

@@ -3,6 +3,7 @@
  * monitor the last table stands. It ends with init's channel, or finishes when init says so.
  */
 
+import { endWithInit } from "../link/end-with-init.ts";
 import { Link } from "../link/link.ts";
 import { tokenFor } from "../link/token.ts";
 import type { ClusterSpec, ToForwarderFromInit, Welcome } from "../model/birth.ts";
@@ -123,7 +124,7 @@ function shareOf({ settings, forwarders }: ClusterSpec): Settings {
 let forwarder: Forwarder | null = null;
 
 process.title = "coppice forwarder";
-process.on("disconnect", () => process.exit(0));
+endWithInit();
 process.on("SIGTERM", () => process.exit(0));
 process.on("message", (message, handle) => {
   const told = message as ToForwarderFromInit; // init's own channel

@@ -5,6 +5,7 @@
  */
 
 import { renameSync } from "node:fs";
+import { endWithInit } from "../link/end-with-init.ts";
 import { Link } from "../link/link.ts";
 import { LinkServer, type Peer } from "../link/link-server.ts";
 import { tokenFor } from "../link/token.ts";
@@ -129,7 +130,7 @@ let replicator: Replicator | null = null;
 
 process.title = "coppice replicator";
 process.umask(0o077); // the sessions' file is nobody else's, even where others may enter its directory
-process.on("disconnect", () => process.exit(0));
+endWithInit();
 // LMDB rejects promises of its own beside the write's, which is tried again.
 process.on("unhandledRejection", (error) => {
   if (!isDiskFull(error)) throw error;
