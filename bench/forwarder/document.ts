@@ -10,6 +10,8 @@ that to be switched on. Each has had three seconds of its load before it is meas
 requests a second one in a hundred waits some 20 ms. The proxies are measured in turn, forwards and backwards; ratios are medians of the rounds' own
 ratios, since the machine's speed changes from minute to minute: trust ratios and CPU a request, not absolute rates. Where a proxy's CPU a request
 leaves its core idle, the load generator was the limit, and the ratio of CPU says more than that of requests.
+The open loops are measured twice: as they come, and with load, backend and the proxies' own threads at real-time priority, so that whatever else
+the machine does holds up none of them (the rest of a Node process, its helper threads, has no such priority).
 
 Node cannot splice; HAProxy told to splice has a line of its own beside the others. TLS and HTTP/2 stand on Node's own modules, which cost what their
 tables say.`;

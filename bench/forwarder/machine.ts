@@ -62,6 +62,10 @@ export function putFirst(pid: number): void {
   execFileSync("chrt", ["--fifo", "--pid", "1", String(pid)]);
 }
 
+export function putBack(pid: number): void {
+  execFileSync("chrt", ["--other", "--pid", "0", String(pid)]);
+}
+
 /** CPU time of a process, its threads and its children so far, nanoseconds, by the scheduler's own account. */
 export function cpuNs(pid: number): number {
   let sum = 0;

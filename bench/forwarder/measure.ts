@@ -28,8 +28,6 @@ export interface Options {
   readonly loadCore: number;
   /** The compiled load generator. */
   readonly load: string;
-  /** Nothing else on the machine may hold up what is measured. */
-  readonly realTime: boolean;
   readonly say: (text: string) => void;
 }
 
@@ -49,7 +47,7 @@ export async function measure(scenario: Scenario, site: Site, options: Options):
   const running: { name: string; proxy: Running }[] = [];
   for (const { name, start } of scenario.proxies) running.push({ name, proxy: await start(site) });
   const windows = new Map<string, Window[]>(running.map(({ name }) => [name, []]));
-  if (options.realTime) for (const { proxy } of running) putFirst(proxy.pid);
+  if (scenario.undisturbed) for (const { proxy } of running) putFirst(proxy.pid);
   for (const { proxy } of running) await measureOnce(scenario, proxy, { ...options, seconds: warmUpSeconds });
   for (let round = 0; round < options.rounds; round += 1) {
     for (const { name, proxy } of round % 2 === 0 ? running : running.toReversed()) {
@@ -77,10 +75,10 @@ async function measureOnce(scenario: Scenario, proxy: Running, options: Options)
 }
 
 /** It says when its connections stand: CPU counts from there. */
-async function byLoad({ load: args }: Scenario, { port, pid }: Running, options: Options): Promise<Counted> {
-  const { load, loadCore, realTime, seconds } = options;
+async function byLoad({ load: args, undisturbed }: Scenario, { port, pid }: Running, options: Options): Promise<Counted> {
+  const { load, loadCore, seconds } = options;
   const command = ["taskset", "-c", String(loadCore), load, "--port", String(port), "--seconds", String(seconds), ...args];
-  const [program = "", ...rest] = realTime ? ["chrt", "--fifo", "1", ...command] : command;
+  const [program = "", ...rest] = undisturbed ? ["chrt", "--fifo", "1", ...command] : command;
   const child = spawn(program, rest, { stdio: ["ignore", "pipe", "inherit"] });
   let text = "";
   let beganNs = 0;

@@ -3,9 +3,8 @@
  * While at work on it: `--proxies haproxy,coppice` leaves the others out, `--beside ../before/dist,'dist --max-semi-space-size=4'` measures
  * other builds too, or this one with other options for its Node.
  * Puts up backend, load and every rival, each pinned to its core, measures them in turn and prints the tables.
- * --nice=-10 (as root) puts all of it before whatever else runs, --real-time load, backend and the proxies' own threads before
- * everything (for the open loops, which leave the cores idle time); --write puts the tables into docs/forwarder-benchmark.md,
- * with --only those alone. Needs `npm run build`, `npm ci --prefix bench`, and `scripts/debian-packages.sh bench`.
+ * --nice=-10 (as root) puts all of it before whatever else runs; --write puts the tables into docs/forwarder-benchmark.md,
+ * with --only those alone. Latencies take thrice the rounds: a tail is noisier than a mean. Needs `npm run build`, `npm ci --prefix bench`, and `scripts/debian-packages.sh bench`.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -13,7 +12,7 @@ import { cpus, setPriority, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type Contender, coppiceOf } from "./contenders.ts";
-import { compile, freePort, pinned, putFirst } from "./machine.ts";
+import { compile, freePort, pinned, putBack, putFirst } from "./machine.ts";
 import { type Measured, measure } from "./measure.ts";
 import { scenarios } from "./scenarios.ts";
 import { tableOf } from "./table.ts";
@@ -28,7 +27,6 @@ const { values } = parseArgs({
     "proxy-core": { type: "string", default: "0" },
     "load-core": { type: "string", default: "1" },
     nice: { type: "string", default: "0" },
-    "real-time": { type: "boolean", default: false },
     write: { type: "boolean", default: false },
     quiet: { type: "boolean", default: false },
   },
@@ -69,8 +67,8 @@ function heading(): string {
     ...rivals,
   ];
   const machine = `${cpus().length} cores (${cpus()[0]?.model}), Linux ${version("uname", ["-r"], /^(\d+\.\d+)/)}`;
-  const how = values["real-time"] ? "--real-time" : values.nice === "0" ? null : `--nice=${values.nice}`;
-  const before = how === null ? "" : ` Other work ran on the machine meanwhile; the benchmark went before it (${how}).`;
+  const before =
+    values.nice === "0" ? "" : ` Other work ran on the machine meanwhile; the benchmark went before it (--nice=${values.nice}).`;
   return `${machine}; ${versions.join(", ")}. ${values.rounds} rounds of ${values.seconds} s for each.${before}`;
 }
 
@@ -91,20 +89,22 @@ async function all(): Promise<Measured[]> {
   const tcp = [await freePort(), await freePort()];
   const listening = [...unix.flatMap((path) => ["--unix", path]), ...tcp.flatMap((port) => ["--tcp", String(port)])];
   const server = await pinned(loadCore, backend, listening, true);
-  if (values["real-time"]) putFirst(server.pid);
   const wanted = values.only?.split(",") ?? scenarios.map(({ name }) => name);
   const measured: Measured[] = [];
   for (const declared of scenarios.filter(({ name }) => wanted.includes(name))) {
     const scenario = { ...declared, proxies: contenders(declared.proxies) };
     const site = mkdtempSync(join(directory, "s-"));
     const upstreams = scenario.upstreams === "unix" ? unix : tcp.map((port) => `127.0.0.1:${port}`);
-    const options = { rounds: Number(values.rounds), seconds: Number(values.seconds), loadCore, load, realTime: values["real-time"] };
+    const rounds = Number(values.rounds) * (scenario.shows === "latency" ? 3 : 1);
+    const options = { rounds, seconds: Number(values.seconds), loadCore, load };
     const say = values.quiet ? () => {} : (text: string) => process.stderr.write(`${text}\n`);
+    if (scenario.undisturbed) putFirst(server.pid);
     const found = await measure(
       scenario,
       { directory: site, proxyCore, upstreams, pem: scenario.by === "load" ? null : pem },
       { ...options, say },
     );
+    if (scenario.undisturbed) putBack(server.pid);
     process.stdout.write(`\n${scenario.title}\n\n${tableOf(found)}\n`);
     measured.push(found);
   }
