@@ -11,6 +11,7 @@ import type { AnswerHead } from "../wire/answer-head.ts";
 import { badBody } from "../wire/body.ts";
 import { framing, needMore, whole } from "../wire/head.ts";
 import type { Client } from "./client.ts";
+import { Unchunking } from "./unchunking.ts";
 import type { UpstreamConnection, UpstreamUser } from "./upstream-connection.ts";
 
 /** Longer than a session's write takes, shorter than a person notices. */
@@ -55,6 +56,7 @@ export class Answering implements UpstreamUser {
   readonly #bytesMax: number;
   #reading: "head" | "held" | "streaming" | "over" = "head";
   #endsAtChunk = false;
+  #unchunking: Unchunking | null = null;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(to: Answered, client: Client, connection: UpstreamConnection, mark: string, bytesMax: number) {
@@ -95,7 +97,7 @@ export class Answering implements UpstreamUser {
     const { body, head } = this.#connection;
     if (head.framing === framing.untilClose) this.#endEarly(true);
     else if (body.betweenChunks) {
-      this.#client.write(lastChunk);
+      if (this.#unchunking === null) this.#client.write(lastChunk);
       this.#endEarly(true);
     } else if (head.framing === framing.chunked) this.#endsAtChunk = true;
     else this.#endEarly(false);
@@ -120,7 +122,8 @@ export class Answering implements UpstreamUser {
     for (;;) {
       const { block, from, to } = connection;
       const { method, asksUpgrade, keep, clientMinorVersion } = this.#to;
-      const verdict = head.read(block, from, to, method === "HEAD", asksUpgrade, keep && clientMinorVersion === 1);
+      const isOld = clientMinorVersion === 0;
+      const verdict = head.read(block, from, to, method === "HEAD", asksUpgrade, keep && !isOld, isOld);
       if (verdict === needMore && to - from <= answerHeadBytesMax) return false;
       if (verdict !== whole || head.end - head.start > answerHeadBytesMax) return this.#break();
       if (!head.isInterim) break;
@@ -137,9 +140,9 @@ export class Answering implements UpstreamUser {
       this.#to.fenced();
       return false;
     }
-    if (head.framing === framing.chunked && this.#to.clientMinorVersion === 0) return this.#break();
+    if (head.framing === framing.chunked && this.#to.clientMinorVersion === 0) this.#unchunking = new Unchunking();
     // A body that the client still holds back may come or not: nobody could tell it from a next request.
-    if (head.framing === framing.untilClose || this.#to.awaitsContinue) this.#to.keep = false;
+    if (head.framing === framing.untilClose || this.#unchunking !== null || this.#to.awaitsContinue) this.#to.keep = false;
     connection.from = this.#forClient(block, head);
     connection.scanned = head.end;
     if (head.status === 101) {
@@ -177,13 +180,16 @@ export class Answering implements UpstreamUser {
   #readBody(): void {
     const connection = this.#connection;
     const { body, block, scanned, to } = connection;
-    const end = body.read(block, scanned, to);
-    if (end === badBody) {
+    const parts = this.#unchunking?.into(block, scanned) ?? null;
+    const read = body.read(block, scanned, to, parts);
+    if (read === badBody) {
       this.#break();
       return;
     }
+    const end = parts?.end ?? read;
     connection.scanned = end;
-    if (body.done) this.#complete(end);
+    if (parts !== null) connection.to = end;
+    if (body.done) this.#complete(end, read === to);
     else if (this.#reading === "held" && this.#mayHold(to - connection.from)) this.#waitForRest();
     else this.#stream();
   }
@@ -225,10 +231,11 @@ export class Answering implements UpstreamUser {
     this.#client.afterFlush(() => connection.resume());
   }
 
-  #complete(end: number): void {
+  /** `isLast`: nothing was read behind it. */
+  #complete(end: number, isLast: boolean): void {
     this.drop();
     const connection = this.#connection;
-    const reusable = connection.head.keepsAlive && end === connection.to;
+    const reusable = connection.head.keepsAlive && isLast;
     this.sent = true;
     const flushed = this.#client.write(connection.block.subarray(connection.from, end));
     connection.taken();

@@ -260,9 +260,11 @@ export class ClientConnection implements Client {
     const verdict = head.read(source, from, to);
     if (verdict === whole && head.end - head.start <= headBytesMax) this.#begin(source, to, owned);
     else if (verdict === needMore && to - from <= headBytesMax) {
-      if (this.#partial === null) {
+      // Empty lines alone are no beginning of a request: who sent them is idle.
+      if (head.start === to) this.#dropPartial();
+      else if (this.#partial === null) {
         this.#partial = this.#context.dispatcher.headBlocks.take();
-        this.#partialBytes = source.copy(this.#partial, 0, from, to);
+        this.#partialBytes = source.copy(this.#partial, 0, head.start, to);
         this.deadlineMs = this.#context.nowMs + headTimeoutMs;
       }
     } else if (verdict > whole) this.refuse(refusalOf(verdict));

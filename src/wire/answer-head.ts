@@ -21,10 +21,23 @@ export class AnswerHead extends Head {
   #forHead = false;
   #forUpgrade = false;
   #keepSaying = false;
+  #unchunked = false;
 
-  /** `keepSaying`: a line `Connection: keep-alive` may stay, because it is true towards the client too. */
-  read(bytes: Uint8Array, start: number, end: number, forHead: boolean, forUpgrade: boolean, keepSaying: boolean): HeadVerdict {
+  /**
+   * `keepSaying`: a line `Connection: keep-alive` may stay, because it is true towards the client too. `unchunked`: the
+   * client gets the body without its chunks.
+   */
+  read(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    forHead: boolean,
+    forUpgrade: boolean,
+    keepSaying: boolean,
+    unchunked = false,
+  ): HeadVerdict {
     this.reset();
+    this.#unchunked = unchunked;
     this.#forHead = forHead;
     this.#forUpgrade = forUpgrade;
     this.#keepSaying = keepSaying;
@@ -85,23 +98,27 @@ export class AnswerHead extends Head {
     if (code === field.connection)
       return this.status !== 101 && !(this.#keepSaying && this.saysKeepAlive && !this.saysClose && !this.saysUpgrade && !this.namesOthers);
     if (code === field.upgrade) return this.status !== 101;
+    // A 204 has no body, whatever is said of it (RFC 9112 §6.1); some clients would wait for its chunks.
+    if (code === field.transferEncoding) return this.#unchunked || this.status === 204;
     return code !== field.expect && code !== field.http2Settings && code >= field.private;
   }
 
   #judge(bytes: Uint8Array): HeadVerdict {
-    if (this.chunked && (this.contentLength >= 0 || this.minorVersion === 0)) return 400;
+    if (this.chunked && this.contentLength >= 0) return 400;
     // An interim answer has no body, so it has no length to tell (RFC 9110 §8.6).
     if (this.isInterim && (this.minorVersion === 0 || this.saysClose || this.contentLength >= 0)) return 400;
     if (this.status === 101 && !(this.#forUpgrade && this.saysUpgrade)) return 400;
     const bodiless = this.#forHead || this.status < 200 || this.status === 204 || this.status === 304;
-    if (this.chunked && (this.status < 200 || this.status === 204)) return 400;
+    if (this.chunked && this.status < 200) return 400;
     if (bodiless) this.framing = framing.none;
     else if (this.chunked) this.framing = framing.chunked;
     else if (this.contentLength >= 0) this.framing = this.contentLength === 0 ? framing.none : framing.length;
     else this.framing = framing.untilClose;
     // A server that sends after all what it announced where there is no body would speak into the next request's answer.
     const mayFollow = (this.#forHead || this.status === 204) && (this.chunked || this.contentLength > 0);
-    const ends = this.framing === framing.untilClose || this.saysClose || mayFollow;
+    // Chunks in HTTP/1.0 are chunks to all who read it, and the last that is read there (RFC 9112 §6.1).
+    const beyondVersion = this.chunked && this.minorVersion === 0;
+    const ends = this.framing === framing.untilClose || this.saysClose || mayFollow || beyondVersion;
     this.keepsAlive = !ends && (this.minorVersion === 1 || this.saysKeepAlive);
     this.collectCuts(bytes);
     return this.fault === 0 ? whole : this.fault;

@@ -1,8 +1,8 @@
 /**
  * Where a body ends. Bytes are looked at as they pass and never copied: a counted body is counted, a
  * chunked one is followed through its framing (RFC 9112 §7.1), trailers included, one byte or a megabyte
- * at a time. Chunk extensions are let pass where they are tokens (in a quoted one, two servers could see
- * different ends), bounded; white space around sizes and bare line ends are not.
+ * at a time. Chunk extensions are let pass as the grammar has them, bounded; white space around sizes and
+ * bare line ends are not, nor any line end within a quoted extension: there two servers could see different ends.
  */
 import { framing } from "./head.ts";
 import { colon, cr, field, fieldOf, hexDigit, lf, tokenBytes, valueBytes } from "./http-bytes.ts";
@@ -22,9 +22,11 @@ const trailerNameMax = 32;
 
 const at = { size: 0, extension: 1, sizeLf: 2, data: 3, dataCr: 4, dataLf: 5, line: 6, name: 7, value: 8, lineLf: 9, endLf: 10 } as const;
 /** Within a chunk extension. */
-const part = { nameAt: 0, name: 1, valueAt: 2, value: 3 } as const;
+const part = { nameAt: 0, name: 1, valueAt: 2, value: 3, quoted: 4, escaped: 5, quotedEnd: 6 } as const;
 const semicolon = 0x3b;
 const equals = 0x3d;
+const quote = 0x22;
+const backslash = 0x5c;
 
 /** Is told where the data lies in what is read, and each byte of a chunked body's trailer lines, of whose ends only CR. */
 export interface BodyParts {
@@ -146,15 +148,25 @@ export class BodyReader {
     return at.extension;
   }
 
-  /** `;name`, `;name=value`, and so on: neither is empty. */
+  /** `;name`, `;name=value`, `;name="a value"`, and so on: no name and no token is empty. */
   #extension(byte: number): number {
-    const inside = this.#part === part.name || this.#part === part.value;
-    if (byte === cr) return inside ? at.sizeLf : -1;
-    if (byte === semicolon && inside) this.#part = part.nameAt;
+    if (this.#part === part.quoted || this.#part === part.escaped) return this.#quoted(byte);
+    const mayEnd = this.#part === part.name || this.#part === part.value || this.#part === part.quotedEnd;
+    if (byte === cr) return mayEnd ? at.sizeLf : -1;
+    if (byte === semicolon && mayEnd) this.#part = part.nameAt;
     else if (byte === equals && this.#part === part.name) this.#part = part.valueAt;
-    else if (tokenBytes[byte] !== 1) return -1;
+    else if (byte === quote && this.#part === part.valueAt) this.#part = part.quoted;
+    else if (tokenBytes[byte] !== 1 || this.#part === part.quotedEnd) return -1;
     else if (this.#part === part.nameAt) this.#part = part.name;
     else if (this.#part === part.valueAt) this.#part = part.value;
+    return at.extension;
+  }
+
+  #quoted(byte: number): number {
+    if (valueBytes[byte] !== 1) return -1;
+    if (this.#part === part.escaped) this.#part = part.quoted;
+    else if (byte === backslash) this.#part = part.escaped;
+    else if (byte === quote) this.#part = part.quotedEnd;
     return at.extension;
   }
 

@@ -115,8 +115,10 @@ export abstract class Head {
     while (valueAt < valueEnd && isBlank(bytes[valueAt])) valueAt += 1;
     while (valueEnd > valueAt && isBlank(bytes[valueEnd - 1])) valueEnd -= 1;
     if (code === field.contentLength) this.#noteLength(bytes, valueAt, valueEnd);
-    else if (code === field.transferEncoding) this.#noteEncoding(bytes, valueAt, valueEnd);
-    else if (code === field.disguised) this.fault = 400;
+    else if (code === field.transferEncoding) {
+      this.#noteEncoding(bytes, valueAt, valueEnd);
+      this.#addCandidate(lineAt, to + 2, code);
+    } else if (code === field.disguised) this.fault = 400;
     else {
       if (code === field.connection) this.#noteConnection(bytes, valueAt, valueEnd);
       this.note(code, bytes, valueAt, valueEnd);
@@ -207,7 +209,9 @@ export abstract class Head {
 }
 
 function mayBeCut(code: number): boolean {
-  return code === field.connection || code === field.upgrade || code === field.expect || code >= field.private;
+  return (
+    code === field.connection || code === field.upgrade || code === field.expect || code === field.transferEncoding || code >= field.private
+  );
 }
 
 function isBlank(byte: number | undefined): boolean {

@@ -60,12 +60,10 @@ export class RequestHead extends Head {
     this.expectsContinue = false;
     this.upgrades = false;
     this.start = start;
-    // One empty line before a request is let pass (RFC 9112 §2.2).
-    if (bytes[start] === cr && end - start >= 2) {
-      if (bytes[start + 1] !== lf) return 400;
-      this.start = start + 2;
-    }
-    if (this.start >= end || bytes[this.start] === cr) return end - this.start >= 1 && this.start > start ? 400 : needMore;
+    // Empty lines before a request are let pass (RFC 9112 §2.2): some clients end a body with one or two.
+    while (end - this.start >= 2 && bytes[this.start] === cr && bytes[this.start + 1] === lf) this.start += 2;
+    if (this.start >= end) return needMore;
+    if (bytes[this.start] === cr) return end - this.start >= 2 ? 400 : needMore;
     const verdict = this.#readLine(bytes, this.start, end);
     if (verdict !== whole) return verdict;
     const fields = this.readFields(bytes, this.fieldsAt, end);

@@ -85,7 +85,7 @@ const lines = fc
   .array(fc.oneof({ weight: 12, arbitrary: goodLine.map((line) => `${line}\r\n`) }, { weight: 1, arbitrary: evilLine }), { maxLength: 3 })
   .map((all) => all.join(""));
 const chunk = mostly(
-  ["3\r\nabc\r\n", "a\r\n0123456789\r\n", "A;x=y\r\n0123456789\r\n", "003\r\nabc\r\n"],
+  ["3\r\nabc\r\n", "a\r\n0123456789\r\n", "A;x=y\r\n0123456789\r\n", "003\r\nabc\r\n", '3;x="\\"y z";a\r\nabc\r\n'],
   [
     "3 \r\nabc\r\n",
     " 3\r\nabc\r\n",
@@ -95,6 +95,8 @@ const chunk = mostly(
     "0x3\r\nabc\r\n",
     "3;\r\nabc\r\n",
     '3;x="y\r\nabc\r\n',
+    '3;x="y\r\nabc"\r\n',
+    '3;x="\\\r\nabc"\r\n',
     "3;a\nb\r\nabc\r\n",
     "g\r\n",
     "-3\r\nabc\r\n",
@@ -157,7 +159,7 @@ function stream(first: fc.Arbitrary<string>): fc.Arbitrary<Buffer> {
 export const requests = stream(
   fc
     .tuple(
-      mostly([""], ["\r\n", "\n", "\r\n\r\n"]),
+      mostly([""], ["\r\n", "\n", "\r\n\r\n", "\r\n\r"]),
       mostly(["GET", "POST", "HEAD", "OPTIONS", "PUT", "M-SEARCH", "QUERY"], ["CONNECT", "get", "FOO", "G\u00e4T", ""]),
       mostly([" "], ["  ", "\t"]),
       mostly(
