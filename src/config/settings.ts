@@ -2,6 +2,7 @@
  * One declaration a setting: default, unit, range, documentation. The type is model's `Settings`; the
  * command line, the documents and the error messages all read this table. Pure.
  */
+import { isNetwork } from "../model/addresses.ts";
 import { CoppiceError } from "../model/errors.ts";
 import type { Settings } from "../model/settings.ts";
 
@@ -150,7 +151,7 @@ export const switchSettings: Readonly<Record<SwitchKey, SwitchSetting>> = {
 
 interface ListSetting {
   readonly default: readonly string[];
-  readonly accepts: RegExp;
+  readonly accepts: (item: string) => boolean;
   /** What is accepted, in words. */
   readonly accepted: string;
   readonly doc: string;
@@ -161,14 +162,14 @@ type ListKey = "affinityCookies" | "trustProxy";
 export const listSettings: Readonly<Record<ListKey, ListSetting>> = {
   affinityCookies: {
     default: ["connect.sid", "sessionId", "sid"],
-    accepts: /^[!#$%&'*+.^_`|~\w-]+$/,
+    accepts: (item) => /^[!#$%&'*+.^_`|~\w-]+$/.test(item),
     accepted: "names of cookies",
     doc: "Cookies that affinity goes by; the application's own is learned.",
   },
   trustProxy: {
     default: [],
-    accepts: /^(\d{1,3}(\.\d{1,3}){3}(\/(\d|[12]\d|3[012]))?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(\/(\d|\d\d|1[01]\d|12[0-8]))?)$/,
-    accepted: "addresses or networks (10.0.0.0/8)",
+    accepts: isNetwork,
+    accepted: "addresses or networks (10.0.0.0/8, 2001:db8::/32)",
     doc: "Proxies in front whose X-Forwarded-* nodes without a probe are told; others' are not believed.",
   },
 };
@@ -205,8 +206,14 @@ function parseSetting(key: string, value: unknown): unknown {
   }
   if (Object.hasOwn(listSettings, key)) {
     const { accepts, accepted } = listSettings[key as ListKey]; // its own key, just seen
-    const items = typeof value === "string" ? value.split(",").filter((item) => item !== "") : value;
-    if (Array.isArray(items) && items.every((item) => typeof item === "string" && accepts.test(item))) return items;
+    const items =
+      typeof value === "string"
+        ? value
+            .split(",")
+            .map((item) => item.trim())
+            .filter((item) => item !== "")
+        : value;
+    if (Array.isArray(items) && items.every((item) => typeof item === "string" && accepts(item))) return items;
     throw refusal(key, value, `${accepted}, separated by commas`);
   }
   throw new CoppiceError("COPPICE_SETTING", `there is no setting "${key}"${suggestion(key)}`, { facts: { key } });

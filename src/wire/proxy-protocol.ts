@@ -3,6 +3,7 @@
  * first byte of a connection, of the client behind it. Strict: what is not exactly a header is malformed, and
  * the connection is to be closed. Which peers are believed is the caller's business.
  */
+import { isIPv4, isIPv6 } from "../model/addresses.ts";
 
 export interface ProxyHeader {
   /** The client; null: the balancer speaks for itself (LOCAL, UNKNOWN), and the connection's own address stands. */
@@ -78,23 +79,6 @@ function writeIPv6(view: DataView): string {
   const written = groups.map((group) => group.toString(16));
   if (cutAt < 0) return written.join(":");
   return `${written.slice(0, cutAt).join(":")}::${written.slice(cutAt + cutLength).join(":")}`;
-}
-
-function isIPv4(text: string): boolean {
-  const parts = text.split(".");
-  return parts.length === 4 && parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255);
-}
-
-function isIPv6(text: string): boolean {
-  const halves = text.split("::");
-  if (halves.length > 2 || !/^[0-9a-fA-F:.]+$/.test(text)) return false;
-  const groups = halves.flatMap((half) => (half === "" ? [] : half.split(":")));
-  const last = groups.at(-1) ?? "";
-  const mapped = last.includes(".");
-  if (mapped && !isIPv4(last)) return false;
-  if (!(mapped ? groups.slice(0, -1) : groups).every((group) => /^[0-9a-fA-F]{1,4}$/.test(group))) return false;
-  const count = groups.length + (mapped ? 1 : 0);
-  return halves.length === 2 ? count < 8 : count === 8;
 }
 
 function isPort(text: string): boolean {

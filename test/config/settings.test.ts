@@ -10,7 +10,7 @@ test("settings: nothing given is the defaults, and every default lies in its own
 });
 
 test("settings: text from a command line and values from a file mean the same", () => {
-  const text = parseSettings({ drainTimeoutMs: "60_000", replaceSessionStore: "false", affinityCookies: "a,b", mode: "observe" });
+  const text = parseSettings({ drainTimeoutMs: "60_000", replaceSessionStore: "false", affinityCookies: "a, b", mode: "observe" });
   const values = parseSettings({ drainTimeoutMs: 60_000, replaceSessionStore: false, affinityCookies: ["a", "b"], mode: "observe" });
   assert.deepEqual(text, values);
   assert.equal(text.drainTimeoutMs, 60_000);
@@ -25,6 +25,8 @@ test("settings: each mistake names key, value and what is accepted", () => {
     [{ mode: "always" }, /automatic or observe/],
     [{ replaceSessionStore: "yes" }, /true or false/],
     [{ affinityCookies: ["a b"] }, /names of cookies/],
+    [{ trustProxy: "10.0.0.0/8,300.1.1.1" }, /addresses or networks/],
+    [{ trustProxy: ["1:2:3"] }, /addresses or networks/],
     [{ draintimeoutms: 5 }, /did you mean "drainTimeoutMs"/],
     [{ nonsense: 1 }, /known are/],
     [{ constructor: 1 }, /there is no setting "constructor"/],
