@@ -236,7 +236,8 @@ export class Daemon {
         this.#peers.tellInstance(effect.instance, { kind: effect.kind });
         break;
       case "revoke":
-        this.#peers.tellReplicator({ kind: "revoke", instance: effect.instance });
+      case "reinstate":
+        this.#peers.tellReplicator({ kind: effect.kind, instance: effect.instance });
         break;
       case "event":
         this.#event(effect.event, nowMs);

@@ -89,7 +89,9 @@ export type NoticeLevel = "info" | "advice" | "warning";
 // ---- monitor → replicator
 export type ToReplicator =
   /** Refuse all later writes of the instance; answer with `revoked`. Idempotent. */
-  { readonly kind: "revoke"; readonly instance: InstanceId };
+  | { readonly kind: "revoke"; readonly instance: InstanceId }
+  /** Take its writes again: it stays in service, its hand-off was given up. Idempotent. */
+  | { readonly kind: "reinstate"; readonly instance: InstanceId };
 
 // ---- replicator → monitor
 export type FromReplicator =

@@ -151,6 +151,8 @@ function linked(draft: Draft, { instance, up }: Of<"instance-link">): void {
   record.linked = up;
   record.probed ||= up;
   draft.retry ||= up;
+  // It may have been away when its regeneration was given up.
+  if (up && record.availability === "available") draft.effect({ kind: "unfence", instance });
 }
 
 function cookieLearned(draft: Draft, name: string): void {
@@ -164,6 +166,10 @@ function replicatorLinked(draft: Draft, up: boolean): void {
   }
   draft.state.replicatorLinked = up;
   draft.retry ||= up;
+  if (!up) return;
+  // As instances are told: it may have been away when a hand-off was given up.
+  for (const { id, availability } of draft.state.instances)
+    if (availability === "available") draft.effect({ kind: "reinstate", instance: id });
 }
 
 function forwarderOf(draft: Draft, id: string): ForwarderRecord {

@@ -47,7 +47,10 @@ export function countFailure(draft: Draft, { origin }: Regeneration, why: string
 
 function restore(draft: Draft, old: InstanceRecord | null): void {
   if (old === null || old.stopping !== null) return;
-  if (old.availability === "cordoned") draft.effect({ kind: "unfence", instance: old.id });
+  if (old.availability === "cordoned") {
+    draft.effect({ kind: "unfence", instance: old.id });
+    draft.effect({ kind: "reinstate", instance: old.id }); // a revoke may have been told that nobody confirmed
+  }
   old.availability = "available";
   old.fenced = false;
   old.quiet = false;

@@ -82,6 +82,8 @@ export type Effect = { readonly key: string } & (
   | { readonly kind: "hand-off"; readonly instance: InstanceId }
   /** To the replicator. */
   | { readonly kind: "revoke"; readonly instance: InstanceId }
+  /** To the replicator: what `revoke` withdrew is given back. */
+  | { readonly kind: "reinstate"; readonly instance: InstanceId }
   | { readonly kind: "take-evidence"; readonly instance: InstanceId }
   /** Append to the events file and tell followers. Not repeated on recovery. */
   | { readonly kind: "event"; readonly event: EventDraft }

@@ -60,7 +60,7 @@ class Replicator {
       },
       keepAlive: true,
       onUp: () => this.#tellStore(),
-      onFrame: ({ head }) => this.#revoke(head as ToReplicator), // the monitor, on its private socket
+      onFrame: ({ head }) => this.#heard(head as ToReplicator), // the monitor, on its private socket
     });
     setInterval(() => {
       this.#tellStore();
@@ -91,7 +91,12 @@ class Replicator {
     }
   }
 
-  #revoke({ instance }: ToReplicator): void {
+  #heard({ kind, instance }: ToReplicator): void {
+    if (kind === "revoke") this.#revoke(instance);
+    else this.#revoked.delete(instance);
+  }
+
+  #revoke(instance: InstanceId): void {
     this.#revoked.add(instance);
     for (const oldest of this.#revoked) {
       if (this.#revoked.size <= revokedMax) break;

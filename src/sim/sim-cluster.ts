@@ -183,6 +183,7 @@ export class SimCluster {
         this.gaveUp.push(effect.reason);
         return;
       case "unfence":
+      case "reinstate":
         return;
     }
   }
