@@ -5,6 +5,7 @@
  * evidence is solid. Both answers must stand for a while before they are believed.
  */
 import type { Forecast } from "./forecast.ts";
+import type { Turns } from "./peers.ts";
 
 export interface DecisionInput {
   readonly forecast: Forecast;
@@ -20,12 +21,13 @@ export interface DecisionInput {
   readonly count: number;
   /** Of the sequential test of records, 0..1. */
   readonly pValue: number;
-  /** Instances that age together and are regenerated one after the other. */
-  readonly queue: number;
+  readonly turns: Turns;
 }
 
 const hourMs = 3_600_000;
-/** Time that acting calmly takes, at least: a queue of nodes that each start, drain and settle. */
+/** How long a regeneration takes, at least, with the distance that is kept between two. */
+export const regenerationMsUsual = 70_000;
+/** Time that acting calmly takes, at least: a few nodes that each start, drain and settle. Where many or slow ones wait for each other it is their turns. */
 const leadMs = 16 * 60_000;
 /** Beyond that, the share of the age at which a regeneration comes due; of long lives it is worth waiting less, though never less than the horizon. */
 const horizonPerAge = 0.035;
@@ -66,7 +68,6 @@ export const veryYoungMs = 3 * 60_000;
 const veryYoungMsMin = 20_000;
 const veryYoungLevelRatioMin = 0.25;
 const queuedLevelRatioMin = 0.6;
-const leftMsPerInstance = 70_000;
 const countMin = 6;
 const pValueMax = 0.01;
 /** A trend is held if its end is this many ages away at most: what lies beyond cannot be told from a plateau. */
@@ -76,6 +77,8 @@ export const growsRatioMin = 0.97;
 const riseWithoutLimitRatio = 0.5;
 const growsRatioMinFree = 0.8;
 
+/** Evaluations are this share of the age apart, at most. */
+export const evaluatePerAge = 1 / 32;
 /** A decision must stand for this many new readings, or this share of the age where they are rare: a jump is two or three. */
 export const decideReadings = 6;
 /** Where the level is this near its limit there is no time for more than these. */
@@ -85,13 +88,16 @@ export const decidePerAgeRare = 0.012;
 const readingsLate = 1.5;
 
 /** With the time that it takes to believe a decision, and to hear of it where readings are rare. */
-export function horizonAt({ ageMs, horizonMs, count }: Pick<DecisionInput, "ageMs" | "horizonMs" | "count">): number {
+export function horizonAt({ ageMs, horizonMs, count, turns }: Pick<DecisionInput, "ageMs" | "horizonMs" | "count" | "turns">): number {
   const believeMs = ageMs * Math.min(decideReadings / count, decidePerAgeRare);
-  return (
-    Math.min(Math.max(ageMs * horizonPerAge, leadMs), Math.max(horizonMs, ageMs * horizonPerAgeLong)) +
-    believeMs +
-    (readingsLate * ageMs) / count
-  );
+  const calmMs = Math.min(Math.max(ageMs * horizonPerAge, leadMs), Math.max(horizonMs, ageMs * horizonPerAgeLong));
+  return Math.max(calmMs, turnsMs({ turns, ageMs })) + believeMs + (readingsLate * ageMs) / count;
+}
+
+/** All turns, one to spare, and, for those who have to wait, what an evaluation may come late by; zero where acting calmly takes longer. */
+function turnsMs({ turns: { allMs, eachMs }, ageMs }: Pick<DecisionInput, "turns" | "ageMs">): number {
+  const neededMs = allMs + eachMs + Math.min(ageMs * evaluatePerAge, allMs - eachMs);
+  return neededMs > leadMs ? neededMs : 0;
 }
 
 export function isTrend({ forecast, ageMs, horizonMs, limit, highest, lowest }: DecisionInput): boolean {
@@ -113,7 +119,8 @@ export function isDue(input: DecisionInput): boolean {
   const rise = forecast.level - forecast.overhang.lowest - levelNoises * readingNoise;
   const canHelp = input.growsRatio >= dueGrowsRatioMin || rise >= riseRatioMin * limit;
   if (isOld && canHelp && isStair(input, horizon)) return true;
-  if (highest < levelRatioMin * limit || forecast.level + levelNoises * readingNoise < levelRatioMin * limit) return false;
+  const levelMin = (mustBeginNow(input, horizon) ? queuedLevelRatioMin : levelRatioMin) * limit;
+  if (highest < levelMin || forecast.level + levelNoises * readingNoise < levelMin) return false;
   if (isOld && isBegunAgain(input, horizon)) return true;
   if (!canHelp) return false;
   if (isOld && forecast.level >= highLevelRatio * limit && forecast.level + reachOf(input) >= limit) return true;
@@ -121,6 +128,11 @@ export function isDue(input: DecisionInput): boolean {
   if (!isLikely(input, horizon)) return false;
   const near = forecast.exhaustionMs.mid <= (isOld ? dueHorizonsMax : dueHorizonsMaxYoung) * horizon;
   return (near && forecast.exhaustionMsEarliest <= horizon) || isWithinReach(input, horizon);
+}
+
+/** Where the turns take longer than acting calmly does, those that come last would else come too late. */
+function mustBeginNow(input: DecisionInput, horizon: number): boolean {
+  return turnsMs(input) > 0 && input.forecast.exhaustionMs !== null && input.forecast.exhaustionMs.mid <= horizon;
 }
 
 /**
@@ -170,14 +182,14 @@ function isLikely({ forecast, growsRatio }: DecisionInput, horizon: number): boo
 
 /** A fast leak: the whole life is short, so that waiting for its end would be too late. */
 export function isUrgent(input: DecisionInput): boolean {
-  const { forecast, ageMs, horizonMs, limit, highest, lowest, readingNoise, count, pValue, queue } = input;
+  const { forecast, ageMs, horizonMs, limit, highest, lowest, readingNoise, count, pValue, turns } = input;
   if (limit === null || forecast.exhaustionMs === null || !isTrend(input) || count < countMin || pValue > pValueMax) return false;
-  const lead = Math.min(leadMs, horizonMs);
+  const lead = Math.max(Math.min(leadMs, horizonMs), turnsMs(input));
   if (ageMs > horizonsYoung * horizonAt(input) || forecast.exhaustionMs.mid > lead) return false;
   const rise = highest - lowest;
   if (rise < riseNoiseMin * readingNoise || rise < riseRatioMin * limit) return false;
   if (forecast.level >= levelRatioMin * limit) return true;
-  if (ageMs < veryYoungMsMin || (ageMs > veryYoungMs && queue < 2)) return false;
+  if (ageMs < veryYoungMsMin || (ageMs > veryYoungMs && turns.instances < 2)) return false;
   const levelMin = ageMs > veryYoungMs ? queuedLevelRatioMin : veryYoungLevelRatioMin;
-  return forecast.level >= levelMin * limit && forecast.exhaustionMs.mid <= queue * leftMsPerInstance;
+  return forecast.level >= levelMin * limit && forecast.exhaustionMs.mid <= turns.instances * regenerationMsUsual;
 }

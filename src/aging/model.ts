@@ -6,7 +6,7 @@
  */
 import type { AgingReport, Interval, Trend } from "../model/report.ts";
 import type { Indicator, Sample } from "../model/sample.ts";
-import { horizonAt } from "./decision.ts";
+import { regenerationMsUsual } from "./decision.ts";
 import {
   describeAgainst,
   describeDue,
@@ -19,7 +19,7 @@ import {
 import { multiply } from "./forecast.ts";
 import type { Support } from "./fusion.ts";
 import { LoadProfile } from "./load-profile.ts";
-import type { PeerMember, PeerOpinion } from "./peers.ts";
+import type { PeerMember, PeerOpinion, Turns } from "./peers.ts";
 import { ToldReport } from "./told-report.ts";
 import { type Evaluation, type Surroundings, Watch } from "./watch.ts";
 
@@ -28,6 +28,8 @@ export interface AgingModelOptions {
   readonly horizonMs: number;
   /** Its place among its peers, where it has any. */
   readonly peers?: PeerMember;
+  /** How long one regeneration takes, with the distance that is kept between two; where it is long, nodes that age together need more time. */
+  readonly regenerationMs?: () => number;
 }
 
 /** They measure the load, not the age. */
@@ -65,7 +67,7 @@ export class AgingModel {
     this.#surroundings = {
       horizonMs: options.horizonMs,
       profile: this.#profile,
-      queue: () => options.peers?.living ?? 1,
+      turns: () => turnsOf(options),
       support: () => this.#support(),
     };
   }
@@ -81,7 +83,7 @@ export class AgingModel {
     ) {
       this.#forget();
     }
-    if (this.#lastAtMs === null) this.#startMs = sample.atMs;
+    if (this.#lastAtMs === null) this.#begin(sample.atMs);
     const restarted = this.#countWork(sample);
     this.#lastAtMs = sample.atMs;
     const known = sample.requestsTotal !== undefined;
@@ -114,7 +116,7 @@ export class AgingModel {
     const judged: Judged[] = [];
     for (const watch of this.#watches.values()) {
       const { evaluation } = watch;
-      if (evaluation !== null) insert(judged, judge(watch, evaluation, nowMs, this.#options));
+      if (evaluation !== null) insert(judged, judge(watch, evaluation, nowMs, this.#options.peers));
     }
     const worst = judged.find(({ aging }) => aging) ?? judged.find(({ trend }) => trend.held) ?? null;
     const trends = judged.map(({ trend }) => trend);
@@ -170,6 +172,11 @@ export class AgingModel {
     return restarted;
   }
 
+  #begin(atMs: number): void {
+    this.#startMs = atMs;
+    if (this.#options.peers !== undefined) this.#options.peers.bornAtMs = atMs;
+  }
+
   #forget(): void {
     this.#lastAtMs = null;
     this.#options.peers?.forget();
@@ -193,9 +200,14 @@ function againstOf(worst: Judged): string[] {
   return worst.due && against.length > 0 ? against : [...against, ...describeAgainst(worst)];
 }
 
-function judge(watch: Watch, evaluation: Evaluation, nowMs: number, { horizonMs, peers: member }: AgingModelOptions): Judged {
+function turnsOf({ peers, regenerationMs }: AgingModelOptions): Turns {
+  const eachMs = Math.max(regenerationMsUsual, regenerationMs?.() ?? 0);
+  return peers?.turns(eachMs) ?? { instances: 1, eachMs, allMs: eachMs };
+}
+
+function judge(watch: Watch, evaluation: Evaluation, nowMs: number, member: PeerMember | undefined): Judged {
   const { indicator, limit, track } = watch;
-  const { forecast, growsRatio, due, held, aging } = evaluation;
+  const { forecast, growsRatio, horizonMs, due, held, aging } = evaluation;
   const ageMs = evaluation.atMs - track.startMs;
   // The forecast was made at its evaluation, and time has passed since.
   const sinceMs = Math.max(nowMs - evaluation.atMs, 0);
@@ -209,7 +221,7 @@ function judge(watch: Watch, evaluation: Evaluation, nowMs: number, { horizonMs,
     ageMs,
     evaluatedMsAgo: sinceMs,
     earliestMs: forecast.exhaustionMsEarliest,
-    horizonMs: horizonAt({ ageMs, horizonMs, count: track.count }),
+    horizonMs,
     due,
     aging: aging && !willSettle,
     peers,

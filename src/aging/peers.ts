@@ -76,18 +76,29 @@ export interface PeerOpinion {
   readonly settledAt: number | null;
 }
 
+/** Instances that age together are regenerated one after the other. */
+export interface Turns {
+  /** Those that live, this one included. */
+  readonly instances: number;
+  /** How long each takes, with the distance that is kept between two. */
+  readonly eachMs: number;
+  /** So long before its end this one must begin, for those that are younger by less than their turns to come in time too. */
+  readonly allMs: number;
+}
+
 /** One member's place in its group. */
 export class PeerMember {
   readonly #group: PeerGroup;
   readonly #curves = new Map<Indicator, AgeCurve>();
+  /** Null before its first reading. */
+  bornAtMs: number | null = null;
 
   constructor(group: PeerGroup) {
     this.#group = group;
   }
 
-  /** Members of its group that live, this one included. */
-  get living(): number {
-    return this.#group.living;
+  turns(eachMs: number): Turns {
+    return this.#group.turnsOf(this, eachMs);
   }
 
   curve(indicator: Indicator): AgeCurve | undefined {
@@ -128,10 +139,6 @@ export class PeerGroup {
   #living: PeerMember[] = [];
   #ended: PeerMember[] = [];
 
-  get living(): number {
-    return this.#living.length;
-  }
-
   get members(): readonly PeerMember[] {
     return [...this.#living, ...this.#ended];
   }
@@ -140,6 +147,19 @@ export class PeerGroup {
     const member = new PeerMember(this);
     this.#living.push(member);
     return member;
+  }
+
+  /** Whose end comes first goes first: of equal lives, who was born first. */
+  turnsOf(member: PeerMember, eachMs: number): Turns {
+    const instances = Math.max(this.#living.length, 1);
+    const { bornAtMs } = member;
+    let allMs = eachMs;
+    if (bornAtMs === null) return { instances, eachMs, allMs };
+    const births = this.#living.map((one) => one.bornAtMs ?? Number.NaN);
+    const own = this.#living.indexOf(member);
+    const later = births.filter((birthMs, at) => birthMs > bornAtMs || (birthMs === bornAtMs && at > own)).sort((a, b) => a - b);
+    for (const [at, birthMs] of later.entries()) allMs = Math.max(allMs, (at + 2) * eachMs - (birthMs - bornAtMs));
+    return { instances, eachMs, allMs };
   }
 
   leave(member: PeerMember): void {

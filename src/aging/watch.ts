@@ -10,6 +10,8 @@ import {
   decidePerAgeRare,
   decideReadings,
   decideReadingsAtLimit,
+  evaluatePerAge,
+  horizonAt,
   isDue,
   isTrend,
   isUrgent,
@@ -20,6 +22,7 @@ import { forecast, type Outlook, outlookOf } from "./forecast.ts";
 import { fuse, type Support } from "./fusion.ts";
 import { type Intake, intakeOf } from "./intake.ts";
 import type { LoadProfile } from "./load-profile.ts";
+import type { Turns } from "./peers.ts";
 import { RecordEvidence } from "./record-evidence.ts";
 import { blocksMin } from "./scaled-life.ts";
 
@@ -28,14 +31,15 @@ export interface Evaluation {
   readonly forecast: Outlook;
   /** With what other indicators add. */
   readonly growsRatio: number;
+  /** What is met within this time is due, at that age. */
+  readonly horizonMs: number;
   /** What this evaluation says; `aging` is what has stood for long enough. */
   readonly due: boolean;
   readonly held: boolean;
   readonly aging: boolean;
 }
 
-/** Time between evaluations: this share of the age; near the end this share of what is left; never below the last two. */
-const evaluatePerAge = 1 / 32;
+/** Time between evaluations: evaluatePerAge; near the end a share of what is left; never below the last two. */
 /** Where nothing grows and the limit is far, a third as often is soon enough. */
 const evaluatePerAgeCalm = 1 / 10;
 const calmGrowsRatio = 0.5;
@@ -62,8 +66,7 @@ const unchangedMax = 20;
 export interface Surroundings {
   readonly horizonMs: number;
   readonly profile: LoadProfile;
-  /** Instances that were started together and age together, this one included: they are regenerated one after the other. */
-  readonly queue: () => number;
+  readonly turns: () => Turns;
   /** Indicators of the same instance in which a trend is held. */
   readonly support: () => readonly Support[];
 }
@@ -189,7 +192,7 @@ export class Watch {
       readingNoise,
       count,
       pValue: this.#evidence.pValue,
-      queue: this.#surroundings.queue(),
+      turns: this.#surroundings.turns(),
     };
     this.#evaluatedAt = this.#track.newest;
     this.#urgent = isUrgent(input);
@@ -198,7 +201,15 @@ export class Watch {
     const trend = isTrend(input) || due;
     this.#trendSinceMs = trend ? (this.#trendSinceMs ?? atMs) : null;
     this.#dueSinceMs = due ? (this.#dueSinceMs ?? atMs) : null;
-    this.#evaluation = { atMs, forecast: outlookOf(made), growsRatio: input.growsRatio, due, held: false, aging: false };
+    this.#evaluation = {
+      atMs,
+      forecast: outlookOf(made),
+      growsRatio: input.growsRatio,
+      horizonMs: horizonAt(input),
+      due,
+      held: false,
+      aging: false,
+    };
     this.#stand(atMs);
   }
 

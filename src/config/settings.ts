@@ -50,7 +50,7 @@ export const numberSettings: Readonly<Record<NumberKey, NumberSetting>> = {
     default: 30 * minute,
     min: second,
     max: 30 * day,
-    doc: "A trend that may exhaust an instance inside this time makes it aging; of lives so long that 1.5 % of them is more, inside that.",
+    doc: "A trend that may exhaust an instance inside this time makes it aging; inside 1.5 % of its life, or the time that regenerating all that age together takes, where that is longer.",
   },
   parkTimeoutMs: { default: 30 * second, min: 0, max: 10 * minute, doc: "How long a request is held while no node can take it." },
   parkedMax: { default: 1_000, min: 0, max: 1_000_000, doc: "How many requests are held at once; shared out over the forwarders." },

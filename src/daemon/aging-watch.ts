@@ -33,6 +33,7 @@ const releasesMax = 4;
 
 export interface AgingWatchOptions {
   readonly horizonMs: number;
+  readonly regenerationMs: () => number;
   readonly sampleIntervalMs: number;
   /** What an instance may have resident; null: not known. */
   readonly rssLimitBytes: number | null;
@@ -58,7 +59,8 @@ export class AgingWatch {
     known?.group.leave(known.member);
     const group = this.#group(this.#options.releaseOf(instance));
     const member = group.join();
-    const model = new AgingModel({ horizonMs: this.#options.horizonMs, peers: member });
+    const { horizonMs, regenerationMs } = this.#options;
+    const model = new AgingModel({ horizonMs, regenerationMs, peers: member });
     const nothing = { outside: null, cpu: null, probeAtMs: null, latest: null, report: null };
     this.#watched.set(instance, { pid, isServer, model, group, member, traffic: known?.traffic ?? new InstanceTraffic(), ...nothing });
   }

@@ -11,7 +11,7 @@ import { type InstanceId, nodeOf } from "../model/node.ts";
 import { worseThanOthers } from "../monitor/rollout.ts";
 import type { MonitorState } from "../monitor/state.ts";
 import type { Effect } from "../monitor/types.ts";
-import { progress } from "../monitor/view.ts";
+import { progress, regenerationMs } from "../monitor/view.ts";
 import { processRegenerator } from "../regenerators/process.ts";
 import type { Regenerator } from "../regenerators/regenerator.ts";
 import { serveAdmin } from "./admin-api.ts";
@@ -51,6 +51,7 @@ export class Daemon {
     this.#engine = new Engine(new Journal<MonitorState>(paths.journalFile), (effect, nowMs) => this.#perform(effect, nowMs));
     this.#watch = new AgingWatch({
       horizonMs: settings.horizonMs,
+      regenerationMs: () => regenerationMs(this.#engine.state, settings),
       sampleIntervalMs: settings.sampleIntervalMs,
       rssLimitBytes: memory === null ? null : residentLimit(memory, spec.nodes),
       releaseOf: (instance) => this.#engine.state.instances.find(({ id }) => id === instance)?.release ?? "",

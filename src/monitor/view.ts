@@ -1,6 +1,7 @@
 /** What the admin API shows of the state: pure views, no decisions. */
 import type { NodeState, NodeStatus, RegenerationProgress } from "../model/admin.ts";
 import type { ListenAddress } from "../model/node.ts";
+import type { Settings } from "../model/settings.ts";
 import type { MonitorState, NodeRecord, Regeneration } from "./state.ts";
 
 export type NodeView = Pick<
@@ -68,6 +69,25 @@ function kindOf({ mode, outcome, inFlightAtCordon }: Regeneration): Regeneration
 
 function findRegeneration(state: MonitorState, id: string): Regeneration | null {
   return state.current?.id === id ? state.current : (state.ended.find((one) => one.id === id) ?? null);
+}
+
+/** Of so many it is the longest that counts. */
+const endedRecently = 10;
+
+/**
+ * How long one regeneration takes here, as far as is known, or the distance that is kept between two: milliseconds. Before the
+ * first has ended, a start and the longest drain. What took longer than it may was asleep with its host.
+ */
+export function regenerationMs({ ended, instances }: MonitorState, settings: Settings): number {
+  const starts = instances.map(({ askedAtMs, listeningAtMs }) => (listeningAtMs ?? askedAtMs) - askedAtMs);
+  const durations = ended
+    .filter(({ mode, outcome }) => mode !== "retire" && outcome === "succeeded")
+    .slice(-endedRecently)
+    .map(({ startedAtMs, endedAtMs }) => (endedAtMs ?? startedAtMs) - startedAtMs);
+  const startMs = Math.max(0, ...starts);
+  const longestMs = durations.length === 0 ? startMs + settings.drainTimeoutMs : Math.max(startMs, ...durations);
+  const { startTimeoutMs, drainTimeoutMs, killTimeoutMs, minRegenerationIntervalMs } = settings;
+  return Math.max(Math.min(longestMs, startTimeoutMs + drainTimeoutMs + killTimeoutMs), minRegenerationIntervalMs);
 }
 
 export function regenerationCounts(state: MonitorState): { succeeded: number; failed: number } {

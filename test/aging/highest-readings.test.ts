@@ -4,9 +4,7 @@ import { describe, it } from "node:test";
 import { type FloorReading, FloorTrack } from "../../src/aging/floor-track.ts";
 import { LoadProfile } from "../../src/aging/load-profile.ts";
 import { LowerEnvelope } from "../../src/aging/lower-envelope.ts";
-import { AgingModel } from "../../src/aging/model.ts";
 import { overhangOf } from "../../src/aging/overhang.ts";
-import { PeerGroup } from "../../src/aging/peers.ts";
 import { scaleLife } from "../../src/aging/scaled-life.ts";
 import { follow, hourMs, mebibyte, minuteMs, normals, samplesOf } from "./traces.ts";
 
@@ -111,26 +109,5 @@ describe("below 85 % of the limit", () => {
       }));
       assert.equal(follow(held).agingAt, null, `seed ${seed}`);
     }
-  });
-});
-
-describe("a queue of instances", () => {
-  const agingAt = (instances: number) => {
-    const group = new PeerGroup();
-    const members = Array.from({ length: instances }, () => group.join());
-    const model = new AgingModel({ horizonMs: 30 * minuteMs, ...(members[0] === undefined ? {} : { peers: members[0] }) });
-    const series = { rows: 600, rowMs: 1_000, limit: 512 * mebibyte, noise: mebibyte };
-    const samples = samplesOf({ ...series, floor: (share) => (50 + 462 * share) * mebibyte });
-    const at = samples.findIndex((sample) => {
-      model.add(sample);
-      return model.report(sample.atMs).verdict === "aging";
-    });
-    return at / 600;
-  };
-
-  it("aging model: of a leak of ten minutes one alone waits, one of three is acted upon while there is time for all", () => {
-    const [alone, together] = [agingAt(1), agingAt(3)];
-    assert.ok(alone >= 0.83 && alone < 0.95, `alone at ${alone}`);
-    assert.ok(together >= 0.55 && together <= 0.72, `of three at ${together}`);
   });
 });

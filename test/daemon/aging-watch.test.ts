@@ -8,6 +8,7 @@ const instance = "web-1.1";
 
 function watchOf(): AgingWatch {
   const watch = new AgingWatch({
+    regenerationMs: () => 0,
     horizonMs: 60_000,
     sampleIntervalMs: 1_000,
     rssLimitBytes: null,
