@@ -4,7 +4,7 @@
  * long, 501 for a method or coding that is not known, 505 for another version.
  */
 import { framing, Head, type HeadVerdict, needMore, whole } from "./head.ts";
-import { cr, field, hostBytes, isDigit, isWord, lf, space, targetBytes, tokenBytes } from "./http-bytes.ts";
+import { colon, cr, field, hostBytes, isDigit, isWord, lf, space, targetBytes, tokenBytes } from "./http-bytes.ts";
 
 /** What Node's servers know (llhttp); a method that nobody knows cannot be framed by what it means. */
 const methodNames =
@@ -20,7 +20,10 @@ const cookieLinesMax = 8;
 const httpWord = bytesOf("HTTP/");
 const h2cWord = bytesOf("h2c");
 const continueWord = bytesOf("100-continue");
-const schemes = [bytesOf("http://"), bytesOf("https://")];
+const schemes = [
+  { bytes: bytesOf("http://"), port: bytesOf(":80") },
+  { bytes: bytesOf("https://"), port: bytesOf(":443") },
+];
 
 function bytesOf(text: string): Uint8Array {
   return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
@@ -151,17 +154,22 @@ export class RequestHead extends Head {
     return this.fault === 0 ? whole : this.fault;
   }
 
-  /** A path; `*` for OPTIONS; or a whole URI whose authority is what Host says, for then nobody can read another host. */
+  /**
+   * A path; `*` for OPTIONS; or a whole URI whose authority is what Host says, for then nobody can read another host. A
+   * scheme's own port may be said in one of them and not in the other.
+   */
   #targetFits(bytes: Uint8Array): boolean {
     if (bytes[this.targetAt] === 0x2f) return true;
     if (bytes[this.targetAt] === 0x2a) return this.targetEnd - this.targetAt === 1 && this.method === "OPTIONS";
     if (this.#hosts !== 1) return false;
     for (const scheme of schemes) {
-      const from = this.targetAt + scheme.length;
-      if (!startsWith(bytes, this.targetAt, scheme)) continue;
+      const from = this.targetAt + scheme.bytes.length;
+      if (!startsWith(bytes, this.targetAt, scheme.bytes)) continue;
       let to = from;
       while (to < this.targetEnd && bytes[to] !== 0x2f && bytes[to] !== 0x3f) to += 1;
-      return to > from && to - from === this.hostEnd - this.hostAt && sameLetters(bytes, from, this.hostAt, to - from);
+      to = withoutPort(bytes, from, to, scheme.port);
+      const hostEnd = withoutPort(bytes, this.hostAt, this.hostEnd, scheme.port);
+      return to > from && to - from === hostEnd - this.hostAt && sameLetters(bytes, from, this.hostAt, to - from);
     }
     return false;
   }
@@ -179,6 +187,12 @@ function startsWith(bytes: Uint8Array, start: number, lower: Uint8Array): boolea
     if ((byte >= 0x41 && byte <= 0x5a ? byte | space : byte) !== lower[at]) return false;
   }
   return true;
+}
+
+/** Where an authority ends without `port`. */
+function withoutPort(bytes: Uint8Array, from: number, to: number, port: Uint8Array): number {
+  const end = to - port.length;
+  return end > from && bytes[end - 1] !== colon && isExactly(bytes, end, to, port) ? end : to;
 }
 
 function sameLetters(bytes: Uint8Array, one: number, other: number, length: number): boolean {
