@@ -24,6 +24,15 @@ const commands: Readonly<Record<string, () => Promise<Register>>> = {
   analyze: async () => (await import("./analyze.ts")).registerAnalyze,
 };
 
+/** They go on without a reader, or stop by themselves. */
+const readByNobody: ReadonlySet<string> = new Set(["run", "analyze"]);
+
+/** `| head` reads a part, and goes: nothing is wrong, but there is nobody to tell more. */
+function endUnread(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
+  process.exit();
+}
+
 /** Runs one command line (without node and script); resolves to the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
   const program = new Command("coppice")
@@ -36,6 +45,7 @@ export async function main(args: readonly string[]): Promise<number> {
     exitCode = code;
   };
   const [named = ""] = args;
+  if (!readByNobody.has(named)) process.stdout.on("error", endUnread);
   const meant = Object.hasOwn(commands, named) ? [named] : Object.keys(commands); // all of them: for the help
   for (const name of meant) (await commands[name]?.())?.(program, setExitCode);
   try {

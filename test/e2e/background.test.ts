@@ -1,6 +1,7 @@
 /** A cluster in the background, as a team on one machine has it: start, logs, restart, stop, and what goes wrong. */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -47,6 +48,15 @@ test("start waits until it serves, a second one is an answer, logs tell the node
   assert.match(logs.stdout, /^coppice \| web-2.1 serves/m);
   const ofOne = await run("logs", "--node", "web-1");
   assert.ok(ofOne.stdout.length > 0 && ofOne.stdout.split("\n").every((line) => line === "" || line.startsWith("web-1 | ")));
+  const unread = spawn(process.execPath, [bin, "events", "--follow"], { env: { ...process.env, COPPICE_HOME: home } });
+  endAfterTest(() => unread.kill("SIGKILL"));
+  let complaint = "";
+  unread.stderr.on("data", (chunk: Buffer) => {
+    complaint += chunk;
+  });
+  const unreadEnded = once(unread, "close");
+  await once(unread.stdout, "data");
+  unread.stdout.destroy();
   const follower = run("logs", "--follow", "--node", "coppice", "--lines", "1");
 
   const status = async () => JSON.parse((await run("status", "--json")).stdout) as ClusterStatus; // our own command's JSON
@@ -58,6 +68,7 @@ test("start waits until it serves, a second one is an answer, logs tell the node
   assert.equal(after.nodes.length, 2);
   assert.equal((await fetch(`http://127.0.0.1:${port}/items`)).status, 200);
 
+  assert.deepEqual([await unreadEnded, complaint], [[0, null], ""], "its reader went before the cluster said more");
   assert.equal((await run("stop")).code, 0);
   assert.match((await follower).stdout, /the cluster is being stopped/, "a follower sees the end, and ends");
   assert.deepEqual(readdirSync(home), ["shop.log"], "the log alone outlives it");
