@@ -3,6 +3,7 @@
  * performed. It owns the clock and the one timer; it decides nothing.
  *
  * If the disk takes no more, the input waits and is tried again: nothing is done that was not journalled.
+ * What is said again while it stands does not wait with it, so that the queue stays short.
  */
 
 import type { MonitorState } from "../monitor/state.ts";
@@ -11,6 +12,7 @@ import type { Effect, Input, StepResult } from "../monitor/types.ts";
 import type { Journal } from "./journal.ts";
 
 const diskRetryMs = 1_000;
+const saidAgain: ReadonlySet<Input["kind"]> = new Set(["woken", "aging", "instance-stuck", "release-worse"]);
 
 /** An input without its time: the engine stamps it. */
 export type Fact = Input extends infer I ? (I extends Input ? Omit<I, "nowMs"> : never) : never;
@@ -23,6 +25,8 @@ export class Engine {
   #running = false;
   #stopped = false;
   #wake: NodeJS.Timeout | null = null;
+  /** Set while the disk takes nothing. */
+  #diskRetry: NodeJS.Timeout | null = null;
 
   /** `recovered` is true if the journal held an earlier life of this cluster's monitor. */
   readonly recovered: boolean;
@@ -40,7 +44,7 @@ export class Engine {
   }
 
   accept(fact: Fact): void {
-    if (this.#stopped) return;
+    if (this.#stopped || (this.#diskRetry !== null && saidAgain.has(fact.kind))) return;
     this.#queue.push({ ...fact, nowMs: Date.now() } as Input); // Fact is Input less the time, which is added here
     this.#run();
   }
@@ -49,12 +53,13 @@ export class Engine {
     this.#stopped = true;
     this.#queue.length = 0;
     if (this.#wake !== null) clearTimeout(this.#wake);
+    if (this.#diskRetry !== null) clearTimeout(this.#diskRetry);
     this.#journal.close();
   }
 
   /** Effects may bring new inputs at once: they wait their turn here. */
   #run(): void {
-    if (this.#running) return;
+    if (this.#running || this.#diskRetry !== null) return;
     this.#running = true;
     try {
       for (let input = this.#queue[0]; input !== undefined; input = this.#queue[0]) {
@@ -86,7 +91,10 @@ export class Engine {
       process.stderr.write(
         `the journal cannot be written (${error instanceof Error ? error.message : String(error)}): nothing is regenerated until it can\n`,
       );
-      setTimeout(() => this.#run(), diskRetryMs);
+      this.#diskRetry = setTimeout(() => {
+        this.#diskRetry = null;
+        this.#run();
+      }, diskRetryMs);
       return false;
     }
   }

@@ -3,10 +3,22 @@
  * of its step are performed. Recovery reads the last snapshot and steps through the inputs after it.
  *
  * A line reaches the kernel before `append` returns; that outlives the process, and a power loss ends
- * the instances too, so nothing is fsynced. A torn last line (killed while writing) is dropped: its
- * effects were never performed.
+ * the instances too, so nothing is fsynced. A torn last line (killed while writing, or the disk took only
+ * a part of it) is cut off: its effects were never performed, and what follows must not be joined to it.
  */
-import { closeSync, existsSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { CoppiceError } from "../model/errors.ts";
 import type { Input } from "../monitor/types.ts";
 
@@ -26,8 +38,10 @@ export class Journal<State> {
   /** State after all that was journalled; null if nothing ever was. */
   recover(initial: State, step: (state: State, input: Input) => State): State | null {
     if (!existsSync(this.#path)) return null;
-    const lines = readFileSync(this.#path, "utf8").split("\n");
-    lines.pop(); // what follows the last newline is nothing, or torn
+    const content = readFileSync(this.#path);
+    const wholeBytes = content.lastIndexOf("\n") + 1;
+    if (wholeBytes < content.length) truncateSync(this.#path, wholeBytes);
+    const lines = content.toString("utf8", 0, wholeBytes).split("\n").slice(0, -1);
     let state: State | null = null;
     for (const [index, text] of lines.entries()) {
       const line = this.#parse(text, index);
@@ -44,7 +58,14 @@ export class Journal<State> {
   /** @throws the system's error if the disk takes no more: the caller must not perform the step. */
   append(input: Input): void {
     this.#file ??= openSync(this.#path, "a", 0o600);
-    writeSync(this.#file, `${JSON.stringify({ input })}\n`);
+    const line = Buffer.from(`${JSON.stringify({ input })}\n`);
+    const { size } = fstatSync(this.#file);
+    try {
+      for (let at = 0; at < line.length; ) at += writeSync(this.#file, line, at);
+    } catch (error) {
+      ftruncateSync(this.#file, size);
+      throw error;
+    }
     this.#inputsSinceSnapshot += 1;
   }
 
@@ -58,12 +79,17 @@ export class Journal<State> {
     this.#file = null;
   }
 
+  /** A disk without room for it keeps the inputs instead: that is as good, and tried again as many inputs later. */
   #writeSnapshot(state: State): void {
     this.close();
-    const next = `${this.#path}.next`;
-    writeFileSync(next, `${JSON.stringify({ snapshot: state })}\n`, { mode: 0o600 });
-    renameSync(next, this.#path);
     this.#inputsSinceSnapshot = 0;
+    const next = `${this.#path}.next`;
+    try {
+      writeFileSync(next, `${JSON.stringify({ snapshot: state })}\n`, { mode: 0o600 });
+      renameSync(next, this.#path);
+    } catch {
+      rmSync(next, { force: true });
+    }
   }
 
   #parse(text: string, index: number): Line<State> {

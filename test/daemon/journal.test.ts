@@ -1,6 +1,6 @@
 /** The monitor's files: what is journalled is found again, torn ends and all; events keep their order and their bound. */
 import assert from "node:assert/strict";
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -10,6 +10,7 @@ import { Journal } from "../../src/daemon/journal.ts";
 import type { MonitorState } from "../../src/monitor/state.ts";
 import type { Effect, Input } from "../../src/monitor/types.ts";
 import { simSpec } from "../../src/sim/sim-spec.ts";
+import { notRoot, SmallDisk } from "../small-disk.ts";
 
 const count = (state: number, input: Input) => state + input.nowMs;
 const woken = (nowMs: number): Input => ({ kind: "woken", nowMs });
@@ -85,6 +86,50 @@ test(
     engine.stop();
   }),
 );
+
+test("engine: while the disk takes nothing, one timer tries again, and what is said again while it stands does not pile up", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-journal-"));
+  const path = join(directory, "later", "j");
+  const performed = new Promise<void>((resolve) => {
+    const engine: Engine = new Engine(new Journal<MonitorState>(path), () => setImmediate(() => resolve(engine.stop())));
+    const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
+    const before = timers();
+    engine.accept({ kind: "cluster-started", spec: simSpec(1) });
+    for (let n = 0; n < 100; n += 1) engine.accept({ kind: "instance-stuck", instance: "web-1.1", silentMs: 30_000 + n });
+    assert.equal(timers(), before + 1);
+  });
+  mkdirSync(join(directory, "later"));
+  await performed;
+  const inputs = readFileSync(path, "utf8").trimEnd().split("\n");
+  assert.equal(inputs.length, 1, "the cluster's start alone");
+  rmSync(directory, { recursive: true });
+});
+
+test("journal: a disk that takes a part of a line only, or no snapshot: the next life knows all that was done", {
+  skip: notRoot,
+}, async () => {
+  const disk = await SmallDisk.mount(1);
+  const path = join(disk.path, "j");
+  const journal = new Journal<number>(path);
+  let state = 0;
+  const append = () => {
+    journal.append(woken(1));
+    state = count(state, woken(1));
+    journal.compact(state);
+  };
+  append();
+  disk.fill();
+  assert.throws(() => {
+    for (;;) append();
+  }, /ENOSPC/);
+  const onFullDisk = new Journal<number>(path);
+  assert.equal(onFullDisk.recover(0, count), state);
+  onFullDisk.close();
+  disk.empty();
+  append();
+  journal.close();
+  assert.equal(new Journal<number>(path).recover(0, count), state);
+});
 
 test(
   "events: in order over a restart, told to followers, halved at their bound, torn lines dropped",
