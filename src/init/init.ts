@@ -162,7 +162,12 @@ export class Init {
     if (this.#startedIds.has(order.instance))
       return this.#tell({ kind: "exited", instance: order.instance, code: null, signal: null, tail: [] });
     this.#startedIds.add(order.instance);
-    const port = order.release.kind === "command" && this.#spec.port !== null ? this.#freePort() : null;
+    let port: number | null;
+    try {
+      port = order.release.kind === "command" && this.#spec.port !== null ? this.#freePort() : null;
+    } catch (error) {
+      return this.#tell({ kind: "start-failed", instance: order.instance, reason: String(error) });
+    }
     const instance = new Instance({
       order,
       birth: this.#birthOf(order, port),

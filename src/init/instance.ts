@@ -44,7 +44,8 @@ export class Instance {
   readonly id: InstanceId;
   readonly startedAtMs: number;
   readonly port: number | null;
-  readonly #child: ChildProcess;
+  /** Null: it could not be started. */
+  readonly #child: ChildProcess | null;
   readonly #isCommand: boolean;
   #ladder: NodeJS.Timeout | null = null;
   #ended = false;
@@ -55,42 +56,40 @@ export class Instance {
     this.startedAtMs = Date.now();
     this.port = birth.givenPort?.own ?? null;
     this.#isCommand = order.release.kind === "command";
-    const [program, args] = commandLineOf(order);
-    this.#child = spawn(program, args, {
-      cwd: order.release.workingDirectory,
-      env: environmentOf(options),
-      stdio: ["ignore", "pipe", "pipe", "pipe"],
-      detached: true, // a group of its own: Ctrl-C in the terminal is for init, and the ladder ends helpers too
-      ...(options.user === null ? {} : { uid: options.user.uid, gid: options.user.gid }),
-    });
-    new LogLines(options.log, order.node, "stdout").read(this.#child.stdout);
+    this.#child = spawnOrFail(options);
+    if (this.#child !== null) this.#watch(this.#child, options);
+  }
+
+  #watch(child: ChildProcess, options: InstanceOptions): void {
+    const { order, birth } = options;
+    new LogLines(options.log, order.node, "stdout").read(child.stdout);
     const err = new LogLines(options.log, order.node, "stderr");
-    err.read(this.#child.stderr);
-    this.#giveBirth(birth);
-    this.#child.on("spawn", () => options.onStarted(this.pid));
-    this.#child.on("error", (error) => {
-      if (this.#child.pid === undefined) options.onFailed(error.message);
+    err.read(child.stderr);
+    giveBirth(child, birth);
+    child.on("spawn", () => options.onStarted(this.pid));
+    child.on("error", (error) => {
+      if (child.pid === undefined) options.onFailed(error.message);
     });
     // "close" comes after the log pipes' ends, but a helper that outlives its parent holds them open:
     // the exit ends the group first.
-    this.#child.on("exit", () => {
+    child.on("exit", () => {
       this.#ended = true;
       this.#signalGroup("SIGKILL");
       if (this.#isCommand) rmSync(claimPath(birth), { force: true });
       // A helper in a session of its own may still hold the pipes: they are not waited for long.
       setTimeout(() => {
-        this.#child.stdout?.destroy();
-        this.#child.stderr?.destroy();
+        child.stdout?.destroy();
+        child.stderr?.destroy();
       }, pipesCloseMs);
     });
-    this.#child.on("close", (code, signal) => {
+    child.on("close", (code, signal) => {
       if (this.#ladder !== null) clearTimeout(this.#ladder);
-      if (this.#child.pid !== undefined) options.onExit({ code, signal, tail: err.tail });
+      if (child.pid !== undefined) options.onExit({ code, signal, tail: err.tail });
     });
   }
 
   get pid(): number {
-    return this.#child.pid ?? 0;
+    return this.#child?.pid ?? 0;
   }
 
   /** Idempotent: a second stop does not restart the grace, SIGKILL does not wait for it. */
@@ -100,24 +99,43 @@ export class Instance {
     if (this.#ladder !== null) return;
     // A wrapper may keep the signal to itself: all of its tree is told.
     if (this.#isCommand) this.#signalGroup(signal);
-    else this.#child.kill(signal);
+    else this.#child?.kill(signal);
     this.#ladder = setTimeout(() => this.#signalGroup("SIGKILL"), graceMs);
   }
 
-  #giveBirth(birth: InstanceBirth): void {
-    const descriptor = this.#child.stdio[3] as Writable | null | undefined; // stdio[3] is "pipe" above: a socket
-    descriptor?.on("error", () => {});
-    descriptor?.write(`${JSON.stringify(birth)}\n`);
-  }
-
   #signalGroup(signal: NodeJS.Signals): void {
-    if (this.#child.pid === undefined) return;
+    if (this.#child?.pid === undefined) return;
     try {
       process.kill(-this.#child.pid, signal);
     } catch {
       // The group is gone already.
     }
   }
+}
+
+/** Node throws some of the system's errors (a working directory that is none), and tells others later: each is a start that failed. */
+function spawnOrFail(options: InstanceOptions): ChildProcess | null {
+  const { order, user, onFailed } = options;
+  const [program, args] = commandLineOf(order);
+  try {
+    return spawn(program, args, {
+      cwd: order.release.workingDirectory,
+      env: environmentOf(options),
+      stdio: ["ignore", "pipe", "pipe", "pipe"],
+      detached: true, // a group of its own: Ctrl-C in the terminal is for init, and the ladder ends helpers too
+      ...(user === null ? {} : { uid: user.uid, gid: user.gid }),
+    });
+  } catch (error) {
+    setImmediate(() => onFailed(error instanceof Error ? error.message : String(error)));
+    return null;
+  }
+}
+
+function giveBirth(child: ChildProcess, birth: InstanceBirth): void {
+  // stdio[3] is "pipe" above: a socket. Without a descriptor left (EMFILE) there is no stdio at all.
+  const descriptor = child.stdio?.[3] as Writable | null | undefined;
+  descriptor?.on("error", () => {});
+  descriptor?.write(`${JSON.stringify(birth)}\n`);
 }
 
 function commandLineOf(order: StartOrder): [string, string[]] {

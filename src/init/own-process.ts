@@ -14,6 +14,8 @@ const pauseMsMax = 2_000;
 /** A process that lived this long had a good start: the next pause is the shortest again. */
 const goodLifeMs = 10_000;
 
+const memoryFault = /^SIG(?:SEGV|BUS|ABRT)$/;
+
 const mainOf = { monitor: "../daemon/main.js", forwarder: "../forwarder/main.js", replicator: "../replicator/main.js" } as const;
 
 /**
@@ -96,25 +98,33 @@ export class OwnProcess {
     const startedAtMs = Date.now();
     const environment = { ...process.env };
     delete environment["NODE_OPTIONS"]; // meant for the application
-    const child = fork(fileURLToPath(new URL(mainOf[welcome.role], import.meta.url)), [], {
-      cwd: "/",
-      env: environment,
-      execArgv: [...(welcome.role === "forwarder" && !isScarce(welcome) ? forwarderNodeOptions : smallHeap[welcome.role])],
-      stdio: ["ignore", "pipe", "pipe", "ipc"],
-      detached: true, // Ctrl-C in the terminal is for init alone
-      ...(user === null ? {} : { uid: user.uid, gid: user.gid }),
-    });
+    let child: ChildProcess;
+    try {
+      child = fork(fileURLToPath(new URL(mainOf[welcome.role], import.meta.url)), [], {
+        cwd: "/",
+        env: environment,
+        execArgv: [...(welcome.role === "forwarder" && !isScarce(welcome) ? forwarderNodeOptions : smallHeap[welcome.role])],
+        stdio: ["ignore", "pipe", "pipe", "ipc"],
+        detached: true, // Ctrl-C in the terminal is for init alone
+        ...(user === null ? {} : { uid: user.uid, gid: user.gid }),
+      });
+    } catch (error) {
+      return this.#ended(String(error), false, startedAtMs);
+    }
     this.#child = child;
     new LogLines(log, "coppice", "stdout").read(child.stdout);
     new LogLines(log, "coppice", "stderr").read(child.stderr);
     child.on("message", this.#options.onMessage);
-    child.on("error", () => {});
-    child.on("exit", (code, signal) => this.#ended(code, signal, startedAtMs));
+    // No process, no descriptor to be had: one that never was does not exit.
+    child.on("error", (error) => {
+      if (child.pid === undefined) this.#ended(error.message, false, startedAtMs);
+    });
+    child.on("exit", (code, signal) => this.#ended(signal ?? `code ${code}`, memoryFault.test(signal ?? ""), startedAtMs));
     this.send({ ...welcome, crashes: this.#crashes } satisfies Welcome);
     this.#options.onStarted();
   }
 
-  #ended(code: number | null, signal: string | null, startedAtMs: number): void {
+  #ended(why: string, isMemoryFault: boolean, startedAtMs: number): void {
     this.#child = null;
     if (this.#finishing) {
       this.#onEnd?.();
@@ -122,8 +132,8 @@ export class OwnProcess {
     }
     const livedWell = Date.now() - startedAtMs > goodLifeMs;
     if (livedWell) this.#pauseMs = pauseMsMin;
-    this.#crashes = !livedWell && /^SIG(?:SEGV|BUS|ABRT)$/.test(signal ?? "") ? this.#crashes + 1 : 0;
-    this.#options.log.say(`${this.id} ended (${signal ?? `code ${code}`}); starting it again in ${this.#pauseMs} ms`);
+    this.#crashes = !livedWell && isMemoryFault ? this.#crashes + 1 : 0;
+    this.#options.log.say(`${this.id} ended (${why}); starting it again in ${this.#pauseMs} ms`);
     this.#timer = setTimeout(() => this.#start(), this.#pauseMs);
     this.#pauseMs = Math.min(this.#pauseMs * 2, pauseMsMax);
   }
