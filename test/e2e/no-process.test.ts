@@ -41,7 +41,7 @@ test("no descriptor left: node and forwarder are started again when there is one
   const { init, nodes, forwarders } = await cluster.status();
   const descriptorsMax = (limit: string) => execFileSync("prlimit", ["--pid", String(init.pid), `--nofile=${limit}:`]);
   descriptorsMax("3");
-  for (const { pid } of [nodes[0], forwarders[0]]) process.kill(pid ?? assert.fail(), "SIGKILL");
+  for (const pid of [nodes[0]?.pid, forwarders[0]?.pid]) process.kill(pid ?? assert.fail(), "SIGKILL");
   await cluster.until(
     "both were tried",
     () => /it cannot be started: .*EMFILE/.test(cluster.output) && /forwarder-1 ended \(.*EMFILE/.test(cluster.output),
