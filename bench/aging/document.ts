@@ -11,9 +11,10 @@ import { calmFamilies } from "./calm-families.ts";
 import { measureCost } from "./cost.ts";
 import { families } from "./families.ts";
 import { independentFamilies } from "./independent.ts";
+import { leads } from "./judge.ts";
 import type { Outcome } from "./outcome.ts";
 import { isInTime, type Score, score } from "./score.ts";
-import { targetTable } from "./targets.ts";
+import { decided, precisionOf, targetTable } from "./targets.ts";
 import { unseenFamilies } from "./unseen-families.ts";
 import type { Task } from "./worker.ts";
 
@@ -33,14 +34,22 @@ const baselineShare = 0.15;
 const percent = (x: number) => (Number.isNaN(x) ? "–" : Number.isFinite(x) ? (100 * x).toFixed(1) : "∞");
 
 const cost = measureCost();
-const tasks = ["Coppice", ...Object.keys(baselines)].flatMap((judge) =>
-  (judge === "Coppice" ? [...all, ...calmFamilies] : all).map(({ name, ages }): Task => {
-    const traces = Math.ceil(Number(ages ? values.traces : values.alike) * (judge === "Coppice" ? 1 : baselineShare));
-    return { judge, family: name, seed: Number(values.seed), traces };
-  }),
-);
+/** Enough to see the curve. */
+const leadShare = 0.5;
+const tasks = [
+  ...tasksOf("Coppice", [...all, ...calmFamilies], 1),
+  ...[...leads.keys()].flatMap((lead) => tasksOf(lead, [...families, ...unseenFamilies], leadShare)),
+  ...Object.keys(baselines).flatMap((judge) => tasksOf(judge, all, baselineShare)),
+];
 const results = await judgeAll(tasks, Number(values.jobs));
 const ours = results.get("Coppice") ?? [];
+
+function tasksOf(judge: string, some: readonly { readonly name: string; readonly ages: boolean }[], share: number): Task[] {
+  return some.map(({ name, ages }) => {
+    const traces = Math.ceil(Number(ages ? values.traces : values.alike) * share);
+    return { judge, family: name, seed: Number(values.seed), traces };
+  });
+}
 
 async function judgeAll(queue: readonly Task[], jobs: number): Promise<Map<string, Outcome[]>> {
   const waiting = [...queue];
@@ -70,15 +79,35 @@ function rowOf(name: string, outcomes: readonly Outcome[]): string {
   const alike = outcomes.filter((one) => !one.ages && !isHigh(one));
   const high = outcomes.filter((one) => !one.ages && isHigh(one));
   const s = score(aging);
-  const decided = (some: readonly Outcome[]) => some.filter(({ decidedAtMs }) => decidedAtMs !== null).length;
-  const right = aging.filter(({ onsetMs, decidedAtMs }) => decidedAtMs !== null && decidedAtMs >= onsetMs).length;
-  const precision = right / Math.max(decided(outcomes), 1);
-  const cells = [s.inTime, precision, s.wasteMean, s.lifeUsedP5, s.errorMedian, s.errorP90, score(alike).heldShare].map(percent);
+  const cells = [s.inTime, precisionOf(outcomes), s.wasteMean, s.lifeUsedP5, s.errorMedian, s.errorP90, score(alike).heldShare].map(
+    percent,
+  );
   return `| ${name} | ${cells.slice(0, 4).join(" | ")} | ${decided(alike)} of ${alike.length} | ${decided(high)} of ${high.length} | ${cells.slice(4).join(" | ")} |`;
 }
 
 function besideRows(isOf: (outcome: Outcome) => boolean): string {
-  return [...results].map(([name, outcomes]) => rowOf(name, outcomes.filter(isOf))).join("\n");
+  return [...results]
+    .filter(([name]) => !leads.has(name))
+    .map(([name, outcomes]) => rowOf(name, outcomes.filter(isOf)))
+    .join("\n");
+}
+
+/** The same traces at each lead; at the usual one, which has twice as many, those that the others have too. */
+function leadRows(): string {
+  const within = Number(values.seed) + Math.ceil(Number(values.traces) * leadShare);
+  const withinAlike = Number(values.seed) + Math.ceil(Number(values.alike) * leadShare);
+  const usual = ours.filter(({ set, ages, seed }) => (set === "tuned" || set === "unseen") && seed < (ages ? within : withinAlike));
+  return [...[...leads.keys()].map((lead) => [Number(lead), results.get(lead) ?? []] as const), [16, usual] as const]
+    .sort(([a], [b]) => a - b)
+    .map(([minutes, outcomes]) => {
+      const aging = outcomes.filter(({ ages }) => ages);
+      const high = outcomes.filter((one) => !one.ages && isHigh(one));
+      const s = score(aging);
+      const inTime = [2, 5, 10].map((needed) => aging.filter((one) => isInTime(one, needed * 60_000)).length / aging.length);
+      const cells = [...inTime, s.wasteMean, s.lifeUsedP5, precisionOf(outcomes)].map(percent);
+      return `| ${minutes}${minutes === 16 ? " (usual)" : ""} | ${cells.join(" | ")} | ${decided(high)} of ${high.length} |`;
+    })
+    .join("\n");
 }
 
 const agingRow = (name: string, s: Score) =>
@@ -111,6 +140,8 @@ const head =
 const alikeHead = "| family | regenerated, under 85 % | above 85 % | time in attention |\n|---|---|---|---|";
 const besideHead =
   "| | in time | precision | waste | life used, p5 | look-alikes regenerated | those above 85 % | error, median | error, p90 | attention, look-alikes |\n|---|---|---|---|---|---|---|---|---|---|";
+const leadHead =
+  "| lead, minutes | two minutes before | five | ten | waste | life used, p5 | precision | those above 85 % |\n|---|---|---|---|---|---|---|---|";
 const leaks = ours.filter(({ ages, set }) => ages && set !== "calm");
 const late = leaks.filter((one) => !isInTime(one)).length;
 
@@ -183,6 +214,14 @@ ${besideRows(({ set }) => set === "tuned" || set === "unseen")}
 
 ${besideHead}
 ${besideRows(({ set }) => set === "independent")}
+
+## What an earlier decision costs
+
+How long before its end a life is decided on is a matter of how long regenerating takes: less than the usual 16 minutes by \`horizonMs\`, more where nodes are slow (two turns of half the lead each). Decided two, five and ten minutes before
+exhaustion, and what that costs; ${100 * leadShare} % of the traces of the first two sets.
+
+${leadHead}
+${leadRows()}
 
 ## Cost
 

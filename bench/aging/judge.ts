@@ -2,7 +2,7 @@
  * Runs the model over one trace, exactly as the monitor would: row by row, a report at each. What it decided
  * and forecast is compared with the truth by score.ts.
  */
-import { AgingModel } from "../../src/aging/model.ts";
+import { AgingModel, type AgingModelOptions } from "../../src/aging/model.ts";
 import type { Interval } from "../../src/model/report.ts";
 import type { Trace } from "./generate.ts";
 
@@ -18,11 +18,20 @@ export interface Judged {
 
 export type Judge = (trace: Trace) => Judged;
 
-const horizonMs = 30 * 60_000;
+const minuteMs = 60_000;
+const horizonMs = 30 * minuteMs;
 export const lives = [0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 
-export function judgeByModel(trace: Trace): Judged {
-  const model = new AgingModel({ horizonMs });
+/** How long before the end a decision is sought at the latest, minutes: less by a nearer horizon, more for slow nodes, two turns each. */
+export const leads: ReadonlyMap<string, AgingModelOptions> = new Map(
+  [4, 8, 12, 24, 40].map((minutes) => [
+    `${minutes}`,
+    minutes < 16 ? { horizonMs: minutes * minuteMs } : { horizonMs, regenerationMs: () => (minutes / 2) * minuteMs },
+  ]),
+);
+
+export function judgeByModel(trace: Trace, options: AgingModelOptions = { horizonMs }): Judged {
+  const model = new AgingModel(options);
   const limits = { [trace.indicator]: trace.limit };
   let decidedAtMs: number | null = null;
   let heldAtMs: number | null = null;

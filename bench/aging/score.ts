@@ -27,9 +27,9 @@ export interface Score {
   readonly heldAtP95: number;
 }
 
-export function isInTime({ onsetMs, exhaustionMs, decidedAtMs }: Outcome): boolean {
+export function isInTime({ onsetMs, exhaustionMs, decidedAtMs }: Outcome, neededMs = leadMs): boolean {
   if (decidedAtMs === null || exhaustionMs === null || decidedAtMs < onsetMs) return false;
-  return exhaustionMs - decidedAtMs >= (exhaustionMs < shortLifeMs ? shortLeadShare * exhaustionMs : leadMs);
+  return exhaustionMs - decidedAtMs >= (exhaustionMs < shortLifeMs ? shortLeadShare * exhaustionMs : neededMs);
 }
 
 export function score(outcomes: readonly Outcome[]): Score {
@@ -52,7 +52,7 @@ export function score(outcomes: readonly Outcome[]): Score {
   );
   return {
     traces: outcomes.length,
-    inTime: outcomes.filter(isInTime).length / outcomes.length,
+    inTime: outcomes.filter((one) => isInTime(one)).length / outcomes.length,
     decided: outcomes.filter(({ decidedAtMs }) => decidedAtMs !== null).length,
     wasteMean: mean(used.map((share) => 1 - share)),
     lifeUsedP5: at(used, 0.05),

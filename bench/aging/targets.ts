@@ -7,9 +7,9 @@ const percent = (x: number) => `${(100 * x).toFixed(1)} %`;
 
 type Row = readonly [measure: string, target: string, reached: string, met: boolean];
 
-const decided = (some: readonly Outcome[]) => some.filter(({ decidedAtMs }) => decidedAtMs !== null).length;
+export const decided = (some: readonly Outcome[]) => some.filter(({ decidedAtMs }) => decidedAtMs !== null).length;
 
-function precisionOf(outcomes: readonly Outcome[]): number {
+export function precisionOf(outcomes: readonly Outcome[]): number {
   const right = outcomes.filter(({ ages, onsetMs, decidedAtMs }) => ages && decidedAtMs !== null && decidedAtMs >= onsetMs).length;
   return right / Math.max(decided(outcomes), 1);
 }

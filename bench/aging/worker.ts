@@ -4,7 +4,7 @@ import { calmFamilies } from "./calm-families.ts";
 import { families } from "./families.ts";
 import { generate, type Trace } from "./generate.ts";
 import { independentFamilies } from "./independent.ts";
-import { judgeByModel } from "./judge.ts";
+import { judgeByModel, leads } from "./judge.ts";
 import { outcomeOf } from "./outcome.ts";
 import { unseenFamilies } from "./unseen-families.ts";
 
@@ -22,7 +22,8 @@ const tracesOf = new Map<string, (seed: number) => Trace>([
 
 process.on("message", ({ judge: name, family: familyName, seed, traces }: Task) => {
   const trace = tracesOf.get(familyName);
-  const judge = name === "Coppice" ? judgeByModel : baselines[name];
+  const lead = leads.get(name);
+  const judge = name === "Coppice" || lead !== undefined ? (one: Trace) => judgeByModel(one, lead) : baselines[name];
   if (trace === undefined || judge === undefined) throw new Error(`unknown: ${name}, ${familyName}`);
   process.send?.(Array.from({ length: traces }, (_, at) => outcomeOf(judge(trace(seed + at)))));
 });
