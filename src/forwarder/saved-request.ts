@@ -12,6 +12,8 @@ import { type SaveBudget, SavedBody } from "./saved-body.ts";
 /** Room in a request's block for the lines that the forwarder puts in front. */
 export const prefixBytesMax = 2 * 1024;
 const shortCopyBytes = 24;
+/** A request's first line ends with its version's second digit and CRLF. */
+const minorVersionBytes = 3;
 
 export class SavedRequest {
   readonly #blocks: Blocks;
@@ -36,6 +38,7 @@ export class SavedRequest {
     this.#bytes = bytes;
     this.#lineEnd = head.fieldsAt - head.start;
     copy(source, head.start, head.fieldsAt, bytes, 0);
+    bytes[this.#lineEnd - minorVersionBytes] = 0x30 + head.forwardedMinorVersion;
     this.#fieldsAt = this.#lineEnd + prefixBytes;
     let at = this.#fieldsAt;
     let from = head.fieldsAt;

@@ -77,6 +77,14 @@ export class RequestHead extends Head {
     return this.minorVersion === 1 ? !this.saysClose : this.saysKeepAlive && !this.saysClose;
   }
 
+  /**
+   * Who forwards speaks its own version (RFC 9112 §2.3): a server then frames its answer, so that the end of one that is
+   * cut short is seen, and keeps its connection. HTTP/1.1 asks for a Host; a request without one goes on as it came.
+   */
+  get forwardedMinorVersion(): number {
+    return this.#hosts === 1 ? 1 : this.minorVersion;
+  }
+
   #readLine(bytes: Uint8Array, from: number, end: number): HeadVerdict {
     let at = from;
     while (at < end && tokenBytes[bytes[at] as number] === 1) at += 1; // `at` is inside
@@ -133,7 +141,7 @@ export class RequestHead extends Head {
   }
 
   protected override isCut(code: number): boolean {
-    if (code === field.connection) return !this.upgrades && !(this.minorVersion === 0 && this.keepsAlive);
+    if (code === field.connection) return !this.upgrades && !(this.forwardedMinorVersion === 0 && this.keepsAlive);
     if (code === field.upgrade) return !this.upgrades;
     // Whoever speaks 1.0 does not wait for a 100 (RFC 9110 §10.1.1).
     if (code === field.expect) return this.minorVersion === 0;

@@ -63,7 +63,7 @@ export async function fuzzRequests({ runs, seed }: Fuzzing): Promise<number> {
   const recorder = new Recorder();
   let compared = 0;
   try {
-    // With a length: Node's answer without one ends the connection of a client that speaks HTTP/1.0.
+    // With a length: Node's answer without one ends the connection of a client that speaks HTTP/1.0 and names no Host.
     const answer: RequestListener = (incoming, response) =>
       recorder.take(incoming, () => response.setHeader("content-length", 2).end("ok"));
     recorder.record(await stage.instance("web-1.1", answer));

@@ -77,6 +77,31 @@ withStage("a long chunked answer comes whole to a client of HTTP/1.0; one that i
   assert.ok(`${forOld}${data.join("")}`.startsWith(cut.text), "what came of it differs");
 });
 
+withStage(
+  "a client of HTTP/1.0 that names a Host is kept where the server says a length, and sees an answer that is cut short",
+  {},
+  async (stage) => {
+    const versions: string[] = [];
+    const cut = "x".repeat(200_000);
+    await stage.instance("web-1.1", (incoming, response) => {
+      versions.push(`${incoming.httpVersion} ${incoming.headers.connection ?? "-"}`);
+      if (incoming.url !== "/cut") return void response.end("ok");
+      response.write(cut);
+      setImmediate(() => incoming.socket.destroy());
+    });
+    await stage.route({ "web-1.1": "available" });
+    const getOf = (path: string, host: string, connection: string) => `GET ${path} HTTP/1.0\r\n${host}Connection: ${connection}\r\n\r\n`;
+    const kept = await heard(stage, getOf("/", "Host: x\r\n", "keep-alive").repeat(2) + getOf("/", "Host: x\r\n", "close"));
+    assert.equal(kept.text.match(/^connection: keep-alive\r$/gim)?.length, 2);
+    assert.equal(kept.text.match(/^content-length: 2\r$/gim)?.length, 3);
+    const hostless = await heard(stage, getOf("/", "", "keep-alive"));
+    assert.match(hostless.text, /\r\nconnection: close\r\n\r\nok$/i);
+    const { code } = await heard(stage, getOf("/cut", "Host: x\r\n", "keep-alive"));
+    assert.equal(code, "ECONNRESET");
+    assert.deepEqual(versions, ["1.1 -", "1.1 -", "1.1 -", "1.0 keep-alive", "1.1 -"]);
+  },
+);
+
 withStage("HEAD of a chunked answer, and a 204 that is said to be chunked: a head alone, the connection kept", {}, async (stage) => {
   await stage.rawInstance(
     "web-1.1",

@@ -131,8 +131,9 @@ function withoutCuts(source: Buffer, head: RequestHead | AnswerHead): string {
     from = head.cuts[cut + 1] as number; // inside
   }
   text += source.toString("latin1", from, head.end);
-  // Whatever the server spoke, the client's connection speaks 1.1.
-  return head instanceof AnswerHead ? text.replace(/^HTTP\/1\.0/, "HTTP/1.1") : text;
+  // Whatever the server spoke, the client's connection speaks 1.1, and so mostly does the server's.
+  if (head instanceof AnswerHead) return text.replace(/^HTTP\/1\.0/, "HTTP/1.1");
+  return text.replace(/ HTTP\/1\.0\r\n/, ` HTTP/1.${head.forwardedMinorVersion}\r\n`);
 }
 
 function linesOf(text: string): string[] {
