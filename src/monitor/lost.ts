@@ -72,7 +72,8 @@ export function oldLost(draft: Draft, node: NodeRecord, crash: string | null): v
   if (current.phase === "stopping") return; // `advance` sees that it is gone
   current.remark = `${current.old} died while it was being regenerated: ${crash ?? "stopped"}`;
   current.old = null;
-  if (current.mode !== "replace") return enter(draft, current, current.mode === "retire" ? "retired" : "regrowing");
+  // A replacement of earlier may be on its way out still: the node retires with the last of its instances.
+  if (current.mode !== "replace") return enter(draft, current, current.mode === "retire" ? "stopping" : "regrowing");
   const replacement = draft.instance(current.replacement);
   if (replacement === null || replacement.listeningAtMs === null) return; // it serves as soon as it listens
   makeAvailable(draft, replacement);

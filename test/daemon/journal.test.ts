@@ -87,6 +87,21 @@ test(
   }),
 );
 
+test(
+  "engine: a journalled input that breaks an invariant is left out by the next life",
+  inDirectory((directory) => {
+    const path = join(directory, "j");
+    const engine = new Engine(new Journal<MonitorState>(path), () => {});
+    engine.accept({ kind: "cluster-started", spec: simSpec(2) });
+    const state = engine.state;
+    engine.stop();
+    appendFileSync(path, '{"input":{"kind":"reload","request":"r","nowMs":1}}\n'); // it has no release
+    const again = new Engine(new Journal<MonitorState>(path), () => {});
+    assert.deepEqual(again.state, state);
+    again.stop();
+  }),
+);
+
 test("engine: while the disk takes nothing, one timer tries again, and what is said again while it stands does not pile up", async () => {
   const directory = mkdtempSync(join(tmpdir(), "coppice-journal-"));
   const path = join(directory, "later", "j");
