@@ -22,6 +22,8 @@ export function fail(draft: Draft, regeneration: Regeneration, why: string): voi
   end(draft, regeneration, "failed", "failed", why);
   if (regeneration.mode === "retire") {
     draft.state.wanted = Math.max(draft.state.wanted, node.index);
+    // The cluster keeps its size: whoever else was to go would only come again.
+    dropEntries(draft, ({ node: name, mode }) => mode === "retire" && draft.node(name).index <= draft.state.wanted);
     if (draft.state.rollout === null) bringToRunningRelease(draft, node);
   }
   const stays = old === null ? "" : `; ${old.id} stays in service`;
