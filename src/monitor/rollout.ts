@@ -109,7 +109,12 @@ function goBack(draft: Draft, reason: string): void {
   rollout.phase = "going-back";
   rollout.watchUntilMs = null;
   rollout.reason = reason;
-  state.queue = state.queue.filter(({ origin }) => origin !== "deploy");
+  // What operators asked for, and the deploy would have done, is done for them.
+  state.queue = state.queue.flatMap((entry) => {
+    const requests = entry.requests.filter((request) => request !== rollout.request);
+    if (entry.origin !== "deploy") return [entry];
+    return requests.length === 0 ? [] : [{ ...entry, origin: "operator", why: "requested", release: null, requests }];
+  });
   for (const node of state.nodes) if (node.release === rollout.release) node.release = rollout.previous;
   draft.event("reload-going-back", `reload: back to release ${rollout.previous}: ${reason}`, {
     release: rollout.release,

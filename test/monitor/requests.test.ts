@@ -1,0 +1,23 @@
+/** What operators asked for comes to an end, whatever else happens to the node. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { progress } from "../../src/monitor/view.ts";
+import { seededRandom } from "../../src/sim/random.ts";
+import { SimCluster } from "../../src/sim/sim-cluster.ts";
+import { simRelease, simSpec } from "../../src/sim/sim-spec.ts";
+
+test("requests: a regeneration that a deploy was to do is done, though the deploy turns back before", () => {
+  const cluster = new SimCluster({ spec: simSpec(3, { releaseWatchMs: 10_000 }), random: seededRandom(1) });
+  cluster.run(1_000);
+  cluster.tell({ kind: "reload", request: "deploy", release: simRelease("2") });
+  cluster.run(12_500); // web-1 is on it, and watched
+  cluster.tell({ kind: "regenerate", request: "operator", nodes: ["web-1", "web-2"] });
+  cluster.run(13_800); // web-1 is under way for the operator; web-2 waits, for the deploy too
+  assert.equal(cluster.state.queue.find(({ node }) => node === "web-2")?.origin, "deploy");
+  cluster.kill("web-1.2");
+  cluster.run(40_000);
+  const { done, nodes } = progress(cluster.state, "operator") ?? assert.fail();
+  assert.deepEqual([done, ...nodes.map(({ outcome }) => outcome)], [true, "succeeded", "succeeded"]);
+  assert.equal(progress(cluster.state, "deploy")?.reload?.outcome, "rolled-back");
+  assert.ok(cluster.state.instances.every(({ release }) => release === "1"));
+});
