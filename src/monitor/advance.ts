@@ -103,7 +103,8 @@ export function enter(draft: Draft, regeneration: Regeneration, phase: Phase): v
   regeneration.timeline.push({ phase, atMs: nowMs });
   const { deadline } = lifecycle[regeneration.mode][phase];
   const deadlineMs = deadline === null ? null : settings[deadline];
-  regeneration.deadlineMs = typeof deadlineMs === "number" ? nowMs + deadlineMs : null;
+  const provingMs = phase === "warming" ? settings.minReadyMs : 0;
+  regeneration.deadlineMs = typeof deadlineMs === "number" ? nowMs + deadlineMs + provingMs : null;
   const old = regeneration.old;
   if (left === "warming")
     draft.event(
@@ -168,6 +169,7 @@ export function askToRevoke(draft: Draft): void {
 function lateness(draft: Draft, regeneration: Regeneration): string {
   const ms = draft.nowMs - regeneration.phaseSinceMs;
   if (regeneration.phase === "starting") return `${regeneration.replacement} did not listen within ${ms} ms`;
+  if (regeneration.phase === "warming") return `${regeneration.replacement} listened, and then no more for ${ms} ms`;
   if (regeneration.phase === "handing-off") return `the state of ${regeneration.old} could not be handed off within ${ms} ms`;
   return `the cordon of ${regeneration.old} was not confirmed within ${ms} ms`;
 }

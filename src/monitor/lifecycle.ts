@@ -38,7 +38,8 @@ const ended: PhaseRule = { deadline: null, onDeadline: "wait", next: "failed", r
 
 const replace: Readonly<Record<Phase, PhaseRule>> = {
   starting: { deadline: "startTimeoutMs", onDeadline: "restore", next: "warming", reversible: true },
-  warming: { deadline: null, onDeadline: "wait", next: "cordoning", reversible: true },
+  // Beside minReadyMs, which it takes in any case: it may have stopped listening again.
+  warming: { deadline: "startTimeoutMs", onDeadline: "restore", next: "cordoning", reversible: true },
   cordoning: { deadline: "fenceTimeoutMs", onDeadline: "restore", next: "draining", reversible: true },
   draining: { deadline: "drainTimeoutMs", onDeadline: "go-on", next: "handing-off", reversible: true },
   "handing-off": { deadline: "handOffTimeoutMs", onDeadline: "restore", next: "evidence", reversible: true },

@@ -7,7 +7,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import type { Settings } from "../../src/model/settings.ts";
 import { seededRandom } from "../../src/sim/random.ts";
-import { SimCluster } from "../../src/sim/sim-cluster.ts";
+import { SimCluster, simAt } from "../../src/sim/sim-cluster.ts";
 import { simRelease, simSpec } from "../../src/sim/sim-spec.ts";
 
 const directory = new URL(".", import.meta.url);
@@ -104,6 +104,10 @@ function perform(cluster: SimCluster, command: string, args: readonly string[]):
       break;
     case "kill":
       cluster.kill(first);
+      cluster.run(cluster.nowMs + 1);
+      break;
+    case "closes":
+      cluster.tell({ kind: "instance-listener-closed", instance: first, at: simAt });
       cluster.run(cluster.nowMs + 1);
       break;
     case "monitor":
