@@ -38,11 +38,17 @@ export const registerStart: Register = (program) => {
       const { name } = specificationOf(script, args, options); // what is wrong with it is said here, not in a log
       if (node !== undefined) process.env["COPPICE_APP_NODE"] = node; // for the process that runs it
       // What was typed, as it was typed: `run` reads it again. --name first: a later one wins.
-      const typed = process.argv.slice(3).filter((arg) => arg !== "--json");
+      const typed = withoutJson(process.argv.slice(3));
       const how = { args: ["run", "--log-file", logFileOf(name), "--name", name, ...typed], directory: process.cwd() };
       await startInBackground(name, how, options.json === true);
     });
 };
+
+/** What stands behind `--` is the server's own. */
+function withoutJson(args: readonly string[]): string[] {
+  const own = args.includes("--") ? args.indexOf("--") : args.length;
+  return args.filter((arg, at) => arg !== "--json" || at > own);
+}
 
 export const registerRestart: Register = (program) => {
   program
@@ -122,7 +128,7 @@ async function untilServing(
     failed = true;
   });
   while (!failed && child.exitCode === null && child.signalCode === null) {
-    if (livingInit(paths) !== null) {
+    if (livingInit(paths)?.pid === child.pid) {
       const status = await ask().catch(() => null); // it ends just now: the next turn sees it
       if (status !== null && status.listeners.length > 0 && status.nodes.every(({ state }) => state === "ready" || state === "failed"))
         return status;

@@ -18,6 +18,7 @@ import {
 import { dirname, join } from "node:path";
 import type { ClusterPaths } from "../model/birth.ts";
 import { CoppiceError } from "../model/errors.ts";
+import { oneAtATime } from "./one-at-a-time.ts";
 import { isAlive, startTicksOf } from "./process-identity.ts";
 
 /** Unix socket paths end here (sun_path is 108 bytes with its end mark); Node cuts longer ones silently. */
@@ -83,6 +84,19 @@ export function runningClusters(home: string): string[] {
  */
 export function takeHome(paths: ClusterPaths, owner: Omit<InitFile, "pid" | "startTicks">, mode = 0o700): () => void {
   checkLength(paths);
+  let madeAbove: string | undefined;
+  try {
+    madeAbove = mkdirSync(dirname(paths.directory), { recursive: true, mode });
+    const made = oneAtATime(lockOf(paths), () => takeDirectory(paths, owner, mode));
+    return () => giveBack(paths, madeAbove ?? made);
+  } catch (cause) {
+    if (madeAbove !== undefined) removeEmpty(dirname(paths.directory), madeAbove);
+    throw cause instanceof CoppiceError ? cause : unusable(paths.directory, cause);
+  }
+}
+
+/** Returns the directory if it was made. */
+function takeDirectory(paths: ClusterPaths, owner: Omit<InitFile, "pid" | "startTicks">, mode: number): string | undefined {
   const living = livingInit(paths);
   if (living !== null) {
     throw new CoppiceError(
@@ -91,9 +105,8 @@ export function takeHome(paths: ClusterPaths, owner: Omit<InitFile, "pid" | "sta
       { facts: { name: owner.name, pid: living.pid } },
     );
   }
-  let firstMade: string | undefined;
+  const made = mkdirSync(paths.directory, { recursive: true, mode });
   try {
-    firstMade = mkdirSync(paths.directory, { recursive: true, mode });
     if (statSync(paths.directory).uid !== process.getuid?.()) throw new Error("it belongs to another user");
     chmodSync(paths.directory, mode);
     removeLeftovers(paths);
@@ -103,11 +116,16 @@ export function takeHome(paths: ClusterPaths, owner: Omit<InitFile, "pid" | "sta
     mkdirSync(paths.listenDirectory, { mode: 0o700 });
     const file: InitFile = { ...owner, pid: process.pid, startTicks: startTicksOf(process.pid) ?? 0 };
     writeFileSync(paths.initFile, `${JSON.stringify(file)}\n`, { mode: 0o600 });
-  } catch (cause) {
-    if (firstMade !== undefined) giveBack(paths, firstMade);
-    throw unusable(paths.directory, cause);
+    return made;
+  } catch (error) {
+    if (made !== undefined) removeDirectory(paths);
+    throw error;
   }
-  return () => giveBack(paths, firstMade);
+}
+
+/** Beside the directory, which may come and go. */
+function lockOf({ directory }: ClusterPaths): string {
+  return `${directory}.taking`;
 }
 
 function checkLength(paths: ClusterPaths): void {
@@ -136,11 +154,22 @@ function removeLeftovers(paths: ClusterPaths): void {
   }
 }
 
-/** Removes the cluster's directory, and those above it that `takeHome` made and that are empty now. */
 function giveBack(paths: ClusterPaths, firstMade: string | undefined): void {
-  rmSync(paths.directory, { recursive: true, force: true });
-  if (firstMade === undefined || firstMade === paths.directory) return;
-  for (let above = dirname(paths.directory); above.length >= firstMade.length; above = dirname(above)) {
+  try {
+    oneAtATime(lockOf(paths), () => removeDirectory(paths));
+  } catch {
+    removeDirectory(paths); // a disk that is full has no room for the lock
+  }
+  if (firstMade !== undefined) removeEmpty(dirname(paths.directory), firstMade);
+}
+
+function removeDirectory({ directory }: ClusterPaths): void {
+  rmSync(directory, { recursive: true, force: true });
+}
+
+/** Removes directories that `takeHome` made, up to the first of them, as far as they are empty now. */
+function removeEmpty(from: string, firstMade: string): void {
+  for (let above = from; above.length >= firstMade.length; above = dirname(above)) {
     try {
       rmdirSync(above);
     } catch {

@@ -93,3 +93,22 @@ test("start of what cannot start says why and leaves nothing that runs", { timeo
   assert.match(foreground.stderr, /no cluster named "broken" is running/);
   rmSync(home, { recursive: true });
 });
+
+test("several starts of one name at once: one of them starts it, and what stands behind -- is the server's", {
+  timeout: 120_000,
+}, async () => {
+  const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
+  const port = await freePort();
+  const run = (...args: string[]) => coppice(home, { APP_PORT: String(port) }, ...args);
+  endAfterTest(() => run("stop"));
+  const start = () => run("start", "--name", "shop", "-n", "1", "--json", "--", expressApp, "--json", "--for=it");
+  const results = await Promise.all([start(), start(), start()]);
+  const [started, ...others] = results.filter(({ code }) => code === 0);
+  assert.deepEqual(others, []);
+  const { pid } = JSON.parse((await run("status", "--json")).stdout).init as ClusterStatus["init"]; // our own command's JSON
+  assert.equal((JSON.parse(started?.stdout ?? "") as { pid: number }).pid, pid); // as above
+  const seen = (await (await fetch(`http://127.0.0.1:${port}/seen`)).json()) as { argv: string[] };
+  assert.deepEqual(seen.argv, [expressApp, "--json", "--for=it"]);
+  assert.equal((await run("stop")).code, 0);
+  rmSync(home, { recursive: true });
+});

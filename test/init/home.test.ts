@@ -1,10 +1,11 @@
 /** The run-time directory: one living owner, nothing left behind, sessions kept from an init that died. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { execFile, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { promisify } from "node:util";
 import { clusterPaths, livingInit, runningClusters, takeHome } from "../../src/init/home.ts";
 import { startTicksOf } from "../../src/init/process-identity.ts";
 
@@ -47,6 +48,29 @@ test("home: a pid that the kernel gave to another process is not the owner", () 
   takeHome(paths, owner);
   writeFileSync(paths.initFile, JSON.stringify({ ...owner, pid: process.pid, startTicks: (startTicksOf(process.pid) ?? 0) + 1 }));
   assert.equal(livingInit(paths), null);
+  rmSync(base, { recursive: true });
+});
+
+test("home: several that start and end at the same time never have it together, and none breaks another's", async () => {
+  const base = mkdtempSync(join(tmpdir(), "coppice-home-"));
+  const taker = `
+    import { closeSync, openSync } from "node:fs";
+    import { clusterPaths, takeHome } from ${JSON.stringify(import.meta.resolve("../../src/init/home.ts"))};
+    const paths = clusterPaths(${JSON.stringify(join(base, "home"))}, "shop");
+    for (let taken = 0; taken < 30; ) {
+      try {
+        const giveBack = takeHome(paths, ${JSON.stringify(owner)});
+        closeSync(openSync(paths.journalFile, "wx"));
+        giveBack();
+        taken += 1;
+      } catch (error) {
+        if (error.code !== "COPPICE_CLUSTER_RUNNING") throw error;
+      }
+    }`;
+  const run = () => promisify(execFile)(process.execPath, ["--input-type=module", "-e", taker]);
+  mkdirSync(join(base, "home"));
+  await Promise.all([run(), run(), run()]);
+  assert.deepEqual(readdirSync(join(base, "home")), []);
   rmSync(base, { recursive: true });
 });
 
