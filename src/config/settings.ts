@@ -88,7 +88,12 @@ export const numberSettings: Readonly<Record<NumberKey, NumberSetting>> = {
     max: 10 * minute,
     doc: "How long connecting to a node's TCP port may take (nodes without a probe); then the request goes to another node, and not to this one again.",
   },
-  connectionsMax: { default: 20_000, min: 1, max: 1_000_000, doc: "Connections of clients to one forwarder; more are closed at once." },
+  connectionsMax: {
+    default: 20_000,
+    min: 1,
+    max: 1_000_000,
+    doc: "Connections of clients to one forwarder, and three quarters of its descriptors (`ulimit -n`) at most; more are closed at once.",
+  },
   nodeRequestsMax: {
     default: 0,
     min: 0,

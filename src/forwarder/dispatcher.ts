@@ -46,6 +46,8 @@ export class Dispatcher {
   readonly clientLineBytes: number;
   readonly #clusterKey: string;
   readonly #links = new Map<InstanceId, InstanceLinks>();
+  /** Some of those who are parked. */
+  #waitForDescriptors = false;
 
   constructor({ settings, clusterKey, accessLog, onDrained }: DispatcherOptions) {
     this.settings = settings;
@@ -88,7 +90,20 @@ export class Dispatcher {
   /** A request left its upstream: one that waits for room may have it. */
   end(upstream: Upstream, unsafe: boolean): void {
     this.table.end(upstream, unsafe);
-    if (this.settings.nodeRequestsMax > 0 && this.parking.size > 0) this.parking.releaseOne();
+    if (this.parking.size === 0) this.#waitForDescriptors = false;
+    else if (this.settings.nodeRequestsMax > 0 || this.#waitForDescriptors) this.parking.releaseOne();
+  }
+
+  /**
+   * A request found no descriptor for a connection to its upstream. Idle ones to others make room; false: there were
+   * none, and it is to wait for the end of another request.
+   */
+  outOfDescriptors(upstream: Upstream, unsafe: boolean): boolean {
+    this.table.end(upstream, unsafe);
+    let closed = 0;
+    for (const links of this.#links.values()) closed += links.closeIdle();
+    this.#waitForDescriptors ||= closed === 0;
+    return closed > 0;
   }
 
   clientStalled(address: string): void {

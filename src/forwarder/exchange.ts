@@ -12,6 +12,7 @@ import { framing } from "../wire/head.ts";
 import type { RequestHead } from "../wire/request-head.ts";
 import { type Answered, Answering } from "./answering.ts";
 import type { Client } from "./client.ts";
+import { isOutOfDescriptors } from "./descriptors.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { forwardedLines } from "./headers.ts";
 import type { InstanceLinks } from "./instance-links.ts";
@@ -185,6 +186,7 @@ export class Exchange implements Answered, Stream {
   }
 
   failed(error: NodeJS.ErrnoException | null): void {
+    if (isOutOfDescriptors(error)) return this.#waitForDescriptor();
     if (error?.syscall === "connect" && error.code === "ETIMEDOUT") this.#noteSilence();
     this.#fail(this.#endOf(error));
   }
@@ -254,6 +256,20 @@ export class Exchange implements Answered, Stream {
       nowMs - this.#waitsSinceMs,
     );
     if (this.#unpark === null) this.#refuse(tooManyParked);
+  }
+
+  /** Nobody has failed: neither the node nor an attempt at it. */
+  #waitForDescriptor(): void {
+    const upstream = this.#upstream;
+    if (upstream === null) return;
+    this.#answering?.drop();
+    this.#forgetAttempt();
+    this.#sending.drop();
+    const hasRoom = this.#dispatcher.outOfDescriptors(upstream, this.#unsafe);
+    if (this.#done) return;
+    if (!hasRoom) return this.#park();
+    this.#attempts -= 1;
+    setImmediate(() => this.#try());
   }
 
   #noteSilence(): void {
@@ -347,10 +363,14 @@ export class Exchange implements Answered, Stream {
   #endAttempt(): void {
     const upstream = this.#upstream;
     if (upstream === null) return;
+    this.#forgetAttempt();
+    this.#dispatcher.end(upstream, this.#unsafe);
+  }
+
+  #forgetAttempt(): void {
     this.#upstream = null;
     this.#answering = null;
     this.#dispatcher.streams.delete(this);
-    this.#dispatcher.end(upstream, this.#unsafe);
   }
 
   /** In one of its ways it has ended; its head is still there. */

@@ -32,6 +32,13 @@ export class InstanceLinks {
     for (const pool of this.#pools.values()) pool.sweep(nowMs);
   }
 
+  /** Returns how many there were. */
+  closeIdle(): number {
+    let closed = 0;
+    for (const pool of this.#pools.values()) closed += pool.closeIdle();
+    return closed;
+  }
+
   close(): void {
     for (const pool of this.#pools.values()) pool.close();
   }

@@ -21,6 +21,7 @@ class Forwarder {
   readonly #servers: PublicServers;
   readonly #link: Link;
   #saidStalled = 0;
+  #saidRefused = 0;
 
   constructor({ id, clusterKey, spec }: Welcome) {
     const say = (text: string) => process.stderr.write(`${text}\n`);
@@ -51,6 +52,7 @@ class Forwarder {
     setInterval(() => {
       this.#tellTraffic();
       this.#sayStalled();
+      this.#sayRefused();
     }, trafficMs).unref();
   }
 
@@ -108,6 +110,13 @@ class Forwarder {
         `closed for ${total - this.#saidStalled} clients, the last ${last}: nothing of an answer taken for ${seconds} s\n`,
       );
     this.#saidStalled = total;
+  }
+
+  #sayRefused(): void {
+    const { refusedTotal, limit } = this.#servers;
+    if (refusedTotal > this.#saidRefused)
+      process.stderr.write(`${refusedTotal - this.#saidRefused} connections of clients were refused: no more than ${limit} are taken\n`);
+    this.#saidRefused = refusedTotal;
   }
 
   #tell(message: FromForwarder): void {

@@ -13,6 +13,7 @@ import { Announcement, Arrivals } from "./arrivals.ts";
 import type { Certificates } from "./certificates.ts";
 import type { ClientContext } from "./client.ts";
 import { ClientConnection } from "./client-connection.ts";
+import { clientsWithin, descriptorsMax } from "./descriptors.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { ClientFacts } from "./headers.ts";
 
@@ -41,11 +42,22 @@ export class PublicServers {
   readonly #connections = new Set<ClientConnection>();
   readonly #readBlock = Buffer.allocUnsafeSlow(readBytes);
   #onEmpty: (() => void) | null = null;
+  readonly #connectionsMax: number;
+  /** How many connections at once, and what says so. */
+  readonly limit: string;
+  refusedTotal = 0;
 
   /** With certificates clients are served https, and HTTP/2 where they can. */
   constructor(dispatcher: Dispatcher, certificates: Certificates | null) {
     this.#dispatcher = dispatcher;
     this.#certificates = certificates;
+    const { connectionsMax } = dispatcher.settings;
+    const descriptors = descriptorsMax();
+    this.#connectionsMax = Math.min(connectionsMax, clientsWithin(descriptors));
+    this.limit =
+      this.#connectionsMax === connectionsMax
+        ? `${connectionsMax} (connectionsMax)`
+        : `${this.#connectionsMax} (of ${descriptors} descriptors, ulimit -n; nodes need some)`;
     setInterval(() => this.#sweep(performance.now()), sweepMs).unref();
   }
 
@@ -63,8 +75,9 @@ export class PublicServers {
     const accept = this.#certificates === null ? this.#accepting(context) : this.#acceptingSecure(context, this.#certificates);
     handle.onconnection = (status, accepted) => {
       if (status !== 0) return;
-      if (this.connections >= this.#dispatcher.settings.connectionsMax) accepted.close();
-      else accept(accepted);
+      if (this.connections < this.#connectionsMax) return accept(accepted);
+      this.refusedTotal += 1;
+      accepted.close();
     };
     const status = handle.listen(backlog);
     if (status !== 0) onError(Object.assign(new Error(`listen ${getSystemErrorName(status)}`), { code: getSystemErrorName(status) }));

@@ -21,7 +21,7 @@ export const parkedTooLong: Refusal = {
 export const tooManyParked: Refusal = {
   status: 503,
   title: "Service Unavailable",
-  text: "No server of this cluster is up, and too many requests wait already. This one was not executed; it is safe to send it again.",
+  text: "No server of this cluster can take the request now, and too many wait already. This one was not executed; it is safe to send it again.",
   retryAfterSeconds: 10,
 };
 

@@ -53,6 +53,13 @@ export class UpstreamPool {
   /** The instance has gone: idle connections end now, others with their answers. */
   close(): void {
     this.#closed = true;
-    for (const connection of this.#idle.splice(0)) connection.destroy();
+    this.closeIdle();
+  }
+
+  /** Returns how many there were. */
+  closeIdle(): number {
+    const idle = this.#idle.splice(0);
+    for (const connection of idle) connection.destroy();
+    return idle.length;
   }
 }

@@ -30,6 +30,8 @@ export interface LoneForwarderOptions {
   readonly probed?: boolean;
   /** The one core that it may run on. */
   readonly core?: number | null;
+  /** As many descriptors as it may have open (`ulimit -n`). */
+  readonly descriptors?: number | null;
   /** The program, where it is not this tree's. */
   readonly main?: string;
   /** Node's own options for it; init's if absent. */
@@ -51,6 +53,7 @@ export class LoneForwarder {
       port,
       settings = {},
       core = null,
+      descriptors = null,
       tls = [],
       accessLog = null,
       probed = true,
@@ -85,9 +88,10 @@ export class LoneForwarder {
     };
     const socket = bindSocket(listener, { address: "127.0.0.1", port });
     if ("code" in socket) throw new Error(socket.code);
-    const own = { execArgv: [...nodeOptions] };
-    const pinned = core === null ? own : { execPath: "taskset", execArgv: ["-c", `${core}`, process.execPath, ...nodeOptions] };
-    this.process = fork(main, [], { ...pinned, stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    const limited = descriptors === null ? [] : ["prlimit", `--nofile=${descriptors}:${descriptors}`];
+    const pinned = core === null ? [] : ["taskset", "-c", `${core}`];
+    const [execPath = process.execPath, ...execArgv] = [...pinned, ...limited, process.execPath, ...nodeOptions];
+    this.process = fork(main, [], { execPath, execArgv, stdio: ["ignore", "inherit", "inherit", "ipc"] });
     this.process.send(welcome);
     this.process.send({ kind: "listener", id: listener, at: socket.at }, socket.handle as unknown as SendHandle, {}, () =>
       socket.handle.close(),
