@@ -12,8 +12,13 @@ import { StoreClient } from "./store-client.ts";
 
 type Callback = ((error: unknown, result?: unknown) => void) | undefined;
 type StoreObject = Record<string, unknown>;
+interface Cookie {
+  expires?: unknown;
+  readonly originalMaxAge?: unknown;
+  readonly toJSON?: () => Cookie;
+}
 interface SessionObject {
-  readonly cookie?: { expires?: unknown };
+  readonly cookie?: Cookie;
   readonly req?: IncomingMessage;
 }
 type SessionedRequest = Pick<IncomingMessage, "headers"> & { sessionID?: string };
@@ -21,6 +26,7 @@ type SessionedRequest = Pick<IncomingMessage, "headers"> & { sessionID?: string 
 interface MadeFrom {
   readonly id: string;
   readonly base: Base;
+  readonly cookie: Cookie | undefined;
 }
 
 /**
@@ -30,6 +36,8 @@ interface MadeFrom {
 const madeFrom = Symbol("coppice.madeFrom");
 
 type Tell = (message: FromInstance) => void;
+
+const sameAgeMs = 1_000;
 
 /**
  * Made before the application loads; until it begins, and in processes where it never does, the stores are
@@ -116,7 +124,7 @@ class StoreReplacement {
         answer(replacement.#of(this).destroy(id), callback);
       },
       touch(this: StoreObject, id: string, session: SessionObject, callback: Callback) {
-        answer(replacement.#of(this).touch(id, expiryOf(session)), callback, session);
+        answer(replacement.#touch(this, id, session), callback, session);
       },
       all(this: StoreObject, callback: Callback) {
         answer(replacement.#all(this), callback);
@@ -174,7 +182,7 @@ class StoreReplacement {
     const raw = JSON.parse(read.base.text) as SessionObject; // written by set, below
     // A touch moves the expiry alone: the record's is newer than the text's.
     if (raw.cookie?.expires != null && read.expiresAtMs !== null) raw.cookie.expires = new Date(read.expiresAtMs).toISOString();
-    const from = { id, base: read.base };
+    const from = { id, base: read.base, cookie: raw.cookie };
     this.#bases.set(raw, from);
     if (this.#kind === "fastify-session" && raw.cookie !== undefined) Object.assign(raw.cookie, { [madeFrom]: from });
     return raw;
@@ -191,7 +199,14 @@ class StoreReplacement {
     }
     const next = await store.write(id, base, JSON.stringify(session), expiryOf(session));
     if (next === null) this.#bases.delete(session);
-    else this.#bases.set(session, { id, base: next });
+    else this.#bases.set(session, { id, base: next, cookie: session.cookie?.toJSON?.() ?? session.cookie });
+  }
+
+  /** What the application changed in the cookie alone ("remember me") is no change of the session to its middleware: it comes as a touch. */
+  async #touch(object: StoreObject, id: string, session: SessionObject): Promise<void> {
+    const pinned = this.#bases.get(session);
+    if (pinned?.id === id && !isSameCookie(pinned.cookie, session.cookie)) return this.#set(object, id, session);
+    return this.#of(object).touch(id, expiryOf(session));
   }
 
   async #all(object: StoreObject): Promise<Record<string, unknown>> {
@@ -228,6 +243,14 @@ function madeFromOf(session: object): MadeFrom | undefined {
 function requestOf(session: object): Pick<IncomingMessage, "headers"> {
   const request = hiddenIn(session).find((value) => "raw" in value && "headers" in value);
   return { headers: request === undefined ? {} : (Reflect.get(request, "headers") as IncomingMessage["headers"]) }; // Fastify's Request
+}
+
+/** Sets of options, and how long they are for; express-session's arithmetic loses a millisecond of that now and then. */
+function isSameCookie(one: Cookie | undefined, other: Cookie | undefined): boolean {
+  const { expires: _was, originalMaxAge: was = null, ...before } = one?.toJSON?.() ?? one ?? {};
+  const { expires: _is, originalMaxAge: is = null, ...now } = other?.toJSON?.() ?? other ?? {};
+  const isSameAge = was === is || (typeof was === "number" && typeof is === "number" && Math.abs(was - is) < sameAgeMs);
+  return isSameAge && JSON.stringify(before) === JSON.stringify(now);
 }
 
 /** When the session's cookie expires; null: with the browser, so the record does not expire. */

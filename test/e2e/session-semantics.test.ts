@@ -1,0 +1,50 @@
+/** express-session answers with Coppice's store as it does with its own: the same server, with and without Coppice, is asked the same. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { endAfterTest } from "../left-open.ts";
+import { freePort, TestCluster } from "./cluster.ts";
+
+const script = fileURLToPath(new URL("./fixtures/session-app.cjs", import.meta.url));
+
+/** A browser asks these, in this order. */
+const paths = [
+  ...["/show", "/login", "/show", "/count", "/remember", "/show", "/show", "/login", "/forget", "/show", "/all"],
+  ...["/save", "/show", "/reload", "/show", "/regenerate", "/show", "/count", "/destroy", "/show", "/count"],
+  ...["/rolling/login", "/rolling/show", "/rolling/show", "/login", "/unset", "/show", "/clear", "/count", "/all", "/show", "/login"],
+];
+
+async function answers(port: number): Promise<string[]> {
+  const jar = new Map<string, string>();
+  const said: string[] = [];
+  for (const path of paths) {
+    const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join("; ");
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`, { headers: { cookie } });
+    const set = answer.headers.getSetCookie();
+    for (const one of set) {
+      const [pair = ""] = one.split(";");
+      jar.set(pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1));
+    }
+    const told = set.map((one) => one.replace(/=[^;]*;/, ";").replace(/Expires=([^;]+)/, (_, at: string) => `Expires=${inSeconds(at)}`));
+    const body = (await answer.text())
+      .replace(/"expires":"([^"]+)"/g, (_, at: string) => `"expires":${inSeconds(at)}`)
+      .replace(/"originalMaxAge":(\d+)/g, (_, ms: string) => `"originalMaxAge":${Math.round(Number(ms) / 1_000)}`);
+    said.push(`${path} ${answer.status} ${body} ${told.join(" ")}`);
+  }
+  return said;
+}
+
+function inSeconds(at: string): string {
+  return `in ${Math.round((new Date(at).getTime() - Date.now()) / 10_000)}0 s`;
+}
+
+test("express-session: its answers and its cookies are the same with Coppice's store as with its own", { timeout: 60_000 }, async () => {
+  const port = await freePort();
+  const bare = spawn(process.execPath, [script], { env: { ...process.env, APP_PORT: String(port) }, stdio: "inherit" });
+  endAfterTest(() => bare.kill("SIGKILL"));
+  const cluster = await TestCluster.start({ script });
+  await cluster.until("the bare one listens too", async () => (await fetch(`http://127.0.0.1:${port}/show`)).status === 200);
+  assert.deepEqual(await answers(cluster.port), await answers(port));
+  assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+});
