@@ -53,7 +53,7 @@ export class Daemon {
       horizonMs: settings.horizonMs,
       regenerationMs: () => regenerationMs(this.#engine.state, settings),
       sampleIntervalMs: settings.sampleIntervalMs,
-      rssLimitBytes: memory === null ? null : residentLimit(memory, spec.nodes),
+      rssLimitBytes: () => (memory === null ? null : residentLimit(memory, this.#engine.state.nodes.length)),
       releaseOf: (instance) => this.#engine.state.instances.find(({ id }) => id === instance)?.release ?? "",
       onAging: (instance, report) => this.#engine.accept({ kind: "aging", instance, report }),
     });

@@ -6,12 +6,12 @@ import type { UpstreamTraffic } from "../../src/model/routes.ts";
 
 const instance = "web-1.1";
 
-function watchOf(): AgingWatch {
+function watchOf(rssLimitBytes: () => number | null = () => null): AgingWatch {
   const watch = new AgingWatch({
     regenerationMs: () => 0,
     horizonMs: 60_000,
     sampleIntervalMs: 1_000,
-    rssLimitBytes: null,
+    rssLimitBytes,
     releaseOf: () => "1",
     onAging: () => {},
   });
@@ -71,4 +71,14 @@ test("a probe that is silent for a while: its count stands, and is not mixed wit
   watch.tick(60_000);
   assert.equal(watch.latest(instance)?.atMs, 60_000);
   assert.equal(watch.latest(instance)?.requestsTotal, 900);
+});
+
+test("scaled: what a node may have resident is its share now, not the one at the cluster's start", () => {
+  let share = 300;
+  const watch = watchOf(() => share);
+  watch.tick(10_000);
+  assert.equal(watch.latest(instance)?.limits.rssBytes, 300);
+  share = 900;
+  watch.tick(20_000);
+  assert.equal(watch.latest(instance)?.limits.rssBytes, 900);
 });
