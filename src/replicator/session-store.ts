@@ -77,7 +77,8 @@ export class SessionStore {
   async sweep(nowMs: number, limit: number): Promise<void> {
     const page = this.#file.page(this.#sweptTo, limit);
     this.#sweptTo = page.at(-1)?.key ?? "";
-    const expired = page.filter(({ record }) => hasExpired(record, nowMs));
+    // The page is what was committed: a write or a touch may be on its way.
+    const expired = page.filter(({ store, id, record }) => hasExpired(this.#file.get(store, id) ?? record, nowMs));
     await Promise.all(expired.map(({ store, id }) => this.#file.set(store, id, null)));
   }
 
