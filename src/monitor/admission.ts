@@ -6,6 +6,7 @@ import type { InstanceId, NodeName } from "../model/node.ts";
 import type { AgingReport } from "../model/report.ts";
 import { begin } from "./advance.ts";
 import type { Draft } from "./draft.ts";
+import { isLeaving } from "./drain.ts";
 import type { Mode } from "./lifecycle.ts";
 import { attach, enqueue } from "./requests.ts";
 import type { NodeRecord, QueueEntry, Regeneration } from "./state.ts";
@@ -69,7 +70,8 @@ function tellOnce(
 /** Starts the next of the queue if none is under way. */
 export function admitNext(draft: Draft): void {
   const { state, nowMs } = draft;
-  if (state.current !== null || state.gaveUp) return;
+  // One that leaves takes the room of the next replacement.
+  if (state.current !== null || state.gaveUp || state.instances.some(isLeaving)) return;
   // An automatic one whose instance is gone (it crashed, or somebody was faster) has no reason any more.
   state.queue = state.queue.filter(({ node, instance }) => instance === null || draft.node(node).instance === instance);
   const entry = state.queue.find(

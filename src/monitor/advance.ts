@@ -4,10 +4,11 @@
  */
 import { assert } from "../model/errors.ts";
 import type { Draft } from "./draft.ts";
+import { everyForwarder, isDrained } from "./drain.ts";
 import { lifecycle, type Phase } from "./lifecycle.ts";
 import { effectStart, effectStop, makeAvailable, startInstance, stopInstance } from "./nodes.ts";
 import { fail, retire, succeed, verifyEnded } from "./outcome.ts";
-import type { ForwarderRecord, InstanceRecord, MonitorState, Regeneration } from "./state.ts";
+import type { InstanceRecord, Regeneration } from "./state.ts";
 import { tellCordon, tellHandOff, tellWhatWasCut } from "./tell.ts";
 
 /** The first phase: where there is an old one and no room beside it, it goes first. */
@@ -67,7 +68,7 @@ function isComplete(draft: Draft, regeneration: Regeneration): boolean {
       return revision !== null && everyForwarder(state, ({ appliedRevision }) => appliedRevision >= revision);
     }
     case "draining":
-      return old === null || (everyForwarder(state, ({ drained }) => drained.includes(old.id)) && (old.quiet || !old.linked));
+      return old === null || isDrained(state, old);
     case "handing-off":
       return old === null || regeneration.revoked !== null;
     case "evidence":
@@ -80,11 +81,6 @@ function isComplete(draft: Draft, regeneration: Regeneration): boolean {
     default:
       return false;
   }
-}
-
-/** One that is not linked is asked for too: it may serve on by the table that it had last. */
-function everyForwarder({ spec, forwarders }: MonitorState, holds: (forwarder: ForwarderRecord) => boolean): boolean {
-  return forwarders.length >= (spec?.forwarders ?? 1) && forwarders.every(holds);
 }
 
 /** All that the old one serves, the new one must. */

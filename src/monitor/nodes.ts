@@ -71,6 +71,7 @@ export function startInstance(draft: Draft, node: NodeRecord, slowStart: boolean
     probed: false,
     fenced: false,
     quiet: false,
+    leavingUntilMs: null,
     stopping: null,
   };
   draft.state.instances.push(record);

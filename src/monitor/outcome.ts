@@ -3,20 +3,21 @@
  * anywhere before the old instance was told to stop, puts it back into service.
  */
 import type { Draft } from "./draft.ts";
+import { dismiss } from "./drain.ts";
 import type { Phase } from "./lifecycle.ts";
-import { scheduleRestart, stopInstance } from "./nodes.ts";
+import { scheduleRestart } from "./nodes.ts";
 import { dropEntries } from "./requests.ts";
 import { bringToRunningRelease, rolloutRegenerationEnded } from "./rollout.ts";
 import type { InstanceRecord, Regeneration } from "./state.ts";
 
 const endedMax = 100;
 
-/** The failure arrow: the old instance goes back into service, the replacement is stopped. */
+/** The failure arrow: the old instance goes back into service, the replacement goes. */
 export function fail(draft: Draft, regeneration: Regeneration, why: string): void {
   const old = draft.instance(regeneration.old);
   const node = draft.node(regeneration.node);
   const replacement = draft.instance(regeneration.replacement);
-  if (replacement !== null) stopInstance(draft, replacement, "SIGTERM", null);
+  if (replacement !== null) dismiss(draft, replacement);
   node.replacement = null;
   restore(draft, old);
   end(draft, regeneration, "failed", "failed", why);

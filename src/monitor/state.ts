@@ -30,6 +30,8 @@ export interface InstanceRecord {
   probed: boolean;
   fenced: boolean;
   quiet: boolean;
+  /** Set once it was to take over and is not any more: it is stopped when it is drained, or then. */
+  leavingUntilMs: number | null;
   /** Set once it was asked to stop: its exit is intended from then on, unless the reason is a crash. */
   stopping: { readonly signal: "SIGTERM" | "SIGKILL"; readonly graceMs: number; readonly crash: string | null } | null;
 }

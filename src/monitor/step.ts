@@ -7,6 +7,7 @@
 import { admitNext } from "./admission.ts";
 import { advance, askToRevoke } from "./advance.ts";
 import { Draft } from "./draft.ts";
+import { isLeaving, tendLeaving } from "./drain.ts";
 import { takeFact } from "./facts.ts";
 import { lifecycle } from "./lifecycle.ts";
 import { effectStart, effectStop, restartDueNodes, tendStarting } from "./nodes.ts";
@@ -37,6 +38,7 @@ export function step(before: MonitorState, input: Input): StepResult<MonitorStat
   }
   restartDueNodes(draft);
   tendStarting(draft);
+  tendLeaving(draft);
   askToRevoke(draft);
   advance(draft);
   growToWanted(draft);
@@ -58,7 +60,7 @@ function giveOutAgain(draft: Draft): void {
 function somethingPends(state: MonitorState): boolean {
   return (
     state.current !== null ||
-    state.instances.some(({ pid, stopping }) => pid === null || stopping !== null) ||
+    state.instances.some((record) => record.pid === null || record.stopping !== null || isLeaving(record)) ||
     state.listeners.some(({ bound }) => !bound)
   );
 }
@@ -71,6 +73,7 @@ function forgiveJump(draft: Draft): void {
   if (shiftMs === 0) return;
   for (const record of state.instances) {
     record.deadlineMs += shiftMs;
+    if (record.leavingUntilMs !== null) record.leavingUntilMs += shiftMs;
     if (record.listeningAtMs !== null) record.listeningAtMs += shiftMs;
   }
   for (const node of state.nodes) if (node.restartAtMs !== null) node.restartAtMs += shiftMs;
@@ -88,6 +91,7 @@ function nextWake(draft: Draft): number | null {
   const times: number[] = [];
   for (const { deadlineMs, listeningAtMs, stopping } of state.instances)
     if (listeningAtMs === null && stopping === null) times.push(deadlineMs);
+  for (const { leavingUntilMs, stopping } of state.instances) if (leavingUntilMs !== null && stopping === null) times.push(leavingUntilMs);
   for (const { restartAtMs } of state.nodes) if (restartAtMs !== null) times.push(restartAtMs);
   if (state.current === null) for (const { notBeforeMs } of state.queue) if (notBeforeMs > state.nowMs) times.push(notBeforeMs);
   for (const { phase, deadlineMs } of state.ended) if (phase === "probation" && deadlineMs !== null) times.push(deadlineMs);

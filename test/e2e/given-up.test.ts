@@ -46,3 +46,24 @@ test("the replicator answers too late: the old instance, whose right to write it
   }
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
 });
+
+test("the replacement served already when it is given up: what it has in process is finished before it is stopped", {
+  timeout: 120_000,
+}, async () => {
+  const cluster = await TestCluster.start({ script: plainApp, nodes: 1, settings: { minReadyMs: 0, handOffTimeoutMs: 2_000 } });
+  const pid = (await cluster.status()).replicator.pid ?? assert.fail();
+  process.kill(pid, "SIGSTOP");
+  await cluster.command("regenerate", "web-1", "--name", "t");
+  await cluster.until("it hands off", async () => (await cluster.status()).nodes[0]?.phase === "handing-off");
+  const held = request({ host: "127.0.0.1", port: cluster.port, method: "POST" });
+  const answered = new Promise<number | undefined>((resolve) => held.on("response", ({ statusCode }) => resolve(statusCode)));
+  held.write("begun");
+  await cluster.until("it is given up", async () => (await cluster.events()).some(({ kind }) => kind === "regeneration-failed"));
+  process.kill(pid, "SIGCONT");
+  assert.equal((await fetch(`http://127.0.0.1:${cluster.port}/`)).status, 200);
+  assert.ok((await cluster.events()).every(({ kind }) => kind !== "instance-exited"));
+  held.end(" and ended");
+  assert.equal(await answered, 200);
+  await cluster.until("the replacement has ended", async () => (await cluster.events()).some(({ text }) => text === "web-1.2 has ended"));
+  assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+});
