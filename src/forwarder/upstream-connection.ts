@@ -3,10 +3,10 @@
  * lies in its block from `from` to `to` and grows at the end until its user has taken it; so an answer that
  * is held until whole lies in one piece and was never copied.
  */
-import { Socket } from "node:net";
 import { AnswerHead } from "../wire/answer-head.ts";
 import { BodyReader } from "../wire/body.ts";
 import { frontBytes, giveBack, largeBlocks, smallBlockBytes, smallBlocks } from "./blocks.ts";
+import { HearingSocket } from "./hearing-socket.ts";
 import type { UpstreamAddress } from "./upstream-address.ts";
 
 export interface UpstreamUser {
@@ -42,7 +42,7 @@ export class UpstreamConnection {
   scanned = frontBytes;
   /** Since when nobody has it. */
   idleSinceMs = 0;
-  readonly #socket: Socket;
+  readonly #socket: HearingSocket;
   readonly #onClose: (connection: UpstreamConnection) => void;
   /** The block behind its front, made once: most reads go there. */
   #behindFront: Buffer = this.block.subarray(frontBytes);
@@ -56,7 +56,7 @@ export class UpstreamConnection {
   /** A TCP connection must stand within `connectTimeoutMs`: the kernel itself would try an address that is silent for minutes. */
   constructor(address: UpstreamAddress, connectTimeoutMs: number, onClose: (connection: UpstreamConnection) => void) {
     this.#onClose = onClose;
-    const socket = new Socket({
+    const socket = new HearingSocket({
       allowHalfOpen: true,
       onread: {
         buffer: () => this.#room(),
@@ -80,18 +80,20 @@ export class UpstreamConnection {
     }
   }
 
+  /** It is of no use for a further request. */
   get destroyed(): boolean {
-    return this.#socket.destroyed;
+    return this.#socket.destroyed || this.#socket.unheard;
   }
 
   /** False while the write is under way; the bytes must stay as they are until it is done. */
   write(bytes: Buffer): boolean {
-    this.#socket.write(bytes);
+    if (!this.#socket.unheard) this.#socket.write(bytes);
     return this.flushed;
   }
 
   /** As one write. */
   writeAll(first: Buffer, others: readonly Buffer[]): boolean {
+    if (this.#socket.unheard) return true;
     this.#socket.cork();
     this.#socket.write(first);
     for (const bytes of others) this.#socket.write(bytes);
@@ -100,7 +102,7 @@ export class UpstreamConnection {
   }
 
   get flushed(): boolean {
-    return this.#socket.writableLength === 0;
+    return this.#socket.writableLength === 0 || this.#socket.unheard;
   }
 
   get unsentBytes(): number {
@@ -109,7 +111,8 @@ export class UpstreamConnection {
 
   /** Calls when all that was written before has left, or never will. */
   afterFlush(then: () => void): void {
-    this.#socket.write(nothing, () => then());
+    if (this.#socket.unheard) process.nextTick(then);
+    else this.#socket.write(nothing, () => then());
   }
 
   endWriting(): void {

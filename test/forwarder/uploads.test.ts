@@ -167,3 +167,34 @@ withStage(
     client.destroy();
   },
 );
+
+withStage(
+  "a server that refuses an upload and ends its connection meanwhile: its answer arrives, and it has not failed",
+  {},
+  async (stage) => {
+    // Bodies that are kept, ones that are not, and ones whose length nobody said.
+    await stage.instance("web-1.1", (incoming, response) => {
+      response.writeHead(413, { connection: "close", "content-length": 3 }).end("big", () => incoming.socket.destroy());
+    });
+    await stage.route({ "web-1.1": "available" });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    for (let count = 0; count < 60; count += 1) {
+      const size = [100_000, 900_000, 3_000_000][count % 3] ?? 0;
+      const headers = count % 2 === 0 ? { "content-length": size } : {};
+      const outgoing = request({ port: stage.port, method: "POST", agent, headers });
+      const answered = once(outgoing, "response") as Promise<[IncomingMessage]>; // what "response" carries
+      outgoing.end(Buffer.alloc(size, "x"));
+      const [answer] = await answered;
+      assert.equal(`${answer.statusCode} ${await buffer(answer)}`, "413 big", `upload ${count}`);
+      if (!outgoing.writableFinished) await once(outgoing, "finish");
+    }
+    agent.destroy();
+    await stage.until(() =>
+      stage.heard.some(
+        (message) =>
+          message.kind === "traffic" &&
+          message.upstreams.some(({ requestsTotal, failedTotal }) => requestsTotal === 60 && failedTotal === 0),
+      ),
+    );
+  },
+);
