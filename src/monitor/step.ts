@@ -27,7 +27,7 @@ const jumpMs = 5_000;
 export function step(before: MonitorState, input: Input): StepResult<MonitorState> {
   const draft = new Draft(before, input.nowMs);
   const { state } = draft;
-  forgiveJump(draft);
+  forgiveJump(draft, input.kind === "woken");
   state.nowMs = input.nowMs;
   takeFact(draft, input);
   if (state.spec === null) return { state, effects: draft.effects, wakeAtMs: null };
@@ -65,11 +65,15 @@ function somethingPends(state: MonitorState): boolean {
   );
 }
 
-/** Nobody is late for a time in which nothing could run: every deadline moves with the jump, once. */
-function forgiveJump(draft: Draft): void {
+/**
+ * Nobody is late for a time in which nothing could run: every deadline moves with the jump, once. Who is woken ran until then,
+ * and jumped after that; if something else is heard first, how long it ran is not known, and nothing of it counts.
+ */
+function forgiveJump(draft: Draft, isWoken: boolean): void {
   const { state, nowMs } = draft;
   const overdueMs = state.wakeAtMs === null ? 0 : nowMs - Math.max(state.wakeAtMs, state.nowMs);
-  const shiftMs = nowMs < state.nowMs ? nowMs - state.nowMs : overdueMs > jumpMs ? overdueMs : 0;
+  const jumpedMs = isWoken ? overdueMs : nowMs - state.nowMs;
+  const shiftMs = nowMs < state.nowMs ? nowMs - state.nowMs : overdueMs > jumpMs ? jumpedMs : 0;
   if (shiftMs === 0) return;
   for (const record of state.instances) {
     record.deadlineMs += shiftMs;

@@ -60,6 +60,8 @@ export class SimCluster {
   #nextPid = 100;
   #table: RouteTable | null = null;
   #monitorAlive = true;
+  /** The monitor's one timer, which does not run while the host sleeps. */
+  #timerAtMs: number | null = null;
   state: MonitorState = initialState();
   nowMs = 0;
 
@@ -105,6 +107,7 @@ export class SimCluster {
   /** The monitor starts again: from its journal, then from init's roster; everybody's links come up again. */
   restartMonitor(): void {
     this.#monitorAlive = true;
+    this.#timerAtMs = null;
     this.state = this.inputs.reduce((state, input) => step(state, input).state, initialState());
     const roster = [...this.instances.values()]
       .filter(({ alive }) => alive)
@@ -125,7 +128,7 @@ export class SimCluster {
     for (;;) {
       this.#queue.sort((a, b) => a.atMs - b.atMs || a.order - b.order);
       const next = this.#queue[0];
-      const wakeAtMs = this.#monitorAlive ? this.state.wakeAtMs : null;
+      const wakeAtMs = this.#monitorAlive ? this.#timerAtMs : null;
       const nextMs = Math.min(next?.atMs ?? Number.POSITIVE_INFINITY, wakeAtMs ?? Number.POSITIVE_INFINITY);
       if (nextMs > untilMs) break;
       this.nowMs = Math.max(this.nowMs, nextMs);
@@ -140,6 +143,7 @@ export class SimCluster {
   /** Nothing runs for so long: all that was on its way comes after it. */
   sleepHost(ms: number): void {
     this.nowMs += ms;
+    if (this.#timerAtMs !== null) this.#timerAtMs += ms;
     for (const entry of this.#queue) entry.atMs += ms;
   }
 
@@ -149,6 +153,7 @@ export class SimCluster {
     this.inputs.push(input);
     const result = step(this.state, input);
     this.state = result.state;
+    this.#timerAtMs = result.wakeAtMs;
     for (const effect of result.effects) this.#perform(effect);
     this.onStep();
   }
