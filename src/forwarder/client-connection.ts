@@ -26,6 +26,7 @@ const lingerMs = 2_000;
 /** What is copied at most, and what of it may wait. */
 const copyBytesMax = 16 * 1024;
 const copiedBytesMax = 64 * 1024;
+const carriageReturn = 0x0d;
 const lineFeed = 0x0a;
 const nothing = Buffer.alloc(0);
 
@@ -265,7 +266,7 @@ export class ClientConnection implements Client {
       else if (this.#partial === null) {
         this.#partial = this.#context.dispatcher.headBlocks.take();
         this.#partialBytes = source.copy(this.#partial, 0, head.start, to);
-        this.deadlineMs = this.#context.nowMs + headTimeoutMs;
+        if (source[head.start] !== carriageReturn) this.deadlineMs = this.#context.nowMs + headTimeoutMs;
       }
     } else if (verdict > whole) this.refuse(refusalOf(verdict));
     else this.refuse(refusalOf(overlong(source.subarray(0, to), from, headBytesMax)));

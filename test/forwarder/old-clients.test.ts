@@ -142,3 +142,29 @@ withStage("who sent empty lines behind its request is idle: told to finish, its 
   await exited;
   assert.ok(performance.now() - beganMs < 5_000, "it was waited for");
 });
+
+withStage(
+  "empty lines, however they come, keep no connection open that asks for nothing",
+  { headTimeoutMs: 500, idleTimeoutMs: 500 },
+  async (stage) => {
+    await stage.route({});
+    const sockets = ["\r\n", "\r"].map((first) => {
+      const socket = connect({ port: stage.port, host: "127.0.0.1", noDelay: true });
+      let next = first;
+      const timer = setInterval(() => {
+        socket.write(next);
+        if (first === "\r") next = next === "\r" ? "\n" : "\r";
+      }, 20);
+      return {
+        socket,
+        ended: once(
+          socket.resume().on("error", () => {}),
+          "close",
+        ).finally(() => clearInterval(timer)),
+      };
+    });
+    const beganMs = performance.now();
+    await Promise.all(sockets.map(({ ended }) => ended));
+    assert.ok(performance.now() - beganMs < 10_000);
+  },
+);
