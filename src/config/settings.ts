@@ -67,7 +67,12 @@ export const numberSettings: Readonly<Record<NumberKey, NumberSetting>> = {
     max: 64 * mebibyte,
     doc: "Answers up to this size are held until whole; those without a length for 25 ms at most, event streams never.",
   },
-  headBytesMax: { default: 16 * 1024, min: 1024, max: mebibyte, doc: "The longest head of a request: its line and its header fields." },
+  headBytesMax: {
+    default: 32 * 1024,
+    min: 1024,
+    max: mebibyte,
+    doc: "The longest head of a request: its line and its header fields. Node servers read 16 KiB, unless told otherwise.",
+  },
   headTimeoutMs: { default: minute, min: 100, max: day, doc: "How long a client may take to send a request's head." },
   bodyTimeoutMs: { default: minute, min: 100, max: day, doc: "How long a request's body may stop coming." },
   idleTimeoutMs: {

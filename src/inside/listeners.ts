@@ -6,7 +6,7 @@
  * (the same on Node 18 to 26). Port 0, paths, descriptors and cluster workers are left alone.
  */
 import cluster from "node:cluster";
-import { Server as HttpServer } from "node:http";
+import { Server as HttpServer, maxHeaderSize } from "node:http";
 import { type AddressInfo, isIPv6, Server as NetServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import type { InstanceBirth } from "../model/birth.ts";
@@ -36,6 +36,9 @@ type Listen2 = (
   fd: number | undefined,
   flags: number,
 ) => void;
+/** Mark, longest address, port and scheme, with the name. */
+const privateHeaderBytesMax = 128;
+
 interface Internals {
   _listen2: Listen2;
   _handle: unknown;
@@ -46,6 +49,7 @@ export function moveListeners(begun: (listens: boolean) => MoveOptions | null): 
   const prototype = NetServer.prototype as unknown as Internals; // Node's own method, see above
   const listen2 = prototype._listen2;
   const taken = new Set<string>();
+  const widened = new WeakSet<NetServer>();
   let count = 0;
   prototype._listen2 = function (this: NetServer, address, port, addressType, backlog, fd, flags): void {
     const listenAsAsked = () => listen2.call(this, address, port, addressType, backlog, fd, flags);
@@ -72,6 +76,8 @@ export function moveListeners(begun: (listens: boolean) => MoveOptions | null): 
       socketPath: `${options.directory}/${options.instance}-${count}.sock`,
       listenerKind: "http",
     };
+    if (!widened.has(this)) widen(this as HttpServer); // isPlainHttp, above
+    widened.add(this);
     this.once("listening", () => options.onMoved(this as HttpServer, listener)); // isPlainHttp, above
     this.once("close", () => {
       taken.delete(key);
@@ -80,6 +86,11 @@ export function moveListeners(begun: (listens: boolean) => MoveOptions | null): 
     this.address = () => addressAsAsked(address, listener.at.port);
     listen2.call(this, listener.socketPath, -1, -1, backlog, undefined, flags);
   };
+}
+
+/** The private header comes on top of what the server reads of a head: its clients' heads may be as long as they might. */
+function widen(server: HttpServer & { maxHeaderSize?: number }): void {
+  server.maxHeaderSize = (server.maxHeaderSize || maxHeaderSize) + privateHeaderBytesMax;
 }
 
 function isPlainHttp(server: NetServer): boolean {

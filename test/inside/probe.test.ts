@@ -69,6 +69,26 @@ for (const { path, version } of all) {
 
   const plain = `const server = require("node:http").createServer(${seeing}); server.listen(3000, "127.0.0.1");`;
 
+  withServer(
+    "a server reads of its clients' heads as much as it read, beside the private header",
+    `const { createServer } = require("node:http");
+     const ok = (_, response) => response.end("ok");
+     createServer({ maxHeaderSize: 1000 }, ok).listen(3000);`,
+    async (stage) => {
+      const ask = (bytes: number) =>
+        stage.ask("/", [
+          "x-coppice-client",
+          `${mark} 2001:db8:1111:2222:3333:4444:5555:6666 65535 https`,
+          "Host",
+          "x",
+          "X",
+          "x".repeat(bytes),
+        ]);
+      assert.equal((await ask(980)).status, 200);
+      assert.equal((await ask(1_200)).status, 431);
+    },
+  );
+
   withServer("a client that came by TLS is told as one, and the next one that did not, is not", plain, async (stage) => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const seen = [];

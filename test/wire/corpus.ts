@@ -113,8 +113,8 @@ const requestLines: Case[] = [
     "GET / HTTP/3.0\r\nHost: x\r\n\r\n",
     "GET / HTTP/9.9\r\nHost: x\r\n\r\n",
   ]),
-  [414, `GET /${"a".repeat(17_000)} HTTP/1.1\r\nHost: x\r\n\r\n`],
-  [414, `GET /${"a".repeat(17_000)}`],
+  [414, `GET /${"a".repeat(34_000)} HTTP/1.1\r\nHost: x\r\n\r\n`],
+  [414, `GET /${"a".repeat(34_000)}`],
 ];
 
 const hosts: Case[] = [
@@ -183,9 +183,9 @@ const fields: Case[] = [
     ...controls.filter((control) => !"\r\n\t".includes(control)).map((control) => get(`X: a${control}b\r\n`)),
   ]),
   [431, get("X: 1\r\n".repeat(300))],
-  [431, get(`X: ${"a".repeat(17_000)}\r\n`)],
-  [431, get(`${"X".repeat(17_000)}: 1\r\n`)],
-  [431, get(`X: ${"a".repeat(17_000)}`).slice(0, -4)],
+  [431, get(`X: ${"a".repeat(34_000)}\r\n`)],
+  [431, get(`${"X".repeat(34_000)}: 1\r\n`)],
+  [431, get(`X: ${"a".repeat(34_000)}`).slice(0, -4)],
 ];
 
 const lengths: Case[] = [
@@ -342,7 +342,7 @@ const badChunks = [
   "0\r\nConnection: close\r\n\r\n",
   "0\r\nX-Coppice-Client: forged\r\n\r\n",
   "0\r\nx_coppice_client: forged\r\n\r\n",
-  `0\r\nX: ${"a".repeat(17_000)}\r\n\r\n`,
+  `0\r\nX: ${"a".repeat(34_000)}\r\n\r\n`,
   `0\r\n${"X: 1\r\n".repeat(100)}\r\n`,
 ];
 

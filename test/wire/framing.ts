@@ -33,7 +33,7 @@ export interface AskedFor {
 }
 
 /** The longest head that is read here. */
-const headBytesMax = 16 * 1024;
+const headBytesMax = 32 * 1024;
 
 /** Requests as the forwarder reads them, in pieces cut at `cuts`. */
 export function readRequests(bytes: Buffer, cuts: readonly number[] = []): Reading {
