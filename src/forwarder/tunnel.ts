@@ -66,8 +66,10 @@ export class Tunnel implements UpstreamUser, Stream {
   }
 
   clientEnded(): void {
-    if (this.#serverEnded) this.#close();
-    else this.#server.endWriting();
+    if (this.#serverEnded) return this.#close();
+    this.#server.endWriting();
+    // WebSockets know no half-closed connection: one that its server does not end would stay for ever.
+    if (this.#frames !== null) this.#closeWithin(goodbyeMsMax);
   }
 
   clientClosed(): void {
@@ -110,7 +112,12 @@ export class Tunnel implements UpstreamUser, Stream {
     this.#ending = "told";
     if (!frames.closed) this.#client.write(serviceRestart);
     const { drainTimeoutMs } = this.#options.dispatcher.settings;
-    this.#late = setTimeout(() => this.#close(), Math.min(goodbyeMsMax, drainTimeoutMs / 4));
+    this.#closeWithin(Math.min(goodbyeMsMax, drainTimeoutMs / 4));
+  }
+
+  #closeWithin(ms: number): void {
+    if (this.#late !== null) clearTimeout(this.#late);
+    this.#late = setTimeout(() => this.#close(), ms);
   }
 
   #close(): void {

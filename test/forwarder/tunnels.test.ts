@@ -117,3 +117,12 @@ withStage("an event stream that begins after the cordon is ended too", { drainTi
   await stage.until(() => stage.drained("web-1.1"));
   client.end();
 });
+
+withStage("a WebSocket whose client has gone is over, though its server does not end it", {}, async (stage) => {
+  const { client, heard, server } = await open(stage);
+  const inProcess = () => stage.heard.findLast((message) => message.kind === "traffic")?.upstreams[0]?.total;
+  server().write(agreed);
+  await stage.until(() => heard.bytes.length === agreed.length && inProcess() === 1);
+  client.end();
+  await stage.until(() => inProcess() === 0 && heard.ended, 15_000);
+});
