@@ -81,6 +81,7 @@ export function moveListeners(begun: (listens: boolean) => MoveOptions | null): 
     this.once("listening", () => options.onMoved(this as HttpServer, listener)); // isPlainHttp, above
     this.once("close", () => {
       taken.delete(key);
+      Reflect.deleteProperty(this, "address"); // it may listen elsewhere next
       options.onClosed(listener);
     });
     this.address = () => addressAsAsked(address, listener.at.port);

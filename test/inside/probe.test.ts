@@ -144,6 +144,16 @@ for (const { path, version } of all) {
   );
 
   withServer(
+    "a server that closes has no address, and the one that it is given when it listens again",
+    `const s = require("node:http").createServer(); s.listen(3000, () => s.close(() => { const closed = s.address();
+      s.listen(0, () => { const zero = s.address().port; s.close(() => s.listen(3001, () => console.log(JSON.stringify([closed, zero !== 3000, s.address().port])))); }); }));`,
+    async (stage) => {
+      assert.deepEqual((await stage.hear("listening", ({ at }) => at.port === 3001)).at, { address: null, port: 3001 });
+      await stage.until(() => stage.output.includes("[null,true,3001]"), "its addresses");
+    },
+  );
+
+  withServer(
     "fenced, a new request is refused as not executed; quiet comes after the one in process; unfenced it serves again",
     'const held = []; let served = 0; require("node:http").createServer((q, r) => { served += 1; if (q.url === "/hold") held.push(r); else { for (const h of held.splice(0)) h.end("held"); r.end(String(served)); } }).listen(3000); process.on("SIGUSR2", () => { for (const h of held.splice(0)) h.end("held"); });',
     async (stage) => {
