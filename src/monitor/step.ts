@@ -103,8 +103,9 @@ function nextWake(draft: Draft): number | null {
   const { current } = state;
   if (current !== null) {
     if (current.deadlineMs !== null && lifecycle[current.mode][current.phase].onDeadline !== "wait") times.push(current.deadlineMs);
-    const listeningAtMs = draft.instance(current.replacement)?.listeningAtMs ?? null;
-    if (current.phase === "warming" && listeningAtMs !== null) times.push(listeningAtMs + settings.minReadyMs);
+    // Where that has passed it waits for something else.
+    const readyAtMs = (draft.instance(current.replacement)?.listeningAtMs ?? 0) + settings.minReadyMs;
+    if (current.phase === "warming" && readyAtMs > state.nowMs) times.push(readyAtMs);
   }
   if (somethingPends(state)) times.push(state.retriedAtMs + retryMs);
   return times.length === 0 ? null : Math.max(Math.min(...times), state.nowMs + 1);
