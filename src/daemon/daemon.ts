@@ -9,7 +9,7 @@ import type { EventDraft } from "../model/events.ts";
 import { residentLimit } from "../model/memory.ts";
 import { type InstanceId, nodeOf } from "../model/node.ts";
 import { worseThanOthers } from "../monitor/rollout.ts";
-import type { MonitorState } from "../monitor/state.ts";
+import type { InstanceRecord, MonitorState } from "../monitor/state.ts";
 import type { Effect } from "../monitor/types.ts";
 import { progress, regenerationMs } from "../monitor/view.ts";
 import { processRegenerator } from "../regenerators/process.ts";
@@ -54,7 +54,7 @@ export class Daemon {
       regenerationMs: () => regenerationMs(this.#engine.state, settings),
       sampleIntervalMs: settings.sampleIntervalMs,
       rssLimitBytes: () => (memory === null ? null : residentLimit(memory, this.#engine.state.nodes.length)),
-      releaseOf: (instance) => this.#engine.state.instances.find(({ id }) => id === instance)?.release ?? "",
+      releaseOf: (instance) => this.#record(instance)?.release ?? "",
       onAging: (instance, report) => this.#engine.accept({ kind: "aging", instance, report }),
     });
     this.#stuck = new StuckWatch({
@@ -84,7 +84,7 @@ export class Daemon {
       onForwarderGone: (forwarder) => this.#watch.forwarderGone(forwarder),
       onNotice: (peer, notice) => this.#tellNotice(this.#notices.hear(peer, notice)),
       onFingerprint: (instance, name, value) => {
-        const release = this.#engine.state.instances.find(({ id }) => id === instance)?.release ?? "";
+        const release = this.#record(instance)?.release ?? "";
         this.#tellNotice(this.#notices.compare(instance, release, name, value));
       },
     });
@@ -190,13 +190,13 @@ export class Daemon {
         this.#stuck.end(message.instance);
         this.#ports.end(message.instance);
         this.#notices.ended(message.instance);
-        this.#adviseOnlyOne(message.tail);
+        if (this.#isCrash(message.instance)) this.#adviseOnlyOne(message.tail);
         this.#engine.accept({ ...message, kind: "instance-exited" });
         break;
       case "roster":
         for (const { instance, pid, port } of message.instances) {
           this.#watch.begin(instance, pid);
-          this.#stuck.heard(instance); // one that is stuck already will not say so again
+          if (this.#record(instance)?.probed === true) this.#stuck.heard(instance); // one that is stuck already will not say so again
           if (port !== null) this.#ports.begin(instance, port);
         }
         this.#engine.accept({ kind: "recovered", roster: message.instances });
@@ -261,6 +261,16 @@ export class Daemon {
     const node = draft.node ?? (draft.instance === undefined ? undefined : nodeOf(draft.instance));
     const event = this.#events.append(node === undefined || node === "" ? draft : { ...draft, node }, atMs);
     process.stdout.write(`${event.text}\n`);
+  }
+
+  #record(instance: InstanceId): InstanceRecord | undefined {
+    return this.#engine.state.instances.find(({ id }) => id === instance);
+  }
+
+  /** As long as its end is not taken in. */
+  #isCrash(instance: InstanceId): boolean {
+    const stopping = this.#record(instance)?.stopping ?? null;
+    return stopping === null || stopping.crash !== null;
   }
 
   /** Several nodes, and one of them died for want of what another one has. */

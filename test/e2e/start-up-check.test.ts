@@ -37,3 +37,23 @@ test("what breaks with several nodes is told once and stands in status, until a 
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
   rmSync(directory, { recursive: true });
 });
+
+test("what a server says of locks while it runs well is no advice when it is stopped", { timeout: 60_000 }, async () => {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-app-"));
+  const script = join(directory, "server.cjs");
+  writeFileSync(
+    script,
+    'console.error("Error: the queue is already running"); require("node:http").createServer((q, r) => r.end()).listen(process.env.APP_PORT);\n',
+  );
+  const cluster = await TestCluster.start({ script });
+  const { code } = await cluster.command("regenerate", "web-1", "--wait", "--name", "t");
+  assert.equal(code, 0);
+  const events = await cluster.events();
+  assert.ok(events.some(({ kind }) => kind === "instance-exited"));
+  assert.deepEqual(
+    events.filter(({ kind }) => kind === "notice").map(({ text }) => text),
+    [],
+  );
+  assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+  rmSync(directory, { recursive: true });
+});

@@ -1,7 +1,7 @@
 /** What people start that is no script: npm start, a directory, a tool of node_modules/.bin, a server that is not Node. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -167,14 +167,27 @@ test("a Node server that was started without its parent's environment: that the 
   );
   chmodSync(join(directory, "starter.sh"), 0o755);
   const port = await freePort();
-  const cluster = await TestCluster.start({ script: "./starter.sh", cwd: directory, args: ["--port", String(port)] });
-  const { notices } = await cluster.status();
+  const cluster = await TestCluster.start({
+    script: "./starter.sh",
+    cwd: directory,
+    args: ["--port", String(port)],
+    settings: { stuckTimeoutMs: 1_000 },
+  });
+  const { notices, monitor } = await cluster.status();
   assert.deepEqual(
     notices.map(({ code }) => code),
     ["probe-lost"],
   );
   assert.match(notices[0]?.text ?? "", /did not reach ".*server\.cjs", which was started without the NODE_OPTIONS/);
   assert.equal((await fetch(`http://127.0.0.1:${port}/items`)).status, 200);
+
+  process.kill(monitor.pid, "SIGKILL");
+  await cluster.until("the next monitor has watched for a while", async () => {
+    const { monitor: next, nodes } = await cluster.status();
+    return next.pid !== monitor.pid && nodes.every(({ report }) => (report?.atMs ?? 0) > next.startedAtMs + 3_000);
+  });
+  const journal = readFileSync(join(cluster.home, "t", "journal.jsonl"), "utf8");
+  assert.doesNotMatch(journal, /instance-stuck/, "nobody is expected to be heard who has no probe");
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
   rmSync(directory, { recursive: true });
 });
