@@ -87,6 +87,8 @@ export function takeHome(paths: ClusterPaths, owner: Omit<InitFile, "pid" | "sta
   let madeAbove: string | undefined;
   try {
     madeAbove = mkdirSync(dirname(paths.directory), { recursive: true, mode });
+    const { bavail, bsize } = statfsSync(dirname(paths.directory));
+    if (bavail * bsize < freeBytesMin) throw new Error(`its disk is full: ${freeBytesMin / 1024 / 1024} MiB must be free`);
     const made = oneAtATime(lockOf(paths), () => takeDirectory(paths, owner, mode));
     return () => giveBack(paths, madeAbove ?? made);
   } catch (cause) {
@@ -110,8 +112,6 @@ function takeDirectory(paths: ClusterPaths, owner: Omit<InitFile, "pid" | "start
     if (statSync(paths.directory).uid !== process.getuid?.()) throw new Error("it belongs to another user");
     chmodSync(paths.directory, mode);
     removeLeftovers(paths);
-    const { bavail, bsize } = statfsSync(paths.directory);
-    if (bavail * bsize < freeBytesMin) throw new Error(`its disk is full: ${freeBytesMin / 1024 / 1024} MiB must be free`);
     for (const path of [paths.controlSocket, paths.adminSocket, paths.storeSocket]) mkdirSync(dirname(path), { mode: 0o700 });
     mkdirSync(paths.listenDirectory, { mode: 0o700 });
     const file: InitFile = { ...owner, pid: process.pid, startTicks: startTicksOf(process.pid) ?? 0 };
