@@ -16,6 +16,7 @@ import { processRegenerator } from "../regenerators/process.ts";
 import type { Regenerator } from "../regenerators/regenerator.ts";
 import { serveAdmin } from "./admin-api.ts";
 import { AgingWatch } from "./aging-watch.ts";
+import { DesertedWatch } from "./deserted-watch.ts";
 import { Engine } from "./engine.ts";
 import { EventLog } from "./event-log.ts";
 import { Journal } from "./journal.ts";
@@ -33,6 +34,7 @@ export class Daemon {
   readonly #events: EventLog;
   readonly #watch: AgingWatch;
   readonly #stuck: StuckWatch;
+  readonly #deserted = new DesertedWatch((instance) => this.#engine.accept({ kind: "instance-deserted", instance }));
   readonly #ports: PortWatch;
   readonly #peers: Peers;
   readonly #engine: Engine;
@@ -71,7 +73,12 @@ export class Daemon {
       },
       onInstance: (instance, pid) => {
         this.#ports.end(instance);
+        this.#deserted.forget(instance);
         this.#watch.begin(instance, pid, true);
+      },
+      onInstanceGone: (instance, pid) => {
+        // One that init started itself init sees end.
+        if (this.#record(instance)?.pid !== pid) this.#deserted.left(instance, pid);
       },
       onSample: (instance, sample) => {
         this.#stuck.heard(instance);
@@ -128,6 +135,7 @@ export class Daemon {
     setInterval(() => {
       this.#watch.tick(Date.now());
       this.#stuck.tick();
+      this.#deserted.tick();
     }, spec.settings.sampleIntervalMs);
     if (this.#engine.recovered) tellInit({ kind: "roster" });
   }
@@ -188,6 +196,7 @@ export class Daemon {
       case "exited":
         this.#watch.end(message.instance);
         this.#stuck.end(message.instance);
+        this.#deserted.forget(message.instance);
         this.#ports.end(message.instance);
         this.#notices.ended(message.instance);
         if (this.#isCrash(message.instance)) this.#adviseOnlyOne(message.tail);

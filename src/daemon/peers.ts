@@ -32,6 +32,7 @@ export interface PeersOptions {
   readonly accept: (fact: Fact) => void;
   /** The process that serves is there. */
   readonly onInstance: (instance: InstanceId, pid: number) => void;
+  readonly onInstanceGone: (instance: InstanceId, pid: number) => void;
   readonly onSample: (instance: InstanceId, sample: Sample) => void;
   readonly onTraffic: (forwarder: string, upstreams: readonly UpstreamTraffic[]) => void;
   readonly onForwarderGone: (forwarder: string) => void;
@@ -110,7 +111,10 @@ export class Peers {
     } else if (role === "replicator") {
       this.replicator = null;
       this.#options.accept({ kind: "replicator-link", up: false });
-    } else this.#options.accept({ kind: "instance-link", instance: id, up: false });
+    } else {
+      this.#options.onInstanceGone(id, peer.hello.pid);
+      this.#options.accept({ kind: "instance-link", instance: id, up: false });
+    }
   }
 
   #heard(peer: Peer, message: unknown): void {

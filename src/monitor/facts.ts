@@ -7,7 +7,7 @@ import { listenerId, nodeOf } from "../model/node.ts";
 import { agingFound } from "./admission.ts";
 import type { Draft } from "./draft.ts";
 import { oldLost, regrowthLost, replacementLost } from "./lost.ts";
-import { buryInstance, type Exit, endStuck, giveUpIfNobodyEverListened, scheduleRestart, startCluster } from "./nodes.ts";
+import { buryInstance, type Exit, endDeserted, endStuck, giveUpIfNobodyEverListened, scheduleRestart, startCluster } from "./nodes.ts";
 import { requestRegeneration } from "./requests.ts";
 import { releaseWorse, requestReload, rolloutInstanceDied } from "./rollout.ts";
 import { requestScale } from "./scale.ts";
@@ -31,15 +31,14 @@ export function takeFact(draft: Draft, input: Input): void {
       return exited(draft, input.instance, input, null);
     case "instance-listening":
       return listening(draft, input);
-    case "instance-listener-closed": {
-      const record = draft.instance(input.instance);
-      if (record !== null) delete record.sockets[listenerId(input.at)];
-      return;
-    }
+    case "instance-listener-closed":
+      return listenerClosed(draft, input);
     case "instance-link":
       return linked(draft, input);
     case "instance-stuck":
       return endStuck(draft, input.instance, input.silentMs);
+    case "instance-deserted":
+      return endDeserted(draft, input.instance);
     case "instance-fenced":
     case "instance-quiet": {
       const record = draft.instance(input.instance);
@@ -115,6 +114,11 @@ function listening(draft: Draft, { instance, at, socketPath }: Of<"instance-list
   const publicAt = { address: at.address, port };
   state.listeners.push({ id, at: publicAt, bound: false });
   draft.effect({ kind: "open-listener", id, at: publicAt });
+}
+
+function listenerClosed(draft: Draft, { instance, at }: Of<"instance-listener-closed">): void {
+  const record = draft.instance(instance);
+  if (record !== null) delete record.sockets[listenerId(at)];
 }
 
 function bound(draft: Draft, { id }: Of<"listener-bound">): void {

@@ -110,6 +110,13 @@ export function endStuck(draft: Draft, instance: InstanceId, silentMs: number): 
   stopInstance(draft, record, "SIGKILL", why);
 }
 
+/** Whatever is left of its tree, the one that served was the instance. */
+export function endDeserted(draft: Draft, instance: InstanceId): void {
+  const record = draft.instance(instance);
+  if (record === null || record.stopping !== null || record.linked) return;
+  stopInstance(draft, record, "SIGKILL", "its server ended, and the command that had started it went on");
+}
+
 export function effectStop(draft: Draft, record: InstanceRecord): void {
   if (record.stopping === null) return;
   draft.effect({ kind: "stop-instance", instance: record.id, signal: record.stopping.signal, graceMs: record.stopping.graceMs });

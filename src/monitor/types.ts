@@ -29,6 +29,8 @@ export type Input = { readonly nowMs: number } /** First input of a cluster's li
   | { readonly kind: "instance-link"; readonly instance: InstanceId; readonly up: boolean }
   /** Its probe, linked, has been silent for so long: its event loop is stuck. Said again while it stands. */
   | { readonly kind: "instance-stuck"; readonly instance: InstanceId; readonly silentMs: number }
+  /** The process that served is gone, and the command that started it is not. Said again while it stands. */
+  | { readonly kind: "instance-deserted"; readonly instance: InstanceId }
   | { readonly kind: "instance-fenced"; readonly instance: InstanceId }
   | { readonly kind: "instance-quiet"; readonly instance: InstanceId }
   | { readonly kind: "instance-handed-off"; readonly instance: InstanceId; readonly writes: number; readonly checksum: string }

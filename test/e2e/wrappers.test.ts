@@ -191,3 +191,20 @@ test("a Node server that was started without its parent's environment: that the 
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
   rmSync(directory, { recursive: true });
 });
+
+test("a command that starts its server anew by itself: the server that died was the node, which is started again", {
+  timeout: 60_000,
+}, async () => {
+  const directory = application({});
+  writeFileSync(join(directory, "forever.sh"), "#!/bin/sh\nwhile :; do node server.cjs; done\n");
+  chmodSync(join(directory, "forever.sh"), 0o755);
+  const cluster = await TestCluster.start({ script: "./forever.sh", cwd: directory, nodes: 1 });
+  const before = await seenAt(cluster.port);
+  process.kill(Number(before["pid"]), "SIGKILL");
+  await cluster.until("another process serves", async () => (await seenAt(cluster.port))["pid"] !== before["pid"]);
+  const died = (await cluster.events()).filter(({ kind }) => kind === "instance-exited").map(({ text }) => text);
+  assert.deepEqual(died, ["web-1.1 died: its server ended, and the command that had started it went on"]);
+  await regenerateUnderLoad(cluster);
+  assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+  rmSync(directory, { recursive: true });
+});

@@ -1,0 +1,50 @@
+/**
+ * Whose server is gone while its instance is not: a command that starts its server anew when it dies. The process that served
+ * *was* the instance; what comes after it in the same tree has no probe, and would find the port taken.
+ */
+import { readFileSync } from "node:fs";
+import type { InstanceId } from "../model/node.ts";
+
+/** A command that ends with its server has so long to do so: then init says more of it than is known here. */
+const goneTicksMin = 2;
+
+export class DesertedWatch {
+  readonly #onDeserted: (instance: InstanceId) => void;
+  readonly #left = new Map<InstanceId, { readonly pid: number; goneTicks: number }>();
+
+  constructor(onDeserted: (instance: InstanceId) => void) {
+    this.#onDeserted = onDeserted;
+  }
+
+  /** Its link went; with its process or without. */
+  left(instance: InstanceId, pid: number): void {
+    this.#left.set(instance, { pid, goneTicks: 0 });
+  }
+
+  /** It is there again, or has ended. */
+  forget(instance: InstanceId): void {
+    this.#left.delete(instance);
+  }
+
+  tick(): void {
+    for (const [instance, server] of this.#left) {
+      if (isThere(server.pid)) continue;
+      server.goneTicks += 1;
+      if (server.goneTicks >= goneTicksMin) this.#onDeserted(instance);
+    }
+  }
+}
+
+function isThere(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ESRCH"; // Node's own
+  }
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return stat.slice(stat.lastIndexOf(")") + 2)[0] !== "Z"; // nobody waited for it yet
+  } catch {
+    return true; // no /proc here
+  }
+}
