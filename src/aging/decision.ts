@@ -103,8 +103,7 @@ function turnsMs({ turns: { allMs, eachMs }, ageMs }: Pick<DecisionInput, "turns
 export function isTrend({ forecast, ageMs, horizonMs, limit, highest, lowest }: DecisionInput): boolean {
   if (limit === null) return forecast.growsRatio >= growsRatioMinFree && highest - lowest >= riseWithoutLimitRatio * Math.abs(highest);
   if (forecast.growsRatio < growsRatioMin || forecast.slopePerHour.low <= 0) return false;
-  const { mid } = forecast.exhaustionMs ?? { mid: Number.POSITIVE_INFINITY };
-  return mid <= Math.max(agesAhead * ageMs, horizonMs);
+  return forecast.exhaustionMsMiddle <= Math.max(agesAhead * ageMs, horizonMs);
 }
 
 /** A long life close to its end. */
@@ -118,21 +117,21 @@ export function isDue(input: DecisionInput): boolean {
   // What has always been as high, and does not grow, would be as high again in a new process.
   const rise = forecast.level - forecast.overhang.lowest - levelNoises * readingNoise;
   const canHelp = input.growsRatio >= dueGrowsRatioMin || rise >= riseRatioMin * limit;
-  if (isOld && canHelp && isStair(input, horizon)) return true;
   const levelMin = (mustBeginNow(input, horizon) ? queuedLevelRatioMin : levelRatioMin) * limit;
   if (highest < levelMin || forecast.level + levelNoises * readingNoise < levelMin) return false;
   if (isOld && isBegunAgain(input, horizon)) return true;
   if (!canHelp) return false;
+  if (isOld && isStair(input, horizon)) return true;
   if (isOld && forecast.level >= highLevelRatio * limit && forecast.level + reachOf(input) >= limit) return true;
   if (isOld && isAtHand(input, horizon)) return true;
   if (!isLikely(input, horizon)) return false;
-  const near = forecast.exhaustionMs.mid <= (isOld ? dueHorizonsMax : dueHorizonsMaxYoung) * horizon;
+  const near = forecast.exhaustionMsMiddle <= (isOld ? dueHorizonsMax : dueHorizonsMaxYoung) * horizon;
   return (near && forecast.exhaustionMsEarliest <= horizon) || isWithinReach(input, horizon);
 }
 
 /** Where the turns take longer than acting calmly does, those that come last would else come too late. */
 function mustBeginNow(input: DecisionInput, horizon: number): boolean {
-  return turnsMs(input) > 0 && input.forecast.exhaustionMs !== null && input.forecast.exhaustionMs.mid <= horizon;
+  return turnsMs(input) > 0 && input.forecast.exhaustionMsMiddle <= horizon;
 }
 
 /**
@@ -185,11 +184,11 @@ export function isUrgent(input: DecisionInput): boolean {
   const { forecast, ageMs, horizonMs, limit, highest, lowest, readingNoise, count, pValue, turns } = input;
   if (limit === null || forecast.exhaustionMs === null || !isTrend(input) || count < countMin || pValue > pValueMax) return false;
   const lead = Math.max(Math.min(leadMs, horizonMs), turnsMs(input));
-  if (ageMs > horizonsYoung * horizonAt(input) || forecast.exhaustionMs.mid > lead) return false;
+  if (ageMs > horizonsYoung * horizonAt(input) || forecast.exhaustionMsMiddle > lead) return false;
   const rise = highest - lowest;
   if (rise < riseNoiseMin * readingNoise || rise < riseRatioMin * limit) return false;
   if (forecast.level >= levelRatioMin * limit) return true;
   if (ageMs < veryYoungMsMin || (ageMs > veryYoungMs && turns.instances < 2)) return false;
   const levelMin = ageMs > veryYoungMs ? queuedLevelRatioMin : veryYoungLevelRatioMin;
-  return forecast.level >= levelMin * limit && forecast.exhaustionMs.mid <= turns.instances * regenerationMsUsual;
+  return forecast.level >= levelMin * limit && forecast.exhaustionMsMiddle <= turns.instances * regenerationMsUsual;
 }

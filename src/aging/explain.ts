@@ -19,7 +19,9 @@ export interface Evidence {
   /** At the evaluation, which was some time ago. */
   readonly ageMs: number;
   readonly evaluatedMsAgo: number;
-  /** The 2.5 % quantile of the time to exhaustion, then. */
+  /** The middle of the time to exhaustion, lives that never meet their limit included. */
+  readonly middleMs: number;
+  /** The 2.5 % quantile of the time to exhaustion, at the evaluation. */
   readonly earliestMs: number;
   /** What is met within this time is due, at this age. */
   readonly horizonMs: number;
@@ -51,7 +53,8 @@ export function describeTooLittle(readings: number, ageMs: number): string {
 
 /** What meets its limit first; of those that never do, what is nearest to it; without limits any. */
 export function nearestTrend(trends: readonly Trend[]): Trend | null {
-  const endMs = ({ exhaustionInMs }: Trend) => exhaustionInMs?.mid ?? Number.POSITIVE_INFINITY;
+  const endMs = ({ exhaustionInMs, exhaustionLikely }: Trend) =>
+    exhaustionLikely && exhaustionInMs !== null ? exhaustionInMs.mid : Number.POSITIVE_INFINITY;
   const share = ({ floor, limit }: Trend) => (limit === undefined ? Number.NEGATIVE_INFINITY : floor / limit);
   const isNearer = (a: Trend, b: Trend) => (endMs(a) === endMs(b) ? share(a) > share(b) : endMs(a) < endMs(b));
   return trends.reduce<Trend | null>((nearest, one) => (nearest === null || isNearer(one, nearest) ? one : nearest), null);
@@ -71,16 +74,16 @@ function isSure({ trend, growsRatio }: Evidence): boolean {
 }
 
 function lacking(evidence: Evidence): string {
-  const { trend, growsRatio, ageMs, horizonMs } = evidence;
+  const { growsRatio, ageMs, middleMs, horizonMs } = evidence;
   if (growsRatio < growsRatioMin) return `; that it goes on growing is not sure enough (${percent(growsRatio)})`;
   if (!isSure(evidence)) return "; it does not grow for sure";
-  const isFar = (trend.exhaustionInMs?.mid ?? 0) > Math.max(agesAhead * ageMs, horizonMs);
+  const isFar = middleMs > Math.max(agesAhead * ageMs, horizonMs);
   return isFar ? `; its end is more than ${agesAhead} times its age away` : "; its rise has not stood for long enough to be held";
 }
 
 /** Why the regeneration is due although the limit is probably met later. */
-export function describeDue({ trend, earliestMs, horizonMs }: Evidence): string[] {
-  if ((trend.exhaustionInMs?.mid ?? 0) <= horizonMs) return [];
+export function describeDue({ middleMs, earliestMs, horizonMs }: Evidence): string[] {
+  if (middleMs <= horizonMs) return [];
   if (earliestMs > horizonMs)
     return ["its readings of late would meet the limit, if the highest came once more or the last went on as they do"];
   return [`the limit may be met ${earliestMs < 1_000 ? "at any moment" : `as early as in ${time(earliestMs)}`} (1 chance in 40)`];
@@ -92,11 +95,11 @@ export function describeAgainst(evidence: Evidence): string[] {
   if (exhaustionInMs === null || limit === undefined) return ["it has no limit to meet"];
   if (evidence.due) return ["that a regeneration is due has not stood for long enough to be believed"];
   const settles = exhaustionInMs.high === Number.POSITIVE_INFINITY ? ["it may settle before, as a warm-up or a cache that fills does"] : [];
-  return [...heldBack(evidence, limit, exhaustionInMs.mid), ...settles];
+  return [...heldBack(evidence, limit), ...settles];
 }
 
 /** What decision.ts asks for and the evaluation did not find; the nearest cause where nothing plain is missing. */
-function heldBack({ trend, ageMs, evaluatedMsAgo, earliestMs, horizonMs }: Evidence, limit: number, midMs: number): string[] {
+function heldBack({ trend, ageMs, evaluatedMsAgo, middleMs, earliestMs, horizonMs }: Evidence, limit: number): string[] {
   const missing: string[] = [];
   if (trend.floor < levelRatioMin * limit) missing.push(`below ${percent(levelRatioMin)} of the limit a cache that fills looks the same`);
   if (earliestMs > horizonMs) {
@@ -106,7 +109,7 @@ function heldBack({ trend, ageMs, evaluatedMsAgo, earliestMs, horizonMs }: Evide
     );
   }
   if (missing.length > 0) return missing;
-  if (ageMs < horizonsYoung * horizonMs && midMs + evaluatedMsAgo <= horizonMs) {
+  if (ageMs < horizonsYoung * horizonMs && middleMs + evaluatedMsAgo <= horizonMs) {
     return [`in its first ${time(horizonsYoung * horizonMs)} the rise must be large, clear of its noise and record after record`];
   }
   return [`its limit is probably met later than the ${time(horizonMs)} within which a regeneration is due`];
@@ -167,7 +170,8 @@ function shareOfLimit({ indicator, floor, limit }: Trend): string {
 }
 
 /** The limit is met by the first reading that reaches it, whether the floor grows or not. */
-function end({ floor, limit, slopePerHour, exhaustionInMs }: Trend, meet: "meet" | "would meet"): string {
+function end(trend: Trend, meet: "meet" | "would meet"): string {
+  const { floor, limit, slopePerHour, exhaustionInMs } = trend;
   if (limit === undefined || exhaustionInMs === null || floor >= limit) return "";
   const { low, mid, high } = exhaustionInMs;
   if (!Number.isFinite(mid)) {
@@ -176,6 +180,7 @@ function end({ floor, limit, slopePerHour, exhaustionInMs }: Trend, meet: "meet"
   if (mid < 1_000) return ` and may meet it at any moment (90 %: ${Number.isFinite(high) ? `within ${time(high)}` : "or never"})`;
   const both = timeRange(low, high);
   const interval = both === null ? "" : ` (90 %: ${both})`;
+  if (!trend.exhaustionLikely) return ` and will probably not meet it, but if it does, in ${time(mid)}${interval}`;
   const who = slopePerHour.mid > 0 ? "" : "its highest readings ";
   return ` and ${who}${meet === "meet" && who === "" ? "meets" : meet} it in ${time(mid)}${interval}`;
 }

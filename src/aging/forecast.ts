@@ -15,8 +15,10 @@ import { WeightedValues } from "./weighted.ts";
 
 /** What is kept of a forecast until the next. */
 export interface Outlook {
-  /** From the last reading until the limit is met; Infinity where it never is. Null without a limit. */
+  /** From the last reading until the limit is met; Infinity where it may never be, but for the middle, which is that of those lives that meet it. Null without a limit. */
   readonly exhaustionMs: Interval | null;
+  /** The middle of all lives, those without an end included: for decisions. Infinity where it is probably never met. */
+  readonly exhaustionMsMiddle: number;
   /** A deeper quantile than the interval's, for decisions. */
   readonly exhaustionMsEarliest: number;
   /** 0..1: how much speaks for growth that does not end. */
@@ -38,8 +40,10 @@ export interface Forecast extends Outlook {
 
 /** A new one, without the rest: many instances keep theirs. */
 export function outlookOf(forecast: Forecast): Outlook {
-  const { exhaustionMs, exhaustionMsEarliest, growsRatio, slopePerHour, hoursPerThousandRequests, level, shape } = forecast;
-  return { exhaustionMs, exhaustionMsEarliest, growsRatio, slopePerHour, hoursPerThousandRequests, level, shape };
+  const { exhaustionMs, exhaustionMsMiddle, exhaustionMsEarliest } = forecast;
+  const { growsRatio, slopePerHour, hoursPerThousandRequests, level, shape } = forecast;
+  const times = { exhaustionMs, exhaustionMsMiddle, exhaustionMsEarliest };
+  return { ...times, growsRatio, slopePerHour, hoursPerThousandRequests, level, shape };
 }
 
 /** Standard normal quantiles at (i + ½)/11, the highest first. */
@@ -47,6 +51,9 @@ const pathQuantiles = [1.691, 1.097, 0.748, 0.473, 0.23, 0, -0.23, -0.473, -0.74
 
 /** Calibrated: growth changes for the worse more often than for the better, so that more ends come before the interval than after it. */
 const sooner = 0.92;
+
+/** Ends that are less likely than this have no middle worth telling. */
+const endsRatioMin = 0.1;
 
 export function forecast(track: FloorTrack, limit: number | null, profile: LoadProfile): Forecast | null {
   const life = scaleLife(track, profile);
@@ -74,12 +81,15 @@ export function forecast(track: FloorTrack, limit: number | null, profile: LoadP
   const perHour = (life.unit / life.lifeMs) * 3_600_000;
   const [slopeLow = 0, slopeMid = 0, slopeHigh = 0] = slopes.quantiles([0.05, 0.5, 0.95]);
   const slope = { low: slopeLow, mid: slopeMid, high: slopeHigh };
-  const [earliest = Number.NaN, low = 0, soon = Number.NaN, mid = 0, likely = Number.NaN, high = 0] = times.quantiles([
+  const [earliest = Number.NaN, low = 0, soon = Number.NaN, middle = 0, likely = Number.NaN, high = 0] = times.quantiles([
     0.025, 0.05, 0.2, 0.5, 0.8, 0.95,
   ]);
+  const ends = times.finiteRatio;
+  const [mid = middle] = ends < endsRatioMin ? [] : times.quantiles([ends / 2]);
   const workAhead = ((marksAhead(life, [0.1]).work[0] ?? 1) - 1) / 0.1;
   return {
     exhaustionMs: room === null ? null : { low: low * sooner, mid, high },
+    exhaustionMsMiddle: room === null ? Number.POSITIVE_INFINITY : middle,
     exhaustionMsEarliest: earliest,
     exhaustionMsSoon: soon,
     exhaustionMsLikely: likely,

@@ -220,6 +220,7 @@ function judge(watch: Watch, evaluation: Evaluation, nowMs: number, member: Peer
     growsRatio,
     ageMs,
     evaluatedMsAgo: sinceMs,
+    middleMs: Math.max(forecast.exhaustionMsMiddle - sinceMs, 0),
     earliestMs: forecast.exhaustionMsEarliest,
     horizonMs,
     due,
@@ -229,12 +230,13 @@ function judge(watch: Watch, evaluation: Evaluation, nowMs: number, member: Peer
 }
 
 function trendOf({ indicator, limit }: Watch, { forecast, held }: Evaluation, sinceMs: number): Trend {
-  const { level, slopePerHour, hoursPerThousandRequests, exhaustionMs } = forecast;
+  const { level, slopePerHour, hoursPerThousandRequests, exhaustionMs, exhaustionMsMiddle } = forecast;
   const trend: { -readonly [field in keyof Trend]: Trend[field] } = {
     indicator,
     floor: level,
     slopePerHour,
     exhaustionInMs: exhaustionMs === null ? null : later(exhaustionMs, sinceMs),
+    exhaustionLikely: Number.isFinite(exhaustionMsMiddle),
     held,
   };
   if (limit !== null) trend.limit = limit;
@@ -260,5 +262,5 @@ function insert(judged: Judged[], one: Judged): void {
 function isWorse(a: Judged, b: Judged): boolean {
   if (a.aging !== b.aging) return a.aging;
   if (a.trend.held !== b.trend.held) return a.trend.held;
-  return (a.trend.exhaustionInMs?.mid ?? Number.MAX_VALUE) < (b.trend.exhaustionInMs?.mid ?? Number.MAX_VALUE);
+  return a.middleMs < b.middleMs;
 }

@@ -10,7 +10,9 @@ import type { ScaledLife } from "./scaled-life.ts";
 import { livesAhead } from "./times-ahead.ts";
 
 const goesOn: GrowthShape = { name: "by jumps", prior: 1, clocks: [], doubtRatio: 0.11, ends: false, needsWork: false };
-const ended: GrowthShape = { ...goesOn, name: "by jumps, and stopped", prior: 0.01, ends: true };
+/** The more jumps there were, the less likely the last of them was the last. */
+const ended = (jumps: number): GrowthShape => ({ ...goesOn, name: "by jumps, and stopped", prior: endsPerJump / jumps, ends: true });
+const endsPerJump = 0.04;
 /** Fewer are deploys, or caches. */
 const jumpsMin = 4;
 /** A change of so many deviations of the noise is a jump. */
@@ -29,10 +31,11 @@ export function stairsOf({ values, marks: { time } }: ScaledLife): Candidate[] {
   const sizes = columnOf(rises, Math.abs).sort();
   const noise = Math.max((sizes[sizes.length >> 2] ?? 0) / quarterOfNormal, noiseMin);
   const isJump = (by: number) => by > jumpNoises * noise;
-  if (jumpsIn(rises, isJump) < jumpsMin) return [];
+  const jumps = jumpsIn(rises, isJump);
+  if (jumps < jumpsMin) return [];
   const last = rises.findLastIndex(isJump) + 1;
   const changes = Array.from(rises, (by, at) => ({ by, over: (time[at + 1] ?? 0) - (time[at] ?? 0) }));
-  const [on, off] = [candidateOf(goesOn, changes, changes.length, noise), candidateOf(ended, changes, last, noise)];
+  const [on, off] = [candidateOf(goesOn, changes, changes.length, noise), candidateOf(ended(jumps), changes, last, noise)];
   if (on !== null && off !== null) return [on, { ...off, logOdds: off.logWeight - on.logWeight }];
   return [on, off].flatMap((one) => one ?? []);
 }

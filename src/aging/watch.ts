@@ -160,11 +160,11 @@ export class Watch {
     const { growsRatio, level } = this.#evaluation.forecast;
     const calm = growsRatio < calmGrowsRatio && (this.#limit === null || level < calmLevelRatio * this.#limit);
     const rare = ageMs * (calm ? evaluatePerAgeCalm : evaluatePerAge);
-    const { exhaustionMs, exhaustionMsEarliest } = this.#evaluation.forecast;
+    const { exhaustionMs, exhaustionMsMiddle, exhaustionMsEarliest } = this.#evaluation.forecast;
     const restMs =
       exhaustionMs === null
         ? Number.POSITIVE_INFINITY
-        : Math.min(exhaustionMs.mid * evaluatePerRest, exhaustionMsEarliest * evaluatePerEarliest);
+        : Math.min(exhaustionMsMiddle * evaluatePerRest, exhaustionMsEarliest * evaluatePerEarliest);
     const wait = this.#hasMoved() ? 0 : Math.min(rare, restMs);
     const least = Math.min(ageMs * evaluatePerAgeMin, this.#surroundings.horizonMs * evaluatePerHorizonMin);
     return this.#evaluation.atMs + Math.max(wait, least, evaluateMsMin);

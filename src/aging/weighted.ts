@@ -4,6 +4,7 @@ export class WeightedValues {
   readonly #weights: Float64Array;
   #count = 0;
   #total = 0;
+  #finite = 0;
   #highest = Number.NaN;
 
   constructor(countMax: number) {
@@ -16,7 +17,13 @@ export class WeightedValues {
     this.#weights[this.#count] = weight;
     this.#count += 1;
     this.#total += weight;
+    if (value < Number.POSITIVE_INFINITY) this.#finite += weight;
     if (!(value <= this.#highest)) this.#highest = value;
+  }
+
+  /** Share of the weight whose value is not Infinity; 0 of nothing. */
+  get finiteRatio(): number {
+    return this.#total > 0 ? this.#finite / this.#total : 0;
   }
 
   /**

@@ -27,8 +27,13 @@ export interface Trend {
   readonly slopePerHour: Interval;
   /** Growth per thousand requests, where the work is known. */
   readonly slopePerThousandRequests?: Interval;
-  /** Milliseconds from the report's time until the floor meets its limit, 90 % interval; null if it never does. */
+  /**
+   * Milliseconds from the report's time until the floor meets its limit, 90 % interval; null without a limit. Infinity where it may
+   * never be, but for the middle: that is of the cases in which it is, unless they are less likely than one in ten.
+   */
   readonly exhaustionInMs: Interval | null;
+  /** That it meets its limit at all is likelier than not. */
+  readonly exhaustionLikely: boolean;
   /** True if the sequential test holds the trend for real. */
   readonly held: boolean;
 }

@@ -11,11 +11,13 @@ const interval = (low: number, mid: number, high: number, unit: number) => ({ lo
 
 /** A steady leak of ten days, two hours before its end: each test changes what it is about. */
 function evidenceOf(change: Partial<Omit<Evidence, "trend">> & { trend?: Partial<Trend> } = {}): Evidence {
+  const exhaustionInMs = interval(90, 125, 160, minuteMs);
   return {
     shape: "in time",
     growsRatio: 0.99,
     ageMs: 240 * 60 * minuteMs,
     evaluatedMsAgo: 0,
+    middleMs: (change.trend?.exhaustionInMs ?? exhaustionInMs).mid,
     earliestMs: 80 * minuteMs,
     horizonMs: 30 * minuteMs,
     due: false,
@@ -25,7 +27,8 @@ function evidenceOf(change: Partial<Omit<Evidence, "trend">> & { trend?: Partial
       floor: 974 * mebibyte,
       limit: 1_000 * mebibyte,
       slopePerHour: interval(11, 12, 13, mebibyte),
-      exhaustionInMs: interval(90, 125, 160, minuteMs),
+      exhaustionInMs,
+      exhaustionLikely: true,
       held: true,
       ...change.trend,
     },
@@ -75,6 +78,10 @@ describe("what is said of a trend", () => {
     assert.match(said({ trend: { exhaustionInMs: interval(0, 0, 11, minuteMs) } }), /may meet it at any moment \(90 %: within 11 min\)$/);
     assert.match(said({ trend: { exhaustionInMs: interval(5, never, never, minuteMs) } }), /will probably not meet it, but may in 5 min/);
     assert.match(said({ trend: { exhaustionInMs: interval(never, never, never, 1) } }), /will not meet it$/);
+    assert.match(
+      said({ trend: { exhaustionInMs: interval(90, 125, never, minuteMs), exhaustionLikely: false } }),
+      /will probably not meet it, but if it does, in 2.1 h \(90 %: 90 min to never\)$/,
+    );
     assert.match(said({ trend: { exhaustionInMs: interval(90, 125, never, minuteMs) } }), /in 2.1 h \(90 %: 90 min to never\)$/);
   });
 

@@ -31,6 +31,8 @@ function stair(seed: number, rows: number, jumps: number, until = 1): number[] {
   });
 }
 
+const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
 describe("stairs", () => {
   it("stairs: one that goes on is the heaviest hypothesis, at the pace of its jumps", () => {
     const paces = [1, 2, 3, 4, 5, 6, 7].map((seed) => {
@@ -59,6 +61,29 @@ describe("stairs", () => {
     });
     assert.ok(odds.length >= 3, `${odds.length}`);
     for (const { forecast, posterior } of odds) assert.ok(Math.abs(forecast / posterior - 1) < 1e-9, `${forecast}, ${posterior}`);
+  });
+
+  it("stairs: the more jumps there were, the less likely the last of them was the last", () => {
+    // Each rests for some four of its usual gaps.
+    const logOddsAfter = (jumps: number) =>
+      mean(
+        Array.from({ length: 16 }, (_, seed) => {
+          const [goesOn, ended] = stairsOf(lifeOf(stair(seed, 2_000, jumps + 4, jumps / (jumps + 4))));
+          return (ended?.logWeight ?? Number.NaN) - (goesOn?.logWeight ?? Number.NaN);
+        }),
+      );
+    const [few, many] = [logOddsAfter(10), logOddsAfter(40)];
+    assert.ok(many < few - 0.5, `${many} and ${few}`);
+  });
+
+  it("forecast: where an end is in doubt its middle is that of the lives that come to it, and it is said to be improbable", () => {
+    const floor = (share: number) => (100 + 20 * Math.min(Math.floor(share * 15), 12)) * mebibyte;
+    const { last } = follow(samplesOf({ rows: 1_480, rowMs: minuteMs, limit: 512 * mebibyte, noise: 0.2 * mebibyte, floor }));
+    const [trend] = last.trends;
+    const { mid = 0, high = 0 } = trend?.exhaustionInMs ?? {};
+    assert.equal(trend?.exhaustionLikely, false);
+    assert.ok(mid > 12 * hourMs && mid < 24 * hourMs, `${mid / hourMs} hours`);
+    assert.equal(high, Number.POSITIVE_INFINITY);
   });
 
   it("stairs: noise and a few deploys are none", () => {
