@@ -26,7 +26,7 @@ export interface Outlook {
   readonly slopePerHour: Interval;
   /** Hours that a thousand requests take, by which a slope an hour is one per thousand; null where the work is not known. */
   readonly hoursPerThousandRequests: number | null;
-  /** The expected level at the last reading. */
+  /** The expected level at the last reading, at most the highest of late. */
   readonly level: number;
   readonly shape: string;
 }
@@ -96,7 +96,8 @@ export function forecast(track: FloorTrack, limit: number | null, profile: LoadP
     growsRatio: Math.min(grows, 1),
     slopePerHour: multiply(slope, perHour),
     hoursPerThousandRequests: life.work > 0 ? (1_000 * life.lifeMs) / 3_600_000 / life.work / Math.max(workAhead, 0.01) : null,
-    level: expected * life.unit + life.offset,
+    // At the mean load it would be higher than readings of late only by a load that has not come for long.
+    level: Math.min(expected * life.unit + life.offset, life.overhang.envelope.highest),
     overhang: life.overhang,
     shape: components[0]?.shape.name ?? "not at all",
   };

@@ -118,6 +118,16 @@ describe("load above a threshold", () => {
     assert.ok(Math.abs(said - trueMs) < 0.15 * trueMs, `said ${said / hourMs} h, true ${trueMs / hourMs} h`);
   });
 
+  it("load: where it falls while the level rises, the level that is told is no higher than readings have been", () => {
+    const fill = (share: number) => Math.min(Math.max(share, 0), 1);
+    const floor = (share: number) => (90 + 180 * fill(share / 0.35) + 120 * fill((share - 0.55) / 0.4)) * mebibyte;
+    const requestsPerRow = (share: number) => 1_000 + 750 * Math.cos(Math.PI * share);
+    const series = { rows: 300, rowMs: 2.6 * minuteMs, limit: 512 * mebibyte, noise: 1.5 * mebibyte };
+    const { reports } = follow(samplesOf({ ...series, floor, requestsPerRow }));
+    const above = reports.map(({ trends }, row) => (trends[0]?.floor ?? 0) / mebibyte - floor(row / series.rows) / mebibyte);
+    assert.ok(Math.max(...above) < 10, `${Math.max(...above)} MiB above`);
+  });
+
   it("load: a threshold that was never passed is no hypothesis", () => {
     const track = new FloorTrack();
     const normal = normals(9);
