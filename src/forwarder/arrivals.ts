@@ -38,6 +38,7 @@ export class Arrivals {
       socket.on("error", () => socket.destroy());
       const known = this.#known.get(keyOf(socket));
       if (known === undefined) return void socket.destroy(); // its connection has closed meanwhile
+      socket.allowHalfOpen = true; // not before: who closes its side while it shakes hands has gone
       this.#arriving.delete(known.socket);
       if (socket.alpnProtocol === "h2") this.#http2.accept(socket, known.facts, known.socket);
       else serve(socket, known.facts, known.socket);

@@ -141,7 +141,7 @@ export class PublicServers {
     });
     this.#arrivals.push(arrivals);
     return (accepted) => {
-      const options = { handle: accepted, allowHalfOpen: true }; // as above
+      const options = { handle: accepted }; // as above
       const socket = new Socket(options as unknown as SocketConstructorOpts); // as above
       arrivals.take(socket.setNoDelay(true));
     };

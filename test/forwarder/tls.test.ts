@@ -197,3 +197,19 @@ withTls("a client that speaks HTTP/1.0 alone may say so when it shakes hands", {
   assert.match(heard, /^HTTP\/1\.1 200 OK\r\n/);
   socket.destroy();
 });
+
+withTls("who closes a connection before it has shaken hands is not waited for", {}, async ({ stage }) => {
+  const connections = () => {
+    const traffic = stage.heard.findLast((message) => message.kind === "traffic");
+    return traffic?.kind === "traffic" ? traffic.connections : null;
+  };
+  // As a load balancer does to see whether anybody listens; and one that went in the middle of its first record.
+  const sockets = ["", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc"].map((first) => {
+    const socket = connectPlain({ port: stage.port, host: "127.0.0.1" });
+    socket.write(Buffer.from(first, "latin1"));
+    return socket;
+  });
+  await stage.until(() => connections() === sockets.length);
+  for (const socket of sockets) socket.end();
+  await stage.until(() => connections() === 0, 15_000);
+});
