@@ -118,7 +118,13 @@ function listening(draft: Draft, { instance, at, socketPath }: Of<"instance-list
 
 function listenerClosed(draft: Draft, { instance, at }: Of<"instance-listener-closed">): void {
   const record = draft.instance(instance);
-  if (record !== null) delete record.sockets[listenerId(at)];
+  if (record === null || !(listenerId(at) in record.sockets)) return;
+  delete record.sockets[listenerId(at)];
+  if (Object.keys(record.sockets).length > 0 || record.stopping !== null) return;
+  // Nobody can reach it. It may listen again, as one that starts may take its time to.
+  record.listeningAtMs = null;
+  record.deadlineMs = draft.nowMs + draft.settings.startTimeoutMs;
+  if (record.availability === "available") record.availability = "none";
 }
 
 function bound(draft: Draft, { id }: Of<"listener-bound">): void {
@@ -194,7 +200,8 @@ function forwarderLinked(draft: Draft, { forwarder, up }: Of<"forwarder-link">):
 function exited(draft: Draft, instance: string, exit: Exit, startFailure: string | null): void {
   const record = draft.instance(instance);
   if (record === null) return;
-  const servedMs = record.listeningAtMs === null ? 0 : draft.nowMs - record.listeningAtMs;
+  const sinceMs = record.listeningAtMs ?? record.availableSinceMs; // it may have closed its port before it ended
+  const servedMs = sinceMs === 0 ? 0 : draft.nowMs - sinceMs;
   if (startFailure !== null) record.stopping = { signal: "SIGKILL", graceMs: 0, crash: startFailure };
   const { code, signal, tail } = exit;
   const crash = buryInstance(draft, record, { code, signal, tail });

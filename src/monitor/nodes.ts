@@ -185,11 +185,10 @@ export function restartDueNodes(draft: Draft): void {
 /** First instances (and restarted ones) serve as soon as they listen; those that do not in time are ended. */
 export function tendStarting(draft: Draft): void {
   for (const record of draft.state.instances) {
-    if (record.stopping !== null) continue;
+    if (!mustListen(record)) continue;
     const node = draft.node(record.node);
     if (record.listeningAtMs === null) {
-      if (draft.nowMs >= record.deadlineMs)
-        stopInstance(draft, record, "SIGKILL", `it did not listen on a port within ${draft.settings.startTimeoutMs} ms`);
+      if (draft.nowMs >= record.deadlineMs) stopInstance(draft, record, "SIGKILL", notListening(record, draft.settings.startTimeoutMs));
     } else if (node.instance === record.id && record.availability === "none") {
       makeAvailable(draft, record);
       node.reason = null;
@@ -201,6 +200,17 @@ export function tendStarting(draft: Draft): void {
       );
     }
   }
+}
+
+/** Who is on its way out need not. */
+export function mustListen({ stopping, availability }: InstanceRecord): boolean {
+  return stopping === null && availability !== "cordoned";
+}
+
+function notListening({ availableSinceMs }: InstanceRecord, ms: number): string {
+  return availableSinceMs === 0
+    ? `it did not listen on a port within ${ms} ms`
+    : `it closed its port and did not listen again within ${ms} ms`;
 }
 
 export function makeAvailable(draft: Draft, record: InstanceRecord): void {
@@ -229,6 +239,8 @@ function describeExit(record: InstanceRecord, { code, signal, tail }: Exit): str
   const lines = tail.map((line) => line.replaceAll(colours, ""));
   const last = lines.findLast((line) => /^\w*Error\b/.test(line)) ?? lines.findLast((line) => /\w/.test(line));
   if (code === 0)
-    return record.listeningAtMs === null ? "it ended by itself without ever listening on a port" : "it ended by itself (code 0)";
+    return record.listeningAtMs === null && record.availableSinceMs === 0
+      ? "it ended by itself without ever listening on a port"
+      : "it ended by itself (code 0)";
   return `it ended with code ${code}${last === undefined ? "" : ` (${last.trim().slice(0, 200)})`}`;
 }

@@ -10,7 +10,7 @@ import { Draft } from "./draft.ts";
 import { isLeaving, tendLeaving } from "./drain.ts";
 import { takeFact } from "./facts.ts";
 import { lifecycle } from "./lifecycle.ts";
-import { effectStart, effectStop, restartDueNodes, tendStarting } from "./nodes.ts";
+import { effectStart, effectStop, mustListen, restartDueNodes, tendStarting } from "./nodes.ts";
 import { advanceRollout } from "./rollout.ts";
 import { publishRoutes } from "./route-table.ts";
 import { growToWanted } from "./scale.ts";
@@ -93,8 +93,7 @@ function forgiveJump(draft: Draft, isWoken: boolean): void {
 function nextWake(draft: Draft): number | null {
   const { state, settings } = draft;
   const times: number[] = [];
-  for (const { deadlineMs, listeningAtMs, stopping } of state.instances)
-    if (listeningAtMs === null && stopping === null) times.push(deadlineMs);
+  for (const record of state.instances) if (record.listeningAtMs === null && mustListen(record)) times.push(record.deadlineMs);
   for (const { leavingUntilMs, stopping } of state.instances) if (leavingUntilMs !== null && stopping === null) times.push(leavingUntilMs);
   for (const { restartAtMs } of state.nodes) if (restartAtMs !== null) times.push(restartAtMs);
   if (state.current === null) for (const { notBeforeMs } of state.queue) if (notBeforeMs > state.nowMs) times.push(notBeforeMs);

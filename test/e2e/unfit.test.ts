@@ -55,3 +55,25 @@ test("the inspector's one port: each node is told how to have its own, and serve
   assert.deepEqual(await advice("--inspect=0 --no-deprecation"), []);
   rmSync(directory, { recursive: true });
 });
+
+test("a server that closes its port and lives on: it is started anew when it does not listen again in time", {
+  timeout: 60_000,
+}, async () => {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-app-"));
+  const script = join(directory, "server.cjs");
+  writeFileSync(
+    script,
+    `const server = require("node:http").createServer((q, r) => r.end(String(process.pid)));
+     server.listen(process.env.APP_PORT);
+     process.on("SIGUSR2", () => server.close());
+     setInterval(() => {}, 1_000);`,
+  );
+  const cluster = await TestCluster.start({ script, nodes: 1, settings: { startTimeoutMs: 1_500 } });
+  const { pid } = (await cluster.status()).nodes[0] ?? assert.fail();
+  process.kill(pid ?? assert.fail(), "SIGUSR2");
+  await cluster.until("it is no longer called ready", async () => (await cluster.status()).nodes[0]?.state !== "ready");
+  const served = await (await fetch(`http://127.0.0.1:${cluster.port}/`)).text();
+  assert.notEqual(Number(served), pid);
+  assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+  rmSync(directory, { recursive: true });
+});

@@ -106,6 +106,10 @@ function perform(cluster: SimCluster, command: string, args: readonly string[]):
       cluster.kill(first);
       cluster.run(cluster.nowMs + 1);
       break;
+    case "listens":
+      cluster.tell({ kind: "instance-listening", instance: first, at: simAt, socketPath: `/${first}` });
+      cluster.run(cluster.nowMs + 1);
+      break;
     case "closes":
       cluster.tell({ kind: "instance-listener-closed", instance: first, at: simAt });
       cluster.run(cluster.nowMs + 1);
