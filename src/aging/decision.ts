@@ -117,12 +117,14 @@ export function isDue(input: DecisionInput): boolean {
   // What has always been as high, and does not grow, would be as high again in a new process.
   const rise = forecast.level - forecast.overhang.lowest - levelNoises * readingNoise;
   const canHelp = input.growsRatio >= dueGrowsRatioMin || rise >= riseRatioMin * limit;
-  const levelMin = (mustBeginNow(input, horizon) ? queuedLevelRatioMin : levelRatioMin) * limit;
+  const isQueued = mustBeginNow(input, horizon);
+  if (!isQueued && !hasGained(input)) return false;
+  const levelMin = (isQueued ? queuedLevelRatioMin : levelRatioMin) * limit;
   if (highest < levelMin || forecast.level + levelNoises * readingNoise < levelMin) return false;
   if (isOld && isBegunAgain(input, horizon)) return true;
   if (!canHelp) return false;
   if (isOld && isStair(input, horizon)) return true;
-  if (isOld && forecast.level >= highLevelRatio * limit && forecast.level + reachOf(input) >= limit) return true;
+  if (isOld && forecast.level >= highLevelRatio * limit && forecast.level + reachOf(forecast) >= limit) return true;
   if (isOld && isAtHand(input, horizon)) return true;
   if (!isLikely(input, horizon)) return false;
   const near = forecast.exhaustionMsMiddle <= (isOld ? dueHorizonsMax : dueHorizonsMaxYoung) * horizon;
@@ -132,6 +134,16 @@ export function isDue(input: DecisionInput): boolean {
 /** Where the turns take longer than acting calmly does, those that come last would else come too late. */
 function mustBeginNow(input: DecisionInput, horizon: number): boolean {
   return turnsMs(input) > 0 && input.forecast.exhaustionMsMiddle <= horizon;
+}
+
+/**
+ * What is still missing is no more than what the younger half of the life has gained over the elder. Noise, the peak of a day, a level that
+ * fell and came back have been as high before and did not meet the limit; a leak this near to its limit never was.
+ */
+function hasGained({ forecast: { overhang }, limit }: DecisionInput): boolean {
+  const { before, tops } = overhang;
+  const highest = tops.reduce((most, { value }) => Math.max(most, value), Number.NEGATIVE_INFINITY);
+  return limit !== null && limit - highest <= highest - before;
 }
 
 /**
@@ -154,16 +166,17 @@ function isBegunAgain({ forecast, limit, readingNoise }: DecisionInput, horizon:
 /** What the readings of late have done would be enough, if it came once more within the horizon: the limit is met by the highest reading. */
 function isWithinReach({ forecast, limit, readingNoise }: DecisionInput, horizon: number): boolean {
   const { level, slopePerHour, overhang } = forecast;
-  if (limit === null) return false;
-  const noise = Math.max(overhang.large, noisesInReach * readingNoise);
+  // One step of hours ago stands out as a large overhang for half a life; the forecast knows better.
+  if (limit === null || forecast.exhaustionMsEarliest > dueHorizonsMax * horizon) return false;
+  const noise = Math.max(reachOf(forecast), noisesInReach * readingNoise);
   return level + Math.max((slopePerHour.mid / hourMs) * horizon + noise, overhang.jump) >= limit;
 }
 
-/** A large overhang, but no further than the highest reading of late would be by now: where a level fell and came back, the curve lies too low. */
-function reachOf({ forecast: { level, slopePerHour, overhang }, growsRatio }: DecisionInput): number {
-  const { large, top } = overhang;
-  if (growsRatio >= dueGrowsRatioMin) return large;
-  return Math.min(large, Math.max(top.value + (Math.max(slopePerHour.mid, 0) / hourMs) * top.msAgo - level, 0));
+/** A large overhang, but no further than any highest reading of late would be by now: where a level fell and came back, or took a step, the curve lies too low. */
+function reachOf({ level, slopePerHour, overhang }: Forecast): number {
+  const perMs = Math.max(slopePerHour.mid, 0) / hourMs;
+  const furthest = overhang.tops.reduce((most, { value, msAgo }) => Math.max(most, value + perMs * msAgo - level), 0);
+  return Math.min(overhang.large, furthest);
 }
 
 /** A stair that has come near: nobody can tell its next step, but one of its usual steps would be enough. */

@@ -17,8 +17,10 @@ export interface Overhang {
   readonly jump: number;
   /** The line through the last blocks: where it is now, its slope, and by how many deviations that is above zero. */
   readonly recent: { readonly now: number; readonly perMs: number; readonly deviations: number };
-  /** The highest reading of the younger half of the life, and how long ago it was. */
-  readonly top: { readonly value: number; readonly msAgo: number };
+  /** The highest reading of the elder half of the life. */
+  readonly before: number;
+  /** Of the younger half of the life the highest reading of each block, and how long ago it was. */
+  readonly tops: readonly { readonly value: number; readonly msAgo: number }[];
   /** The line through the highest readings of two recent whiles: where it is now, how fast it rises (0 where it falls), and the highest of the later while. */
   readonly envelope: { readonly now: number; readonly perMs: number; readonly highest: number };
 }
@@ -32,7 +34,6 @@ const partOfLate = 0.5;
 const curveBlocksMin = 8;
 /** Through so many a line is drawn, some 4 % of a life. */
 const blocksOfLine = 8;
-const nowhere = { highest: Number.NEGATIVE_INFINITY, atMs: 0 };
 /** Each while of the envelope, as a share of the life: several teeth, a day of a week. */
 const partOfEnvelope = 0.15;
 
@@ -45,14 +46,14 @@ export function overhangOf(points: readonly FloorPoint[]): Overhang {
   }).sort();
   const jumps = columnOf(inner, ({ highest }, at) => Math.max(highest - (points[first + at - 1]?.value ?? 0), 0)).sort();
   const late = younger(points);
-  const top = late.reduce((most, point) => (point.highest >= most.highest ? point : most), late[0] ?? nowhere);
   return {
     usual: above[above.length >> 1] ?? 0,
     lowest: points.reduce((lowest, { value }) => Math.min(lowest, value), points[0]?.value ?? 0),
     large: Math.max(above.at(-largeRank) ?? 0, aboveCurve(late)),
     jump: jumps.at(-largeRank) ?? 0,
     recent: recentLine(points.slice(-blocksOfLine)),
-    top: { value: top.highest, msAgo: (late.at(-1)?.atMs ?? 0) - top.atMs },
+    before: points.slice(0, -late.length).reduce((highest, point) => Math.max(highest, point.highest), Number.NEGATIVE_INFINITY),
+    tops: late.map(({ highest, atMs }) => ({ value: highest, msAgo: (late.at(-1)?.atMs ?? 0) - atMs })),
     envelope: envelopeOf(points),
   };
 }
@@ -84,8 +85,9 @@ function aboveCurve(late: readonly FloorPoint[]): number {
   const x = (atMs: number) => (atMs - base.atMs) / (last.atMs - base.atMs);
   const { coefficients, unit } = fitThrough(late, 3);
   const [level = 0, slope = 0, bend = 0] = coefficients;
-  const rests = columnOf(late, ({ atMs, highest }) => (highest - base.value) / unit - level - (slope + bend * x(atMs)) * x(atMs));
-  return Math.max((rests.sort().at(-largeRank) ?? 0) * unit, 0);
+  // Not divided by the unit: where the means never change it is next to nothing, and a highest reading is rounded.
+  const rests = columnOf(late, ({ atMs, highest }) => highest - base.value - unit * (level + (slope + bend * x(atMs)) * x(atMs)));
+  return Math.max(rests.sort().at(-largeRank) ?? 0, 0);
 }
 
 function recentLine(blocks: readonly FloorPoint[]): Overhang["recent"] {
