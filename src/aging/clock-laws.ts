@@ -52,12 +52,6 @@ export function stoppedOf(knot: number): Law {
   };
 }
 
-export function stepOf(knot: number): Law {
-  return (marks, into) => {
-    for (let at = 0; at < marks.length; at += 1) into[at] = (marks[at] ?? 0) > knot ? 1 : 0;
-  };
-}
-
 /** @param wave sine or cosine. */
 export function waveOf(wave: (angle: number) => number, period: number): Law {
   return (marks, into) => {

@@ -4,19 +4,7 @@
  * warm-up, a cache that fills, a deploy step. They are what a trend must beat to be held for real.
  */
 
-import {
-  exponentialOf,
-  type Law,
-  lateOf,
-  lateSquareOf,
-  logarithmOf,
-  powerOf,
-  same,
-  settlingOf,
-  stepOf,
-  stoppedOf,
-  waveOf,
-} from "./clock-laws.ts";
+import { exponentialOf, type Law, lateOf, lateSquareOf, logarithmOf, powerOf, same, settlingOf, stoppedOf, waveOf } from "./clock-laws.ts";
 import { overloadRatios } from "./load-profile.ts";
 
 /** Where an instance is in its life at many moments, a column each: time, work and overload, each a multiple of what it is now. */
@@ -25,6 +13,8 @@ export interface LifeMarks {
   readonly work: Float64Array;
   /** Work beyond each threshold of `overloadRatios`. */
   readonly overload: readonly Float64Array[];
+  /** 0 before the largest step of the life, 1 after it. */
+  readonly stepped: Float64Array;
 }
 
 type By = (marks: LifeMarks) => Float64Array | undefined;
@@ -64,6 +54,7 @@ function place(name: string, by: By, law: Law): number {
 /** What goes by time alone. */
 export const byTime: By = (marks) => marks.time;
 const byWork: By = (marks) => marks.work;
+const byStep: By = (marks) => marks.stepped;
 
 const time = place("time", byTime, same);
 const work = place("work", byWork, same);
@@ -79,7 +70,7 @@ const workLate = (knot: number) => place(`work late ${knot}`, byWork, lateOf(kno
 const lateSquare = (knot: number) => place(`late square ${knot}`, byTime, lateSquareOf(knot));
 const stopped = (knot: number) => place(`stopped ${knot}`, byTime, stoppedOf(knot));
 const workStopped = (knot: number) => place(`work stopped ${knot}`, byWork, stoppedOf(knot));
-const step = (knot: number) => place(`step ${knot}`, byTime, stepOf(knot));
+const step = place("step", byStep, same);
 
 const waves = (period: number): [number, number] => [
   place(`sin ${period}`, byTime, waveOf(Math.sin, period)),
@@ -92,7 +83,7 @@ const grows = (name: string, prior: number, doubtRatio: number, ...of: number[])
   doubtRatio,
   clocks: of,
   ends: false,
-  needsWork: of.some((at) => clocks[at]?.by !== byTime),
+  needsWork: of.some((at) => clocks[at]?.by !== byTime && clocks[at]?.by !== byStep),
 });
 const ends = (name: string, prior: number, ...of: number[]): GrowthShape => ({ ...grows(name, prior, bent, ...of), ends: true });
 
@@ -120,6 +111,9 @@ function scale(parameters: readonly number[], of: (parameter: number) => GrowthS
   return fine.map((parameter) => of(Number(parameter.toPrecision(6))));
 }
 
+/** Not where the step takes back what was gained. */
+export const growthWithStep = grows("in time, with a step", 0.016, bent, time, step);
+
 const single: readonly GrowthShape[] = [
   grows("in time", 4, straight, time),
   grows("with the requests", 4, straight, work),
@@ -134,7 +128,9 @@ const single: readonly GrowthShape[] = [
   ...evenScales(9, 0.04, 0.8).map((settled) => ends("and settles with the requests", 0.16, workSettling(settled))),
   ...grid(19, 0.05, 0.95).map((knot) => ends("and stopped", 0.14, stopped(knot))),
   ...grid(10, 0.05, 0.95).map((knot) => ends("and stopped with the requests", 0.1, workStopped(knot))),
-  ...grid(10, 0.05, 0.95).map((knot) => ends("in one step", 0.25, step(knot))),
+  // Where it is has been looked for in every block: its prior is one block's part.
+  ends("in one step", 0.05, step),
+  growthWithStep,
   ...evenScales(10, 0.12, 0.6).map((period) => ends("in waves", 0.1, ...waves(period))),
 ];
 
@@ -153,7 +149,6 @@ const scales: readonly (readonly GrowthShape[])[] = [
   scale(grid(8, 0.15, 0.85), (knot) => grows("in time, at a changed pace", 0.15, changed, time, late(knot))),
   scale(grid(4, 0.2, 0.8), (knot) => grows("with the requests, at a changed pace", 0.1, changed, work, workLate(knot))),
   scale([1.8, 2.4, 3.2, 4.2], (exponent) => grows("in time, and ever faster", 0.15, bent, time, power(exponent))),
-  scale(grid(8, 0.1, 0.9), (knot) => grows("in time, with a step", 0.1, bent, time, step(knot))),
 ];
 
 export const growthShapes = { single, scales };

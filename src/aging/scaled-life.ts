@@ -5,6 +5,7 @@
 import { columnOf } from "./columns.ts";
 import type { FloorPoint, FloorTrack } from "./floor-track.ts";
 import type { LifeMarks } from "./growth-shapes.ts";
+import { largestStepOf } from "./largest-step.ts";
 import { dayAhead, highestRate, type LoadAhead, type LoadProfile, loadAhead, noOverload, overloadWithin } from "./load-profile.ts";
 import { type Overhang, overhangOf } from "./overhang.ts";
 
@@ -19,6 +20,7 @@ export interface ScaledLife {
   readonly usesLoad: boolean;
   /** False where work went with time throughout: its clocks say nothing that those of time do not. */
   readonly usesWork: boolean;
+  readonly stepTakesBack: boolean;
   readonly loadPeak: number;
   readonly meanLoad: number;
   /** What a day from now on brings; null while it cannot be told. */
@@ -81,7 +83,13 @@ export function scaleLife(track: FloorTrack, profile: LoadProfile): ScaledLife |
   const daily = work > 0 ? profile.rates() : null;
   const overloads = usesWork ? overloadsOf(points, daily, work / lifeMs) : noOverload.map(() => new Float64Array(points.length));
   const overload = overloads.map((column) => column.at(-1) ?? 0);
-  const marks = { time, work: done, overload: overloads.map((column, which) => shareOf(column, overload[which] ?? 0)) };
+  const step = largestStepOf(points);
+  const marks = {
+    time,
+    work: done,
+    overload: overloads.map((column, which) => shareOf(column, overload[which] ?? 0)),
+    stepped: step.column,
+  };
   const rates = work > 0 ? loadOf(points, work / lifeMs) : points.map(() => 0);
   const meanLoad = rates.reduce((sum, load) => sum + load, 0) / rates.length;
   const usesLoad = Math.max(...rates) - Math.min(...rates) > loadSpreadMin && points.length >= loadBlocksMin;
@@ -98,6 +106,7 @@ export function scaleLife(track: FloorTrack, profile: LoadProfile): ScaledLife |
     young: youngOf(time, weights),
     usesLoad,
     usesWork,
+    stepTakesBack: step.takesBack,
     loadPeak: usesLoad ? Math.max(...loads) : 0,
     meanLoad,
     day,
@@ -238,11 +247,13 @@ function doubtsMeasured(times: Float64Array, rests: Float64Array): number[] {
 export function marksAhead({ pace, day, lifeMs, work, overload }: ScaledLife, lives: readonly number[]): LifeMarks {
   const column = (of: (ahead: number, at: number) => number) => columnOf(lives, of);
   const time = column((ahead) => 1 + ahead);
+  const stepped = column(() => 1);
   if (day === null) {
     return {
       time,
       work: column((ahead) => 1 + ahead * pace.work),
       overload: pace.overload.map((more) => column((ahead) => 1 + ahead * more)),
+      stepped,
     };
   }
   const brought = lives.map((ahead) => loadAhead(day, ahead * lifeMs));
@@ -250,6 +261,7 @@ export function marksAhead({ pace, day, lifeMs, work, overload }: ScaledLife, li
     time,
     work: column((_, at) => 1 + (brought[at]?.work ?? 0) / work),
     overload: overload.map((whole, which) => column((_, at) => (whole > 0 ? 1 + (brought[at]?.overload[which] ?? 0) / whole : 1))),
+    stepped,
   };
 }
 

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { FloorTrack } from "../../src/aging/floor-track.ts";
+import { largestStepOf } from "../../src/aging/largest-step.ts";
 import { overhangOf } from "../../src/aging/overhang.ts";
 import { type Course, follow, hourMs, mebibyte, minuteMs, samplesOf } from "./traces.ts";
 
@@ -40,6 +41,13 @@ describe("what was as high before", () => {
     }
   });
 
+  it("aging model: one step of yesterday is no noise of today", () => {
+    for (const seed of [1, 2, 3, 4]) {
+      const floor = (day: number) => (day < 2.6 ? 0.7 : 0.9);
+      assert.equal(lifeOf(floor, { days: 6, noise: 0.006, seed }).agingAt, null, `seed ${seed}`);
+    }
+  });
+
   it("aging model: a leak is regenerated in time, though its level fell and came back on the way", () => {
     for (const seed of [1, 2, 3, 4]) {
       const leak = (day: number) => 0.3 + 0.12 * day;
@@ -48,6 +56,24 @@ describe("what was as high before", () => {
       const end = (1 - 0.3) / 0.12 / 6;
       assert.ok(agingAt !== null && agingAt > 0.8 * end && (end - agingAt) * 6 * 24 * hourMs > 30 * minuteMs, `${agingAt}`);
     }
+  });
+
+  it("largest step: it is found in whichever block it was; a fall is a collection if it takes back half of what was gained", () => {
+    const stepOf = (at: number, by: number) => {
+      const track = new FloorTrack();
+      for (let row = 0; row < 2_000; row += 1) track.add({ atMs: row * 1_000, value: row + (row < at ? 0 : by), work: row });
+      const { points } = track;
+      return { points, ...largestStepOf(points) };
+    };
+    for (const at of [233, 1_000, 1_471, 1_733]) {
+      const { points, column, takesBack } = stepOf(at, 5_000);
+      assert.ok(!takesBack);
+      for (const [block, { atMs, value }] of points.entries()) {
+        const expected = (value - atMs / 1_000) / 5_000;
+        assert.ok(Math.abs((column[block] ?? Number.NaN) - expected) < 0.05, `block ${block}: ${column[block]}, not ${expected}`);
+      }
+    }
+    for (const at of [1_000, 1_471, 1_733]) assert.ok(stepOf(at, -0.8 * at).takesBack && !stepOf(at, -0.3 * at).takesBack, `fall at ${at}`);
   });
 
   it("overhang: a floor that never changes has none, rounded though its highest readings are", () => {
