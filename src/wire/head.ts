@@ -6,7 +6,7 @@
  * Strict means: CRLF at each end of line and no bare CR or LF, a token directly before the colon, no
  * control bytes, no folded lines, one framing and one only (RFC 9112 §6.3, §11).
  */
-import { colon, cr, field, fieldOf, isDigit, isWord, lf, space, tab, tokenBytes, valueBytes } from "./http-bytes.ts";
+import { colon, cr, field, fieldOf, isBlank, isDigit, isWord, lf, space, tokenBytes, valueBytes } from "./http-bytes.ts";
 
 /** What `read` gives: more bytes are needed, the head is whole, or the status of a refusal. */
 export const needMore = 0;
@@ -212,10 +212,6 @@ function mayBeCut(code: number): boolean {
   return (
     code === field.connection || code === field.upgrade || code === field.expect || code === field.transferEncoding || code >= field.private
   );
-}
-
-function isBlank(byte: number | undefined): boolean {
-  return byte === space || byte === tab;
 }
 
 /** The tokens of a list: from, to. */

@@ -130,3 +130,17 @@ export function isWord(bytes: Uint8Array, start: number, end: number, lower: Uin
   }
   return true;
 }
+
+export function isBlank(byte: number | undefined): boolean {
+  return byte === space || byte === tab;
+}
+
+const shortCopyBytes = 32;
+
+/** Returns where the copy ends. A few bytes are faster one by one than by a call into the runtime. */
+export function copyBytes(source: Uint8Array, from: number, to: number, target: Uint8Array, at: number): number {
+  const length = to - from;
+  if (length > shortCopyBytes) target.set(source.subarray(from, to), at);
+  else for (let index = 0; index < length; index += 1) target[at + index] = source[from + index] as number; // inside
+  return at + length;
+}
