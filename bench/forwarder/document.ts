@@ -13,8 +13,8 @@ leaves its core idle, the load generator was the limit, and the ratio of CPU say
 The open loops are measured twice: as they come, and with load, backend and the proxies' own threads at real-time priority, so that whatever else
 the machine does holds up none of them (the rest of a Node process, its helper threads, has no such priority).
 
-Node cannot splice; HAProxy told to splice has a line of its own beside the others. TLS and HTTP/2 stand on Node's own modules, which cost what their
-tables say.`;
+Node cannot splice; HAProxy told to splice has a line of its own beside the others. TLS stands on Node's own module, which costs what its
+table says.`;
 
 /** `before`: the page as it was; what was not measured anew keeps its place. */
 export function page(heading: string, measured: readonly Measured[], before: string): string {

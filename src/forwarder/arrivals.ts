@@ -48,7 +48,7 @@ export class Arrivals {
 
   /** Connections that carry no request yet, and those of HTTP/2. */
   get size(): number {
-    return this.#arriving.size + this.#http2.sessions;
+    return this.#arriving.size + this.#http2.connections;
   }
 
   take(socket: Socket): void {

@@ -1,108 +1,88 @@
 /**
- * A stream of HTTP/2 as an exchange's client: the request's frames become the bytes that an HTTP/1.1 client would have
+ * A stream of HTTP/2 as an exchange's client: the request's fields and data become the bytes that an HTTP/1.1 client would have
  * sent, and what is written for such a client becomes the answer's frames. So the rules of a request (saving,
  * sending again, parking, holding answers) are the very same code.
- *
- * What is written is copied, always: Node's HTTP/2 may still hold bytes of a stream that is gone, and a block given
- * back by then would carry another client's.
  */
-import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { AnswerHead } from "../wire/answer-head.ts";
-import { type BodyParts, BodyReader } from "../wire/body.ts";
+import { BodyReader } from "../wire/body.ts";
 import { framing, whole } from "../wire/head.ts";
+import { errorCode } from "../wire/http2.ts";
+import type { RequestText } from "../wire/http2-request.ts";
 import { RequestHead } from "../wire/request-head.ts";
+import { AnswerData } from "./answer-data.ts";
 import type { Client, ClientContext } from "./client.ts";
 import { Exchange } from "./exchange.ts";
 import type { ClientFacts } from "./headers.ts";
-import { answerFields, fieldsOf, requestText, trailerText } from "./http2-heads.ts";
+import { AnswerBody, type SharedOutput } from "./http2-answer-body.ts";
+import { Upload, type UploadTaker } from "./http2-upload.ts";
 import { refusalOf, written } from "./refusals.ts";
 import { Taking } from "./taking.ts";
 
-/** So much of an answer may wait for the client before its server is held back. */
-const waitingBytesMax = 64 * 1024;
 /** A stream may wait for so many times as long as its connection may. */
 const turnsMax = 10;
-const { NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = constants;
 const nothing = Buffer.alloc(0);
 
 /** What all streams of one connection have in common. */
-export interface StreamOrigin {
+export interface StreamOrigin extends SharedOutput {
   readonly context: ClientContext;
   readonly facts: ClientFacts;
   readonly addressLine: Buffer;
-  /** When anything of this connection was last seen to move. */
-  movedMs(nowMs: number): number;
+  /** A client's window for a new stream. */
+  readonly initialWindowBytes: number;
+  /** When data of any stream last went out, or the client asked for more. */
+  readonly movedMs: number;
+  /** Something was put into the output. */
+  touch(): void;
+  /** So much of what came was taken. */
+  taken(bytes: number): void;
+  /** It is over; `reset`: by us, and more of it may still come. */
+  streamOver(stream: ClientStream, reset: boolean): void;
 }
 
 // One of each serves all: they keep nothing from one call to the next.
 const requestHead = new RequestHead();
 const answerHead = new AnswerHead();
+const answerData = new AnswerData();
 
-/** Brings together what is data in a part of an answer's body. */
-class Gathering implements BodyParts {
-  trailers = "";
-  #source: Buffer = nothing;
-  #target: Buffer = nothing;
-  #length = 0;
-
-  read(body: BodyReader, source: Buffer, from: number): Buffer {
-    this.trailers = "";
-    this.#source = source;
-    this.#target = Buffer.allocUnsafe(source.length - from);
-    this.#length = 0;
-    body.read(source, from, source.length, this);
-    this.#source = nothing;
-    return this.#target.subarray(0, this.#length);
-  }
-
-  data(from: number, to: number): void {
-    this.#source.copy(this.#target, this.#length, from, to);
-    this.#length += to - from;
-  }
-
-  trailer(at: number): void {
-    this.trailers += String.fromCharCode(this.#source[at] as number); // inside
-  }
-}
-
-const gathering = new Gathering();
 /** Reads the next answer's body; a stream whose answer does not come in one piece takes it along. */
 let spare = new BodyReader();
 const noBody = new BodyReader();
 
-export class ClientStream implements Client {
+export class ClientStream implements Client, UploadTaker {
+  readonly id: number;
   readonly body: BodyReader;
   /** Of what is awaited from the client; zero: none. */
   deadlineMs = 0;
   bytesWritten = 0;
+  /** The client has ended its side: no body, or its last frame came. */
+  ended: boolean;
+  readonly answer: AnswerBody;
+  readonly upload: Upload | null;
   readonly #origin: StreamOrigin;
-  readonly #stream: ServerHttp2Stream;
   readonly #forHead: boolean;
   #exchange: Exchange | null = null;
   #started = false;
   /** The request's body goes on in chunks: nobody said its length. */
   #chunked = false;
-  #paused = false;
-  /** The client has ended its side: no body, or its last frame came. */
-  #ended: boolean;
+  #requestTrailers: Buffer = nothing;
   /** The head of the final answer went out. */
   #answered = false;
   #answerBody = noBody;
   #trailers = "";
+  /** Once the answer is out: what still comes of the request nobody reads. */
+  #resets = false;
+  #gone = false;
   readonly #taking = new Taking();
-  #flushing: (() => void)[] = [];
-  readonly #left = () => {
-    if (this.#stream.writableLength > 0 && !this.#stream.destroyed) return;
-    for (const then of this.#flushing.splice(0)) then();
-  };
 
-  constructor(stream: ServerHttp2Stream, method: string | undefined, hasBody: boolean, origin: StreamOrigin) {
+  constructor(id: number, hasBody: boolean, forHead: boolean, origin: StreamOrigin) {
+    this.id = id;
     this.body = hasBody ? new BodyReader() : noBody;
     this.body.done = !hasBody;
-    this.#ended = !hasBody;
-    this.#stream = stream;
+    this.ended = !hasBody;
+    this.upload = hasBody ? new Upload(this) : null;
+    this.answer = new AnswerBody(id, origin.initialWindowBytes, origin, () => this.#settle());
     this.#origin = origin;
-    this.#forHead = method === "HEAD";
+    this.#forHead = forHead;
   }
 
   get facts(): ClientFacts {
@@ -118,49 +98,62 @@ export class ClientStream implements Client {
   }
 
   get flushed(): boolean {
-    return this.#stream.writableLength <= waitingBytesMax || this.#gone;
+    return this.answer.flushed;
   }
 
-  get #gone(): boolean {
-    return this.#stream.destroyed || this.#stream.closed;
-  }
-
-  /** The stream's head has come, its fields as name and value in turn. */
-  begin(raw: readonly string[]): void {
-    const hasBody = !this.body.done;
+  /** The stream's head has come, in `source`. */
+  begin({ ambiguous, overlong, hasLength, end }: RequestText, source: Buffer): void {
+    const hasBody = !this.ended;
     const { dispatcher, listener } = this.#origin.context;
-    const { headBytesMax } = dispatcher.settings;
-    this.#chunked = hasBody && !raw.includes("content-length");
-    const text = requestText(raw, this.#chunked);
-    if (text === null) return this.#refuse(400);
-    if (text.length > headBytesMax) return this.#refuse(431);
-    const source = Buffer.from(text, "latin1");
-    const verdict = requestHead.read(source, 0, source.length);
-    if (verdict !== whole || requestHead.end !== source.length) return this.#refuse(verdict > whole ? verdict : 400);
-    // Node's HTTP/2 sees to it too that as much comes as was said.
-    if (!hasBody && requestHead.framing !== framing.none) return this.#refuse(400);
+    if (overlong) return this.#refuse(431);
+    if (ambiguous) return this.#refuse(400);
+    this.#chunked = hasBody && !hasLength;
+    const verdict = requestHead.read(source, 0, end);
+    if (verdict !== whole || requestHead.end !== end) return this.#refuse(verdict > whole ? verdict : 400);
+    if (!hasBody && requestHead.framing !== framing.none) return this.reset(errorCode.protocol);
     if (hasBody) this.body.begin(requestHead.framing, requestHead.contentLength);
     this.#exchange = new Exchange(dispatcher, listener, this, requestHead, source);
-    // One of no bytes too: Node resets a stream that nobody reads as soon as it is answered, before its client could end it.
-    if (hasBody) this.#readBody();
-    if (this.body.done) return this.#start();
-    // What of the body came along is read by then.
-    setImmediate(() => this.#start());
+    if (hasBody) this.#awaitBody();
+  }
+
+  /** What of the request came along with its head was read. */
+  start(): void {
+    if (this.#started) return;
+    this.#started = true;
+    this.#exchange?.start();
+  }
+
+  /** Lines that follow the body; null: they are more than can be passed on. */
+  trailersCame(lines: Buffer | null): void {
+    if (lines === null) {
+      this.ended = true;
+      this.#exchange?.badBody();
+      return this.#settle();
+    }
+    this.#requestTrailers = lines;
+    this.upload?.came(nothing, 0, 0, 0, true);
   }
 
   /** The client reset the stream, or its connection is no more. */
   closed(): void {
+    if (this.#gone) return;
+    this.#gone = true;
     this.deadlineMs = 0;
-    this.#exchange?.clientClosed();
+    const exchange = this.#exchange;
+    // From here on nobody hears of an end that may still lie behind what is dropped: half a request is no whole one.
     this.#exchange = null;
-    this.#left();
+    this.answer.drop();
+    this.upload?.drop();
+    exchange?.clientClosed();
   }
 
   /** The deadline of whatever is awaited has passed. */
-  late(nowMs: number): void {
+  late(): void {
     this.deadlineMs = 0;
-    if (this.#exchange === null) return this.#stream.close(NGHTTP2_NO_ERROR);
-    if (this.#paused && !this.#exchange.answered) this.#awaitBody(nowMs);
+    // An answer that is taken slowly is no silence: see `watch`.
+    if (this.#exchange === null && !this.answer.ended) this.deadlineMs = this.#bodyDeadlineMs;
+    else if (this.#exchange === null) this.reset(errorCode.none);
+    else if (this.upload?.paused === true && !this.#exchange.answered) this.#awaitBody();
     else this.#exchange.bodyLate();
   }
 
@@ -169,58 +162,60 @@ export class ClientStream implements Client {
    * move may only have its turn late, for the connection is slow; it has longer.
    */
   watch(nowMs: number): void {
-    const waiting = this.#gone ? 0 : this.#stream.writableLength;
-    const stalledMs = this.#taking.stalledMs(nowMs, waiting, this.bytesWritten - waiting, 0);
+    const stalledMs = this.#taking.stalledMs(nowMs, this.answer.waitingBytes, this.answer.leftBytes, 0);
     const { dispatcher } = this.#origin.context;
     const { writeTimeoutMs } = dispatcher.settings;
     if (stalledMs < writeTimeoutMs) return;
-    if (nowMs - this.#origin.movedMs(nowMs) < writeTimeoutMs && stalledMs < turnsMax * writeTimeoutMs) return;
+    if (nowMs - this.#origin.movedMs < writeTimeoutMs && stalledMs < turnsMax * writeTimeoutMs) return;
     dispatcher.clientStalled(this.facts.address);
-    this.#stream.close(NGHTTP2_CANCEL);
-    this.#stream.destroy();
+    this.reset(errorCode.cancel);
   }
 
   write(bytes: Buffer): boolean {
     this.bytesWritten += bytes.length;
     if (this.#gone) return true;
-    try {
-      if (this.#answered) this.#writeData(gathering.read(this.#answerBody, bytes, 0));
-      else this.#writeHeads(bytes);
-    } catch {
-      // Fields that HTTP/2 forbids and HTTP/1.1 does not.
-      this.destroy();
-    }
+    if (this.#answered) {
+      answerData.read(this.#answerBody, bytes, 0);
+      this.#writeData();
+    } else this.#writeHeads(bytes);
+    this.#origin.touch();
     return this.flushed;
   }
 
   afterFlush(then: () => void): void {
-    if (this.#stream.writableLength === 0 || this.#stream.destroyed) process.nextTick(then);
-    else this.#flushing.push(then);
+    this.answer.afterFlush(then);
   }
 
   pause(): void {
-    this.#paused = true;
-    this.#stream.pause();
+    this.upload?.pause();
   }
 
   resume(): void {
-    this.#paused = false;
-    this.#stream.resume();
+    this.upload?.resume();
   }
 
   destroy(): void {
-    this.#stream.close(NGHTTP2_INTERNAL_ERROR);
+    this.reset(errorCode.internal);
+  }
+
+  reset(code: number): void {
+    if (this.#gone) return;
+    this.#origin.output.reset(this.id, code);
+    this.#origin.touch();
+    this.#origin.streamOver(this, true);
+    this.closed();
   }
 
   exchangeDone(): void {
     this.#exchange = null;
-    this.deadlineMs = this.#ended ? 0 : this.#origin.context.nowMs + this.#origin.context.dispatcher.settings.bodyTimeoutMs;
-    if (this.#stream.closed)
-      this.#stream.destroy(); // Node waits for somebody to read what still lies there
-    else if (!this.#stream.writableEnded) this.#stream.end(this.#left);
+    if (this.#gone) return;
+    this.deadlineMs = this.ended ? 0 : this.#bodyDeadlineMs;
     // What still comes nobody reads (RFC 9113 §8.1); the answer goes out before. After a whole body comes only its end.
-    if (!this.body.done) this.#stream.close(NGHTTP2_NO_ERROR);
-    else if (!this.#ended) this.#stream.resume();
+    this.#resets = !this.body.done;
+    this.answer.end(null);
+    this.#origin.touch();
+    this.upload?.drop();
+    this.#settle();
   }
 
   /** HTTP/2 has no Upgrade: no request of its asks for one, and an answer that gives one unasked is none. */
@@ -228,9 +223,55 @@ export class ClientStream implements Client {
     throw new Error("a stream of HTTP/2 was upgraded");
   }
 
-  #start(): void {
-    this.#started = true;
-    this.#exchange?.start();
+  bodyCame(data: Buffer, from: number, to: number): void {
+    const bytes = this.#chunked ? chunkOf(data, from, to) : data.subarray(from, to);
+    if (this.#bodyRead(bytes)) this.#awaitBody();
+    else this.reset(errorCode.protocol); // more than was said
+  }
+
+  bodyEnded(): void {
+    this.ended = true;
+    if (this.#exchange === null) this.deadlineMs = 0;
+    else {
+      const last = this.#chunked ? Buffer.concat([lastChunk, this.#requestTrailers, lineEnd]) : nothing;
+      if (this.#chunked && !this.#bodyRead(last)) this.#exchange?.badBody();
+      else if (!this.body.done) return this.reset(errorCode.protocol); // less than was said
+    }
+    this.#settle();
+  }
+
+  bodyTaken(bytes: number, own: number): void {
+    this.#origin.taken(bytes);
+    if (own === 0 || this.#gone) return;
+    this.#origin.output.windowUpdate(this.id, own);
+    this.#origin.touch();
+  }
+
+  /** False: it is no body. */
+  #bodyRead(bytes: Buffer): boolean {
+    const exchange = this.#exchange;
+    if (exchange === null) return true;
+    if (this.body.read(bytes, 0, bytes.length) !== bytes.length) return false;
+    if (this.#started) exchange.bodyRead(bytes, 0, bytes.length, true);
+    else exchange.bodyBegan(bytes, 0, bytes.length);
+    return true;
+  }
+
+  get #bodyDeadlineMs(): number {
+    return this.#origin.context.nowMs + this.#origin.context.dispatcher.settings.bodyTimeoutMs;
+  }
+
+  #awaitBody(): void {
+    this.deadlineMs = this.body.done ? 0 : this.#bodyDeadlineMs;
+  }
+
+  /** Both sides may have come to their end. */
+  #settle(): void {
+    if (this.#gone || this.#exchange !== null || !this.answer.ended) return;
+    if (this.ended) {
+      this.#origin.streamOver(this, false);
+      this.closed();
+    } else if (this.#resets) this.reset(errorCode.none);
   }
 
   #refuse(status: number): void {
@@ -239,84 +280,53 @@ export class ClientStream implements Client {
     this.exchangeDone();
   }
 
-  #awaitBody(nowMs: number): void {
-    this.deadlineMs = this.body.done ? 0 : nowMs + this.#origin.context.dispatcher.settings.bodyTimeoutMs;
-  }
-
-  #readBody(): void {
-    this.#awaitBody(this.#origin.context.nowMs);
-    let trailers: string | null = "";
-    this.#stream.on("data", (data: Buffer) => this.#bodyRead(this.#chunked ? chunkOf(data) : data));
-    this.#stream.on("trailers", (_fields, _flags, raw: readonly string[]) => {
-      trailers = trailerText(raw);
-    });
-    this.#stream.on("end", () => {
-      this.#ended = true;
-      if (this.#exchange === null) this.deadlineMs = 0;
-      // Node ends the reading of a stream that was reset too: what came is not the whole body then.
-      if (this.#stream.closed) return void this.#stream.destroy();
-      if (this.#chunked && trailers !== null) this.#bodyRead(Buffer.from(`0\r\n${trailers}\r\n`, "latin1"));
-      if (!this.body.done) this.#exchange?.badBody();
-    });
-  }
-
-  #bodyRead(bytes: Buffer): void {
-    const exchange = this.#exchange;
-    if (exchange === null) return;
-    if (this.body.read(bytes, 0, bytes.length) !== bytes.length) return exchange.badBody();
-    this.#awaitBody(this.#origin.context.nowMs);
-    if (this.#started) exchange.bodyRead(bytes, 0, bytes.length, true);
-    else exchange.bodyBegan(bytes, 0, bytes.length);
-  }
-
   #writeHeads(bytes: Buffer): void {
     for (let from = 0; from < bytes.length && !this.#answered; from = answerHead.end) {
       answerHead.read(bytes, from, bytes.length, this.#forHead, false, false); // whole, for it was read before
-      const fields = answerFields(bytes, answerHead);
-      fields[":status"] = answerHead.status;
-      if (answerHead.isInterim) this.#stream.additionalHeaders(fields);
-      else this.#respond(fields, bytes);
+      const { fieldsAt, fieldsEnd, isInterim, status } = answerHead;
+      if (isInterim) this.#origin.output.headers(this.id, status, bytes, fieldsAt, fieldsEnd, false);
+      else this.#respond(bytes);
     }
   }
 
-  #respond(fields: OutgoingHttpHeaders, bytes: Buffer): void {
+  #respond(bytes: Buffer): void {
     this.#answered = true;
-    this.#answerBody = spare;
-    this.#answerBody.begin(answerHead.framing, answerHead.contentLength);
-    const data = gathering.read(this.#answerBody, bytes, answerHead.end);
-    if (this.#answerBody.done) this.#answerBody = noBody;
-    else spare = new BodyReader();
-    const ends = this.#answerBody.done && gathering.trailers === "";
-    const waitForTrailers = answerHead.framing === framing.chunked && !ends;
-    this.#stream.respond(fields, { endStream: ends && data.length === 0, waitForTrailers });
-    if (waitForTrailers) this.#stream.once("wantTrailers", () => this.#sendTrailers());
-    this.#writeData(data);
+    const body = spare;
+    body.begin(answerHead.framing, answerHead.contentLength);
+    answerData.read(body, bytes, answerHead.end);
+    if (!body.done) {
+      this.#answerBody = body;
+      spare = new BodyReader();
+    }
+    const { fieldsAt, fieldsEnd, status } = answerHead;
+    const ends = body.done && answerData.from === answerData.to && answerData.trailers === "";
+    this.#origin.output.headers(this.id, status, bytes, fieldsAt, fieldsEnd, ends);
+    if (ends) this.answer.endedByHead();
+    else this.#writeData();
   }
 
-  #writeData(data: Buffer): void {
-    this.#trailers += gathering.trailers;
-    if (this.#stream.writableEnded) return; // there is to be none
-    if (!this.#answerBody.done) this.#stream.write(data, this.#left);
-    else if (data.length === 0) this.#stream.end(this.#left);
-    else this.#stream.end(data, this.#left);
-  }
-
-  #sendTrailers(): void {
-    if (this.#gone) return;
-    try {
-      this.#stream.sendTrailers(fieldsOf(this.#trailers, "\r"));
-    } catch {
-      this.destroy(); // as above
+  #writeData(): void {
+    const { bytes, from, to, owned, trailers } = answerData;
+    this.#trailers += trailers;
+    if (this.answer.ending) return; // there is to be none
+    if (!this.#answerBody.done) this.answer.write(bytes, from, to, owned);
+    else if (this.#trailers === "") this.answer.endWith(bytes, from, to, owned);
+    else {
+      this.answer.write(bytes, from, to, owned);
+      this.answer.end(Buffer.from(this.#trailers, "latin1"));
     }
   }
 }
 
+const lastChunk = Buffer.from("0\r\n");
+const lineEnd = Buffer.from("\r\n");
+
 /** A chunk of HTTP/1.1. */
-function chunkOf(data: Buffer): Buffer {
-  const size = `${data.length.toString(16)}\r\n`;
-  const chunk = Buffer.allocUnsafe(size.length + data.length + 2);
+function chunkOf(data: Buffer, from: number, to: number): Buffer {
+  const size = `${(to - from).toString(16)}\r\n`;
+  const chunk = Buffer.allocUnsafe(size.length + to - from + 2);
   chunk.write(size, 0, "latin1");
-  data.copy(chunk, size.length);
-  chunk.write("\r\n", size.length + data.length, "latin1");
+  data.copy(chunk, size.length, from, to);
+  chunk.write("\r\n", size.length + to - from, "latin1");
   return chunk;
 }

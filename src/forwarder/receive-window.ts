@@ -1,0 +1,27 @@
+/** What a client may still send before we have taken what it sent (RFC 9113 §5.2): on one stream, or on its connection. */
+export class ReceiveWindow {
+  readonly #bytes: number;
+  #left: number;
+  #taken = 0;
+
+  constructor(bytes: number) {
+    this.#bytes = bytes;
+    this.#left = bytes;
+  }
+
+  /** So much came. False: it was not allowed. */
+  came(bytes: number): boolean {
+    this.#left -= bytes;
+    return this.#left >= 0;
+  }
+
+  /** So much was taken. Returns what is to be announced now; half a window at a time. */
+  taken(bytes: number): number {
+    this.#taken += bytes;
+    if (2 * this.#taken < this.#bytes) return 0;
+    const announced = this.#taken;
+    this.#taken = 0;
+    this.#left += announced;
+    return announced;
+  }
+}
