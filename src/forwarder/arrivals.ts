@@ -38,10 +38,11 @@ export class Arrivals {
       socket.on("error", () => socket.destroy());
       const known = this.#known.get(keyOf(socket));
       if (known === undefined) return void socket.destroy(); // its connection has closed meanwhile
-      socket.allowHalfOpen = true; // not before: who closes its side while it shakes hands has gone
       this.#arriving.delete(known.socket);
-      if (socket.alpnProtocol === "h2") this.#http2.accept(socket, known.facts, known.socket);
-      else serve(socket, known.facts, known.socket);
+      if (socket.alpnProtocol === "h2") return this.#http2.accept(socket, known.facts, known.socket);
+      // Who closes its side while it shakes hands, or with HTTP/2, has gone.
+      socket.allowHalfOpen = true;
+      serve(socket, known.facts, known.socket);
     });
     this.#tls.on("tlsClientError", (_error, socket) => socket.destroy());
   }

@@ -4,6 +4,7 @@ import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { copyFileSync, renameSync, writeFileSync } from "node:fs";
+import { connect as connectHttp2 } from "node:http2";
 import { Agent, request } from "node:https";
 import { connect as connectPlain } from "node:net";
 import { join } from "node:path";
@@ -198,7 +199,9 @@ withTls("a client that speaks HTTP/1.0 alone may say so when it shakes hands", {
   socket.destroy();
 });
 
-withTls("who closes a connection before it has shaken hands is not waited for", {}, async ({ stage }) => {
+withTls("who closes a connection before it has shaken hands, or with HTTP/2, is not waited for", {}, async ({ stage }) => {
+  await stage.instance("web-1.1", (_, response) => response.end(Buffer.alloc(3_000_000)));
+  await stage.route({ "web-1.1": "available" });
   const connections = () => {
     const traffic = stage.heard.findLast((message) => message.kind === "traffic");
     return traffic?.kind === "traffic" ? traffic.connections : null;
@@ -209,7 +212,20 @@ withTls("who closes a connection before it has shaken hands is not waited for", 
     socket.write(Buffer.from(first, "latin1"));
     return socket;
   });
+  // As the kernel closes what a killed client had open: in the middle, without a word of TLS or HTTP/2.
+  for (let count = 0; count < 20; count += 1) {
+    const carrier = connectPlain({ port: stage.port, host: "127.0.0.1" });
+    carrier.on("error", () => {});
+    const secure = connect({ socket: carrier, rejectUnauthorized: false, ALPNProtocols: ["h2"] }).on("error", () => {});
+    const session = connectHttp2("https://shop.example", { createConnection: () => secure }).on("error", () => {});
+    for (let n = 0; n < 20; n += 1)
+      session
+        .request({ ":path": "/" })
+        .on("error", () => {})
+        .resume();
+    sockets.push(carrier);
+  }
   await stage.until(() => connections() === sockets.length);
-  for (const socket of sockets) socket.end();
+  for (const socket of sockets) socket.destroy();
   await stage.until(() => connections() === 0, 15_000);
 });
