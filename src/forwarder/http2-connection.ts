@@ -32,6 +32,9 @@ const headersFactor = 4;
 const fieldsMax = 128;
 /** A client that was told that its connection ends has so long to close it. */
 const lingerMs = 2_000;
+const streamMax = 0x7fff_ffff;
+/** A ping that comes back when the client has read what went before. */
+const farewell = Buffer.from("farewell");
 
 /** What all connections of one listener share. */
 export interface Http2Shared {
@@ -65,6 +68,8 @@ export class Http2Connection implements FrameSink, StreamOrigin {
   readonly #streams = new Map<number, ClientStream>();
   readonly #numbers = new StreamNumbers();
   readonly #turns = new Http2Turns();
+  /** Until when the client is to hear that it should send no more; zero: nobody told it. */
+  #farewellMs = 0;
   /** Nothing more is read or written. */
   #ended = false;
 
@@ -119,8 +124,20 @@ export class Http2Connection implements FrameSink, StreamOrigin {
     this.#streams.clear();
   }
 
-  /** The client is told to send no more; what is in process finishes. */
+  /**
+   * The client is told to send no more; what is in process finishes. Requests that are on their way meanwhile are still taken:
+   * the last number is said when the client has heard of it, or had the time to (RFC 9113 §6.8).
+   */
   finish(): void {
+    if (this.#farewellMs !== 0 || this.#ended) return;
+    this.#farewellMs = this.context.nowMs + lingerMs;
+    this.output.goAway(streamMax, errorCode.none);
+    this.output.ping(farewell);
+    this.touch();
+  }
+
+  /** No further request is looked at. */
+  #takeNoMore(): void {
     if (this.#numbers.closed || this.#ended) return;
     this.#numbers.closed = true;
     this.output.goAway(this.#numbers.last, errorCode.none);
@@ -143,6 +160,7 @@ export class Http2Connection implements FrameSink, StreamOrigin {
     }
     const fault = this.#deadlines.faultAt(nowMs);
     if (fault !== errorCode.none) this.#fail(fault);
+    else if (this.#farewellMs !== 0 && this.#farewellMs <= nowMs) this.#takeNoMore();
     else if (this.#streams.size === 0 && this.#deadlines.isIdle(nowMs)) this.finish();
   }
 
@@ -220,12 +238,13 @@ export class Http2Connection implements FrameSink, StreamOrigin {
         return errorCode.none;
       case frameType.ping:
         if ((flags & flag.ack) === 0) this.output.pingAck(bytes, from, to);
+        else if (this.#farewellMs !== 0) this.#takeNoMore();
         this.touch();
         return errorCode.none;
       case frameType.windowUpdate:
         return this.#windowUpdate(stream, uint32(bytes, from) & windowBytesMax);
       case frameType.goAway:
-        if (uint32(bytes, from + 4) === errorCode.none) this.finish();
+        if (uint32(bytes, from + 4) === errorCode.none) this.#takeNoMore();
         else this.#socket.destroy();
         return errorCode.none;
       default:

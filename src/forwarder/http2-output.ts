@@ -36,10 +36,6 @@ export class Http2Output {
     this.#onRoom = onRoom;
   }
 
-  get isEmpty(): boolean {
-    return this.#block === null && this.#fullBytes === 0;
-  }
-
   /** More waits than a client that reads leaves behind. */
   get isClogged(): boolean {
     return this.#writingBytes + this.#fullBytes + this.#at > waitingBytesMax;
@@ -97,6 +93,10 @@ export class Http2Output {
     this.#frame(frameType.settings, flag.ack, 0, null, 0, 0);
   }
 
+  ping(payload: Buffer): void {
+    this.#frame(frameType.ping, 0, 0, payload, 0, payload.length);
+  }
+
   pingAck(bytes: Uint8Array, from: number, to: number): void {
     this.#frame(frameType.ping, flag.ack, 0, bytes, from, to);
   }
@@ -110,36 +110,33 @@ export class Http2Output {
 
   /** Writes what is there, unless a write is under way: then that follows it. */
   flush(): void {
-    if (this.#writingBytes > 0 || this.isEmpty) return;
-    this.#write();
+    if (this.#writingBytes === 0) this.#write();
   }
 
   /** Writes what is there, and ends. */
   end(): void {
-    if (!this.isEmpty) this.#write();
+    this.#write();
     if (!this.#socket.writableEnded) this.#socket.end();
   }
 
   #write(): void {
-    const written = this.#full.splice(0);
     const block = this.#block;
+    if (block === null) return;
     const bytes = this.#fullBytes + this.#at;
-    const last = block === null ? null : block.subarray(0, this.#at);
+    const last = block.subarray(0, this.#at);
+    const full = this.#full.splice(0);
     this.#writingBytes += bytes;
     this.#block = null;
     this.#at = 0;
     this.#fullBytes = 0;
-    const done = () => {
-      // Blocks of another size go: see Blocks.
-      if (block !== null) blocks.give(block);
+    if (full.length > 0) this.#socket.cork();
+    for (const one of full) this.#socket.write(one);
+    this.#socket.write(last, () => {
+      blocks.give(block);
       this.#writingBytes -= bytes;
       if (this.#writingBytes === 0) this.#onRoom();
-    };
-    if (written.length === 0 && last !== null) return void this.#socket.write(last, done);
-    this.#socket.cork();
-    for (const one of written) this.#socket.write(one);
-    this.#socket.write(last ?? Buffer.alloc(0), done);
-    this.#socket.uncork();
+    });
+    if (full.length > 0) this.#socket.uncork();
   }
 
   /** A block with so much room behind `#at`. */

@@ -201,3 +201,29 @@ withTls("HTTP/2 errors: a client that says farewell gets its answers, and the co
   assert.equal(client.of(data, 1)?.payload.toString(), "the answer");
   assert.equal(client.codeOf(0), 0);
 });
+
+withTls(
+  "HTTP/2: told to finish: a request that is on its way meanwhile is answered, one after the last number is not looked at",
+  {},
+  async ({ stage }) => {
+    const asked: (string | undefined)[] = [];
+    await stage.instance("web-1.1", (incoming, response) => {
+      asked.push(incoming.url);
+      response.end("ok");
+    });
+    await stage.route({ "web-1.1": "available" });
+    const [hears, deaf] = [await FrameClient.open(stage), await FrameClient.open(stage)];
+    const lastNumbers = (client: FrameClient) =>
+      client.frames.filter(({ type }) => type === frameType.goAway).map(({ payload }) => payload.readUInt32BE(0));
+    const exited = once(stage.process, "exit");
+    stage.process.send({ kind: "finish", deadlineMs: 20_000 });
+    await stage.until(() => hears.of(ping, 0) !== undefined && deaf.of(ping, 0) !== undefined);
+    assert.deepEqual(lastNumbers(hears), [2 ** 31 - 1]);
+    hears.send(request(1, "/on-its-way"));
+    await stage.until(() => hears.of(data, 1) !== undefined);
+    hears.send(frame(ping, 1, 0, hears.of(ping, 0)?.payload), request(3, "/too-late"));
+    await stage.until(() => hears.ended && deaf.ended);
+    assert.deepEqual([lastNumbers(hears), lastNumbers(deaf), asked], [[2 ** 31 - 1, 1], [2 ** 31 - 1, 0], ["/on-its-way"]]);
+    assert.deepEqual(await exited, [0, null]);
+  },
+);
