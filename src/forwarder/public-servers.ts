@@ -40,6 +40,8 @@ export class PublicServers {
   readonly #handles = new Map<ListenerId, ListeningHandle>();
   readonly #contexts: { -readonly [K in keyof ClientContext]: ClientContext[K] }[] = [];
   readonly #connections = new Set<ClientConnection>();
+  /** Of whose clients the balancer has said nothing yet. */
+  readonly #announcing = new Set<Socket>();
   readonly #readBlock = Buffer.allocUnsafeSlow(readBytes);
   #onEmpty: (() => void) | null = null;
   readonly #connectionsMax: number;
@@ -62,7 +64,7 @@ export class PublicServers {
   }
 
   get connections(): number {
-    return this.#arrivals.reduce((sum, { size }) => sum + size, this.#connections.size);
+    return this.#arrivals.reduce((sum, { size }) => sum + size, this.#connections.size + this.#announcing.size);
   }
 
   /** Accepts on a socket that init holds. */
@@ -87,6 +89,7 @@ export class PublicServers {
   async finish(): Promise<void> {
     for (const handle of this.#handles.values()) handle.close();
     for (const context of this.#contexts) context.finishing = true;
+    for (const socket of this.#announcing) socket.destroy();
     for (const connection of this.#connections) if (connection.idle) connection.end();
     await Promise.all(this.#arrivals.map((arrivals) => arrivals.finish()));
     if (this.#connections.size === 0) return;
@@ -121,9 +124,12 @@ export class PublicServers {
       };
       if (!proxyProtocol) return serve(socket.remoteAddress ?? "-", socket.remotePort ?? 0);
       const announcement = new Announcement(socket, this.#dispatcher.settings.headTimeoutMs);
+      this.#announcing.add(socket);
+      socket.on("close", () => this.#announcing.delete(socket));
       received = (block, length) => {
         const rest = announcement.read(block.subarray(0, length));
         if (rest === null) return;
+        this.#announcing.delete(socket);
         serve(announcement.client.address, announcement.client.port);
         if (rest.length > 0) received(rest, rest.length);
       };

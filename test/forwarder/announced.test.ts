@@ -44,6 +44,30 @@ test("PROXY protocol: whatever packets it comes in, the node is told the client;
   }
 });
 
+test("PROXY protocol: connections that say nothing are counted too, each once", { timeout: 60_000 }, async () => {
+  const stage = await Stage.open({ proxyProtocol: true, connectionsMax: 3 });
+  try {
+    await stage.instance("web-1.1", (_, response) => response.end("ok"));
+    await stage.route({ "web-1.1": "available" });
+    const connections = (count: number) => stage.until(() => stage.heard.findLast((one) => one.kind === "traffic")?.connections === count);
+    const sockets = ["", "PROXY", "PROXY UNKNOWN\r\n"].map((first) => {
+      const socket = connect(stage.port, "127.0.0.1");
+      socket.write(first);
+      return socket;
+    });
+    await connections(3);
+    const refused = await speak(stage.port, ["PROXY UNKNOWN\r\n", get]).catch(() => ""); // by an end or a reset
+    assert.equal(refused, "");
+    sockets[0]?.destroy();
+    await connections(2);
+    assert.match(await speak(stage.port, ["PROXY UNKNOWN\r\n", get]), /ok$/);
+    for (const socket of sockets) socket.destroy();
+    await connections(0);
+  } finally {
+    await stage.close();
+  }
+});
+
 test("X-Forwarded-*: of a trusted proxy gone on with, also when the request is sent again; of others dropped", {
   timeout: 60_000,
 }, async () => {
