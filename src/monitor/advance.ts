@@ -3,6 +3,7 @@
  * entered, and what is given out again while it is not confirmed.
  */
 import { assert } from "../model/errors.ts";
+import type { ListenerId } from "../model/node.ts";
 import type { Draft } from "./draft.ts";
 import { everyForwarder, isDrained } from "./drain.ts";
 import { lifecycle, type Phase } from "./lifecycle.ts";
@@ -85,8 +86,11 @@ function isComplete(draft: Draft, regeneration: Regeneration): boolean {
 
 /** All that the old one serves, the new one must. */
 function serves(replacement: InstanceRecord, old: InstanceRecord | null): boolean {
-  const wanted = old === null ? [] : Object.keys(old.sockets);
-  return Object.keys(replacement.sockets).length > 0 && wanted.every((id) => id in replacement.sockets);
+  return Object.keys(replacement.sockets).length > 0 && missingListeners(replacement, old).length === 0;
+}
+
+function missingListeners(replacement: InstanceRecord | null, old: InstanceRecord | null): ListenerId[] {
+  return Object.keys(old?.sockets ?? {}).filter((id) => !(id in (replacement?.sockets ?? {})));
 }
 
 export function enter(draft: Draft, regeneration: Regeneration, phase: Phase): void {
@@ -164,8 +168,18 @@ export function askToRevoke(draft: Draft): void {
 
 function lateness(draft: Draft, regeneration: Regeneration): string {
   const ms = draft.nowMs - regeneration.phaseSinceMs;
-  if (regeneration.phase === "starting") return `${regeneration.replacement} did not listen within ${ms} ms`;
-  if (regeneration.phase === "warming") return `${regeneration.replacement} listened, and then no more for ${ms} ms`;
-  if (regeneration.phase === "handing-off") return `the state of ${regeneration.old} could not be handed off within ${ms} ms`;
-  return `the cordon of ${regeneration.old} was not confirmed within ${ms} ms`;
+  const { replacement, old } = regeneration;
+  if (regeneration.phase === "starting") return `${replacement} did not listen${whereOldDoes(draft, regeneration)} within ${ms} ms`;
+  if (regeneration.phase === "warming") return `${replacement} listened, and then no more for ${ms} ms`;
+  if (regeneration.phase === "handing-off") return `the state of ${old} could not be handed off within ${ms} ms`;
+  return `the cordon of ${old} was not confirmed within ${ms} ms`;
+}
+
+/** Where it listens, but not on all that the old one has, as a release that dropped a port. */
+function whereOldDoes(draft: Draft, regeneration: Regeneration): string {
+  const replacement = draft.instance(regeneration.replacement);
+  if (replacement === null || Object.keys(replacement.sockets).length === 0) return "";
+  const missing = missingListeners(replacement, draft.instance(regeneration.old));
+  const ports = draft.state.listeners.filter(({ id }) => missing.includes(id)).map(({ at }) => at.port);
+  return ports.length === 0 ? "" : ` on port ${ports.join(", ")}, as ${regeneration.old} does,`;
 }

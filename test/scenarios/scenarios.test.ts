@@ -107,7 +107,12 @@ function perform(cluster: SimCluster, command: string, args: readonly string[]):
       cluster.run(cluster.nowMs + 1);
       break;
     case "listens":
-      cluster.tell({ kind: "instance-listening", instance: first, at: simAt, socketPath: `/${first}` });
+      cluster.tell({
+        kind: "instance-listening",
+        instance: first,
+        at: { ...simAt, port: Number(second) || simAt.port },
+        socketPath: `/${first}-${second}`,
+      });
       cluster.run(cluster.nowMs + 1);
       break;
     case "closes":
