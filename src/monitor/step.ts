@@ -86,6 +86,7 @@ function forgiveJump(draft: Draft, isWoken: boolean): void {
   }
   if (state.rollout?.watchUntilMs != null) state.rollout.watchUntilMs += shiftMs;
   if (state.lastAutomaticAtMs !== null && shiftMs < 0) state.lastAutomaticAtMs += shiftMs;
+  if (shiftMs < 0) for (const node of state.nodes) node.crashes = node.crashes.map((atMs) => atMs + shiftMs);
   if (shiftMs < 0) for (const entry of state.queue) entry.notBeforeMs += shiftMs;
   if (shiftMs < 0) state.retriedAtMs = Math.min(state.retriedAtMs, nowMs);
 }
