@@ -4,8 +4,11 @@
  */
 import { readdirSync, readFileSync } from "node:fs";
 
-const pageBytes = 4096;
 const ticksPerSecond = 100;
+/** In the kernel's words to each process (getauxval(3)), pairs of machine words, by this number: 4 KiB here, 16 or 64 KiB there. */
+const auxPageSize = 6n;
+const pageBytesUsual = 4_096;
+export const pageBytes = pageSize();
 
 export interface OutsideReading {
   readonly indicators: Readonly<Record<string, number>>;
@@ -65,6 +68,18 @@ export function readProcess(pid: number): OutsideReading | null {
 /** Share of one core between two readings, 0..n. */
 export function cpuRatio(before: OutsideReading, after: OutsideReading, elapsedMs: number): number {
   return elapsedMs <= 0 ? 0 : ((after.cpuTicks - before.cpuTicks) / ticksPerSecond / elapsedMs) * 1_000;
+}
+
+function pageSize(): number {
+  try {
+    const bytes = readFileSync("/proc/self/auxv");
+    for (let at = 0; at + 16 <= bytes.length; at += 16) {
+      if (bytes.readBigUInt64LE(at) === auxPageSize) return Number(bytes.readBigUInt64LE(at + 8));
+    }
+  } catch {
+    // No Linux, or none that tells: nothing else is read of /proc then.
+  }
+  return pageBytesUsual;
 }
 
 function read(path: string): string | null {
