@@ -39,6 +39,8 @@ const strayRowsMax = 5;
 const strayFileMin = 20;
 /** Of more columns than these not all are named. */
 const columnsNamedMax = 16;
+/** 2001 and 2065, in seconds. */
+const [secondsMin, secondsMax] = [1e9, 3e9];
 /** A pause of this many usual intervals is named. */
 const gapIntervals = 20;
 
@@ -50,6 +52,7 @@ export function parseTrace(text: string, limits: Readonly<Record<string, number>
   const parsed = trimmed.startsWith("{") || trimmed.startsWith("[") ? parsePrometheus(trimmed, problems) : parseCsv(trimmed, problems);
   const all = { ...parsed.limits, ...limits };
   nameLimits(all, parsed.columns, problems);
+  nameSeconds(parsed.rows, problems);
   const ordered = inOrder(withoutStrays(parsed.rows, problems), problems);
   nameGaps(ordered, problems);
   return { samples: ordered.map((row) => sampleOf(row, all)), limits: all, problems };
@@ -107,6 +110,10 @@ function parseCsv(text: string, problems: string[]): Parsed {
     const cells = line.split(",").map((cell) => cell.trim().replace(/^"(.*)"$/, "$1"));
     if (header === null) {
       header = cells;
+      if (/^[^,]*[;\t]/.test(line) && header.length === 1) {
+        problems.push(`line ${at + 1}: its cells are to be separated by commas`);
+        return { ...nothing, limits };
+      }
       if (!header.includes("timeMs")) problems.push(`line ${at + 1}: the header has no column timeMs; it has ${named(header)}`);
       continue;
     }
@@ -125,6 +132,7 @@ function parseCsv(text: string, problems: string[]): Parsed {
     } else rows.push({ atMs, cells: row });
   }
   if (header === null) problems.push("there is no header line");
+  else if (rows.length + broken === 0) problems.push("there are no rows below the header");
   if (broken > 0) problems.push(`left out: ${counted(broken, "broken row")}, the first in ${firstBroken}`);
   if (unreadable > 0) problems.push(`left out: ${counted(unreadable, "cell")} without a number`);
   return { rows, limits, columns: header ?? [] };
@@ -141,9 +149,10 @@ function parsePrometheus(text: string, problems: string[]): Parsed {
   }
   const series = findMatrix(body);
   if (series === null) {
-    problems.push("it is JSON, but no Prometheus range query (data.resultType matrix)");
+    problems.push(errorOf(body) ?? "it is JSON, but no Prometheus range query (data.resultType matrix)");
     return nothing;
   }
+  if (series.length === 0) problems.push("the range query found no series");
   const byTime = new Map<number, Record<string, number>>();
   const used = new Set<string>();
   let unreadable = 0;
@@ -189,6 +198,19 @@ function findMatrix(body: unknown): Series[] | null {
     found.push({ metric, values });
   }
   return found;
+}
+
+/** What Prometheus answers instead of a result. */
+function errorOf(body: unknown): string | null {
+  if (typeof body !== "object" || body === null || !("status" in body) || body.status !== "error") return null;
+  const error = "error" in body ? String(body.error) : "no reason given";
+  return `Prometheus answered with an error: ${error}`;
+}
+
+/** The clock of a trace may begin anywhere, but hardly eleven days after 1970 began, where the seconds of our years lie. */
+function nameSeconds(rows: readonly RawRow[], problems: string[]): void {
+  if (rows.length === 0 || !rows.every(({ atMs }) => atMs >= secondsMin && atMs < secondsMax)) return;
+  problems.push("its times look like seconds; they were taken for milliseconds, as timeMs says");
 }
 
 /** A time ahead of both its neighbours by more than the whole rest of the file is long: a clock that was wrong for a moment. */

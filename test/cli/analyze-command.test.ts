@@ -149,6 +149,28 @@ describe("analyze: limits", () => {
     assert.deepEqual(parseTrace("PK\u0003\0\0timeMs,rssBytes\n1,2\n", {}).problems, ["it is not UTF-8 text"]);
   });
 
+  it("trace: cells not separated by commas, and a header with nothing below it, are said to be so and no more", () => {
+    for (const separator of [";", "\t"]) {
+      const text = `# limit rssBytes=5\ntimeMs${separator}rssBytes\n1${separator}2\n3${separator}4\n`;
+      assert.deepEqual(parseTrace(text, {}).problems, ["line 2: its cells are to be separated by commas"]);
+    }
+    assert.deepEqual(parseTrace("timeMs,rssBytes\n", {}).problems, ["there are no rows below the header"]);
+  });
+
+  it("trace: times that look like seconds are named; those of a clock that began at 0 are not", () => {
+    const rows = (startMs: number) => Array.from({ length: 60 }, (_, row) => `${startMs + row},1`).join("\n");
+    assert.match(parseTrace(`timeMs,rssBytes\n${rows(1_700_000_000)}\n`, {}).problems.join(), /look like seconds/);
+    assert.deepEqual(parseTrace(`timeMs,rssBytes\n${rows(0)}\n`, {}).problems, []);
+    assert.deepEqual(parseTrace(`timeMs,rssBytes\n${rows(1_700_000_000_000)}\n`, {}).problems, []);
+  });
+
+  it("trace: Prometheus's own error is told, and a query that found nothing", () => {
+    const error = { status: "error", errorType: "bad_data", error: "1:5: parse error" };
+    assert.deepEqual(parseTrace(JSON.stringify(error), {}).problems, ["Prometheus answered with an error: 1:5: parse error"]);
+    const empty = { status: "success", data: { resultType: "matrix", result: [] } };
+    assert.deepEqual(parseTrace(JSON.stringify(empty), {}).problems, ["the range query found no series"]);
+  });
+
   it("trace: one gap is a gap, two are gaps", () => {
     const gapped = (at: (row: number) => number) =>
       parseTrace(`timeMs,rssBytes\n${Array.from({ length: 60 }, (_, row) => `${at(row)},1`).join("\n")}\n`, {}).problems;
