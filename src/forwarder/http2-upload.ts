@@ -10,7 +10,7 @@ const packBytes = 16 * 1024;
 
 /** Whom an upload tells. */
 export interface UploadTaker {
-  /** `lasting`: so are all bytes here. */
+  /** The bytes stay as they are after this call. */
   bodyCame(bytes: Buffer, from: number, to: number): void;
   bodyEnded(): void;
   /** So much was taken or dropped: its connection's window may open by it, and where `own` is more than zero, the stream's. */

@@ -3,7 +3,7 @@
  * is to remember (RFC 7541 §6.2.2). A table of learnt fields would make answers shorter; it is memory that each client may hold on
  * the server, and a secret beside what an attacker chooses can be guessed through it (§7.1).
  */
-import { staticFields, staticNames } from "./hpack-table.ts";
+import { staticNames, staticStatuses } from "./hpack-table.ts";
 import { copyBytes, isBlank } from "./http-bytes.ts";
 import { Names } from "./http2-fields.ts";
 
@@ -14,15 +14,8 @@ const names = new Names([
   ...staticNames.filter(([name]) => !connectionNames.includes(name)),
   ...connectionNames.map((name) => [name, ofConnection] as const),
 ]);
-const statusIndex = staticFields.findIndex(({ line }) => line[1] === 0x73 && line[2] === 0x74) + 1; // ":st"
-/** The statuses that stand in the table, and their index. */
-const statuses: ReadonlyMap<number, number> = new Map(
-  staticFields.flatMap(({ line }, at) => (line[1] === 0x73 && line[2] === 0x74 ? [[statusOf(line), at + 1] as const] : [])),
-);
-
-function statusOf(line: Uint8Array): number {
-  return Number(String.fromCharCode(...line.subarray(line.length - 5, line.length - 2)));
-}
+const statusName = Uint8Array.from(":status", (letter) => letter.charCodeAt(0));
+const statusIndex = names.find(statusName, 0, statusName.length);
 
 /** Names in lower case, as HTTP/2 wants them. */
 const lowered = Uint8Array.from({ length: 256 }, (_, byte) => (byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte));
@@ -39,7 +32,7 @@ export function putNoTable(target: Uint8Array, at: number): number {
 }
 
 export function putStatus(target: Uint8Array, at: number, status: number): number {
-  const known = statuses.get(status);
+  const known = staticStatuses.get(status);
   if (known !== undefined) {
     target[at] = 0x80 | known;
     return at + 1;

@@ -27,6 +27,10 @@ function fieldOf(name: string, value: string): Field {
 
 /** From index 1 on. */
 export const staticFields: readonly Field[] = known.map(([name, value]) => fieldOf(name, value));
+/** The index of each status that stands there. */
+export const staticStatuses: ReadonlyMap<number, number> = new Map(
+  known.flatMap(([name, value], at) => (name === ":status" ? [[Number(value), at + 1] as const] : [])),
+);
 /** Each name's first index. */
 export const staticNames: readonly (readonly [string, number])[] = [
   ...new Map(known.map(([name], at) => [name, at + 1] as const).reverse()),

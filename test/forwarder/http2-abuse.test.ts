@@ -46,6 +46,9 @@ withTls(
       ["400", { ...post, ":path": "/evil#x" }, null],
       ["400", { ...post, ":path": "/\u00e9vil" }, null],
       ["501", { ...post, ":method": "MAKETEA" }, null],
+      ["400", { ":method": "CONNECT", ":authority": "x:443" }, null],
+      ["reset", { ...post, ":method": "CONNECT" }, null],
+      ["400", { ...post, ":path": "*" }, null],
     ];
     const verdictOn = async (head: Readonly<Record<string, string>>, body: string | null): Promise<string> => {
       const client = await FrameClient.open(stage);
