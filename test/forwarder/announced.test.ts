@@ -1,6 +1,5 @@
 /** Who the client is, where others stand in front: the PROXY protocol on plain connections, and proxies that are trusted. */
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { clientHeader } from "../../src/forwarder/headers.ts";
@@ -59,7 +58,7 @@ test("PROXY protocol: connections that say nothing are counted too, each once", 
     await connections(3);
     // By an end or a reset.
     const refused = connect(stage.port, "127.0.0.1").on("error", () => {});
-    await once(refused.resume(), "close");
+    await new Promise<void>((resolve) => refused.resume().on("close", () => resolve()));
     sockets[0]?.destroy();
     await connections(2);
     assert.match(await speak(stage.port, ["PROXY UNKNOWN\r\n", get]), /ok$/);
