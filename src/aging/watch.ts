@@ -205,7 +205,7 @@ export class Watch {
       atMs,
       forecast: outlookOf(made),
       growsRatio: input.growsRatio,
-      horizonMs: horizonAt(input),
+      horizonMs: Math.ceil(horizonAt(input)), // whole milliseconds take no room of their own
       due,
       held: false,
       aging: false,
