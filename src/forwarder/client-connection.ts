@@ -21,6 +21,8 @@ import { Tunnel, type TunnelOptions } from "./tunnel.ts";
 
 /** How long a client that closed its side may wait for the first byte of its answer. */
 const halfClosedMs = 2_000;
+/** And once that has begun, for more of it: whoever closed both sides would be noticed at the next write alone. */
+const halfClosedRestMs = 10_000;
 /** After a refusal what still comes is read and dropped for so long, lest a reset take the refusal along. */
 const lingerMs = 2_000;
 /** What is copied at most, and what of it may wait. */
@@ -131,8 +133,9 @@ export class ClientConnection implements Client {
     else if (this.#closing || this.idle) this.#socket.destroy();
     else if (this.#exchange === null) this.refuse(tooSlow);
     else if (mayHaveGone) {
-      if (this.#written === this.#writtenAtEnd) this.#socket.destroy();
-      else this.deadlineMs = 0;
+      if (this.#written === this.#writtenAtEnd) return void this.#socket.destroy();
+      this.#writtenAtEnd = this.#written;
+      this.deadlineMs = nowMs + halfClosedRestMs;
     } else if (this.#paused && !this.#exchange.answered) this.deadlineMs = nowMs + bodyTimeoutMs;
     else this.#exchange.bodyLate();
   }
