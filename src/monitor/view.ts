@@ -79,7 +79,8 @@ const endedRecently = 10;
  * first has ended, a start and the longest drain. What took longer than it may was asleep with its host.
  */
 export function regenerationMs({ ended, instances }: MonitorState, settings: Settings): number {
-  const starts = instances.map(({ askedAtMs, listeningAtMs }) => (listeningAtMs ?? askedAtMs) - askedAtMs);
+  // The first time that it served: one that closes its port may listen again much later.
+  const starts = instances.map(({ askedAtMs, availableSinceMs }) => (availableSinceMs || askedAtMs) - askedAtMs);
   const durations = ended
     .filter(({ mode, outcome }) => mode !== "retire" && outcome === "succeeded")
     .slice(-endedRecently)

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { Settings } from "../../src/model/settings.ts";
 import { regenerationMs } from "../../src/monitor/view.ts";
 import { seededRandom } from "../../src/sim/random.ts";
-import { SimCluster } from "../../src/sim/sim-cluster.ts";
+import { SimCluster, simAt } from "../../src/sim/sim-cluster.ts";
 import { simSpec } from "../../src/sim/sim-spec.ts";
 
 function takes(more: Partial<Settings>, act: (cluster: SimCluster) => void): number {
@@ -27,6 +27,19 @@ test("how long a regeneration takes: a start and the longest drain, then what th
   const after = takes(near, once);
   assert.ok(after > 0 && after < 20_000, `${after} ms after it`);
   assert.equal(takes({ ...near, minRegenerationIntervalMs: 300_000 }, once), 300_000);
+});
+
+test("how long a regeneration takes: a server that closed its port for a while has not started for so long", () => {
+  const limits = { minRegenerationIntervalMs: 0, startTimeoutMs: 3_600_000, drainTimeoutMs: 20_000 };
+  const reopened = takes(limits, (cluster) => {
+    const [instance = ""] = cluster.serving();
+    cluster.tell({ kind: "instance-listener-closed", instance, at: simAt });
+    cluster.run(cluster.nowMs + 600_000);
+    cluster.tell({ kind: "instance-listening", instance, at: simAt, socketPath: `/${instance}` });
+    cluster.run(cluster.nowMs + 1_000);
+    assert.ok(cluster.serving().includes(instance));
+  });
+  assert.ok(reopened < 22_000, `${reopened} ms`);
 });
 
 test("how long a regeneration takes: a host that slept meanwhile makes it no longer than it may take", () => {
