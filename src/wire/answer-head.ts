@@ -4,10 +4,10 @@
  * refused as a request would be.
  */
 import { framing, Head, type HeadVerdict, needMore, whole } from "./head.ts";
-import { cr, field, isDigit, lf, space, valueBytes } from "./http-bytes.ts";
+import { ascii, cr, field, isDigit, lf, space, valueBytes } from "./http-bytes.ts";
 
-const versionWord = Uint8Array.from("HTTP/1.", (letter) => letter.charCodeAt(0));
-const eventStreamWord = Uint8Array.from("text/event-stream", (letter) => letter.charCodeAt(0));
+const versionWord = ascii("HTTP/1.");
+const eventStreamWord = ascii("text/event-stream");
 
 export class AnswerHead extends Head {
   status = 0;

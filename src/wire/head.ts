@@ -6,7 +6,7 @@
  * Strict means: CRLF at each end of line and no bare CR or LF, a token directly before the colon, no
  * control bytes, no folded lines, one framing and one only (RFC 9112 §6.3, §11).
  */
-import { colon, cr, field, fieldOf, isBlank, isDigit, isWord, lf, space, tokenBytes, valueBytes } from "./http-bytes.ts";
+import { ascii, colon, cr, field, fieldOf, isBlank, isDigit, isWord, lf, space, tokenBytes, valueBytes } from "./http-bytes.ts";
 
 /** What `read` gives: more bytes are needed, the head is whole, or the status of a refusal. */
 export const needMore = 0;
@@ -20,13 +20,12 @@ const linesOfConnectionMax = 32;
 /** Fifteen digits stay exact as a number. */
 const lengthDigitsMax = 15;
 
-const word = (text: string) => Uint8Array.from(text, (letter) => letter.charCodeAt(0));
-const closeWord = word("close");
-const keepAliveWord = word("keep-alive");
-const upgradeWord = word("upgrade");
-const chunkedWord = word("chunked");
+const closeWord = ascii("close");
+const keepAliveWord = ascii("keep-alive");
+const upgradeWord = ascii("upgrade");
+const chunkedWord = ascii("chunked");
 /** A Connection field may not take these out of a message: they say how long it is and whom it is for. */
-const neverNamed = [word("content-length"), word("transfer-encoding"), word("host")];
+const neverNamed = [ascii("content-length"), ascii("transfer-encoding"), ascii("host")];
 
 export abstract class Head {
   /** First byte of the first line; first byte of the first field line; first byte of the empty line; first byte after it. */

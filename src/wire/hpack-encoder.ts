@@ -4,7 +4,7 @@
  * the server, and a secret beside what an attacker chooses can be guessed through it (§7.1).
  */
 import { staticNames, staticStatuses } from "./hpack-table.ts";
-import { copyBytes, isBlank } from "./http-bytes.ts";
+import { ascii, copyBytes, isBlank } from "./http-bytes.ts";
 import { Names } from "./http2-fields.ts";
 
 /** Fields that say something of one connection of HTTP/1.1 (RFC 9113 §8.2.2): HTTP/2 has no place for them. */
@@ -14,7 +14,7 @@ const names = new Names([
   ...staticNames.filter(([name]) => !connectionNames.includes(name)),
   ...connectionNames.map((name) => [name, ofConnection] as const),
 ]);
-const statusName = Uint8Array.from(":status", (letter) => letter.charCodeAt(0));
+const statusName = ascii(":status");
 const statusIndex = names.find(statusName, 0, statusName.length);
 
 /** Names in lower case, as HTTP/2 wants them. */

@@ -1,4 +1,5 @@
 /** HPACK's two tables (RFC 7541 §2.3, appendix A): fields that everybody knows, and those that one connection has learnt. */
+import { ascii } from "./http-bytes.ts";
 import { type Field, kindOf } from "./http2-fields.ts";
 
 /** What a field counts beside its letters (§4.1). */
@@ -21,7 +22,7 @@ const known: readonly (readonly [string, string])[] = [
 ];
 
 function fieldOf(name: string, value: string): Field {
-  const line = Uint8Array.from(`${name}: ${value}\r\n`, (letter) => letter.charCodeAt(0));
+  const line = ascii(`${name}: ${value}\r\n`);
   return { line, nameEnd: name.length, kind: kindOf(line, name.length, line.length - 2) };
 }
 

@@ -34,8 +34,8 @@ function isLetter(byte: number): boolean {
   return (byte >= 0x41 && byte <= 0x5a) || (byte >= 0x61 && byte <= 0x7a);
 }
 
-export function ascii(text: string): number[] {
-  return Array.from(text, (letter) => letter.charCodeAt(0));
+export function ascii(text: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
 }
 
 /** Value of a hexadecimal digit, or −1. */
@@ -85,23 +85,30 @@ const names: readonly (readonly [string, number])[] = [
   ["http2-settings", field.http2Settings],
 ];
 
-interface Named {
-  readonly lower: Uint8Array;
+export interface Named {
+  /** In lower case. */
+  readonly name: Uint8Array;
   readonly code: number;
 }
 
-const byLength: readonly (readonly Named[] | undefined)[] = Array.from({ length: 32 }, (_, length) => {
-  const same = names.filter(([name]) => name.length === length);
-  return same.length === 0 ? undefined : same.map(([name, code]) => ({ lower: Uint8Array.from(ascii(name)), code }));
-});
+/** Of each length the names that have it, in their order; none where nothing has. */
+export function namesByLength(names: readonly (readonly [string, number])[]): readonly (readonly Named[] | undefined)[] {
+  const longest = Math.max(...names.map(([name]) => name.length));
+  return Array.from({ length: longest + 1 }, (_, length) => {
+    const same = names.filter(([name]) => name.length === length);
+    return same.length === 0 ? undefined : same.map(([name, code]) => ({ name: ascii(name), code }));
+  });
+}
+
+const byLength = namesByLength(names);
 
 /** Which field the token in `bytes[start..end)` names. */
 export function fieldOf(bytes: Uint8Array, start: number, end: number): number {
   const candidates = byLength[end - start];
   if (candidates === undefined) return field.other;
   for (let at = 0; at < candidates.length; at += 1) {
-    const { lower, code } = candidates[at] as Named; // inside the list
-    const match = matchName(bytes, start, lower);
+    const { name, code } = candidates[at] as Named; // inside the list
+    const match = matchName(bytes, start, name);
     if (match === "no") continue;
     if (match === "exact" || code === field.private) return code;
     return code === field.contentLength || code === field.transferEncoding ? field.disguised : field.other;

@@ -2,7 +2,7 @@
  * A field of HTTP/2 as it lies here: a line of HTTP/1.1, `name: value` CR LF, since that is what becomes of most. What a
  * field means for a request is found out once: one that HPACK's tables keep brings it along.
  */
-import { isBlank, isDigit, space, tokenBytes } from "./http-bytes.ts";
+import { ascii, isBlank, isDigit, type Named, namesByLength, space, tokenBytes } from "./http-bytes.ts";
 
 export const fieldKind = {
   other: 0,
@@ -29,8 +29,7 @@ export interface Field {
 export const colonSpace = 2;
 const colonByte = 0x3a;
 
-const word = (text: string) => Uint8Array.from(text, (letter) => letter.charCodeAt(0));
-const trailersWord = word("trailers");
+const trailersWord = ascii("trailers");
 
 const kinds: readonly (readonly [string, number])[] = [
   [":method", fieldKind.method],
@@ -48,21 +47,12 @@ const kinds: readonly (readonly [string, number])[] = [
   ["upgrade", fieldKind.malformed],
 ];
 
-interface Named {
-  readonly name: Uint8Array;
-  readonly value: number;
-}
-
 /** Names with a number each, found by their bytes. */
 export class Names {
-  readonly #byLength: (readonly Named[] | undefined)[];
+  readonly #byLength: ReturnType<typeof namesByLength>;
 
   constructor(names: readonly (readonly [string, number])[]) {
-    const longest = Math.max(...names.map(([name]) => name.length));
-    this.#byLength = Array.from({ length: longest + 1 }, (_, length) => {
-      const same = names.filter(([name]) => name.length === length);
-      return same.length === 0 ? undefined : same.map(([name, value]) => ({ name: word(name), value }));
-    });
+    this.#byLength = namesByLength(names);
   }
 
   /** The number of the name in `bytes[from..to)`; 0: none. */
@@ -70,8 +60,8 @@ export class Names {
     const candidates = this.#byLength[to - from];
     if (candidates === undefined) return 0;
     for (let at = 0; at < candidates.length; at += 1) {
-      const { name, value } = candidates[at] as Named; // inside the list
-      if (isAt(bytes, from, name)) return value;
+      const { name, code } = candidates[at] as Named; // inside the list
+      if (isAt(bytes, from, name)) return code;
     }
     return 0;
   }

@@ -3,19 +3,18 @@
  * strictly as any. What its rules call malformed is told apart from what is only refused; trailers become lines in the same way.
  */
 import type { FieldSink } from "./hpack-decoder.ts";
-import { copyBytes } from "./http-bytes.ts";
+import { ascii, copyBytes } from "./http-bytes.ts";
 import { colonSpace, fieldKind } from "./http2-fields.ts";
 
-const word = (text: string) => Uint8Array.from(text, (letter) => letter.charCodeAt(0));
-const versionAndHost = word(" HTTP/1.1\r\nhost: ");
-const version = word(" HTTP/1.1\r\n");
-const noHost = word("host: \r\n");
-const cookieName = word("cookie: ");
-const crumbMark = word("; ");
-const chunkedLine = word("transfer-encoding: chunked\r\n");
-const lineEnd = word("\r\n");
-const headWord = word("HEAD");
-const connectWord = word("CONNECT");
+const versionAndHost = ascii(" HTTP/1.1\r\nhost: ");
+const version = ascii(" HTTP/1.1\r\n");
+const noHost = ascii("host: \r\n");
+const cookieName = ascii("cookie: ");
+const crumbMark = ascii("; ");
+const chunkedLine = ascii("transfer-encoding: chunked\r\n");
+const lineEnd = ascii("\r\n");
+const headWord = ascii("HEAD");
+const connectWord = ascii("CONNECT");
 /** What is written beside the fields' own lines, at most. */
 const restBytes = 128;
 

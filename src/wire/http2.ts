@@ -2,8 +2,9 @@
  * The words of HTTP/2 (RFC 9113 §6, §7): types and flags of frames, settings, error codes; how a frame begins; and what
  * is wrong with one by its first nine bytes alone.
  */
+import { ascii } from "./http-bytes.ts";
 
-export const preface = Uint8Array.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", (letter) => letter.charCodeAt(0));
+export const preface = ascii("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 export const frameHeadBytes = 9;
 /** What we take in one frame, and what every client takes (SETTINGS_MAX_FRAME_SIZE as it is from the start). */
 export const frameBytesMax = 16_384;

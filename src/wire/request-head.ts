@@ -4,30 +4,26 @@
  * long, 501 for a method or coding that is not known, 505 for another version.
  */
 import { framing, Head, type HeadVerdict, needMore, whole } from "./head.ts";
-import { colon, cr, field, hostBytes, isDigit, isWord, lf, space, targetBytes, tokenBytes } from "./http-bytes.ts";
+import { ascii, colon, cr, field, hostBytes, isDigit, isWord, lf, space, targetBytes, tokenBytes } from "./http-bytes.ts";
 
 /** What Node's servers know (llhttp); a method that nobody knows cannot be framed by what it means. */
 const methodNames =
   "GET POST PUT HEAD DELETE OPTIONS PATCH TRACE QUERY CONNECT ACL BIND CHECKOUT COPY LINK LOCK M-SEARCH MERGE MKACTIVITY MKCALENDAR MKCOL MOVE NOTIFY PROPFIND PROPPATCH PURGE REBIND REPORT SEARCH SOURCE SUBSCRIBE UNBIND UNLINK UNLOCK UNSUBSCRIBE".split(
     " ",
   );
-const methods = methodNames.map((name) => ({ name, bytes: bytesOf(name) }));
+const methods = methodNames.map((name) => ({ name, bytes: ascii(name) }));
 const methodBytesMax = 24;
 /** The longest host name with a port fits well. */
 const hostBytesMax = 300;
 const cookieLinesMax = 8;
 
-const httpWord = bytesOf("HTTP/");
-const h2cWord = bytesOf("h2c");
-const continueWord = bytesOf("100-continue");
+const httpWord = ascii("HTTP/");
+const h2cWord = ascii("h2c");
+const continueWord = ascii("100-continue");
 const schemes = [
-  { bytes: bytesOf("http://"), port: bytesOf(":80") },
-  { bytes: bytesOf("https://"), port: bytesOf(":443") },
+  { bytes: ascii("http://"), port: ascii(":80") },
+  { bytes: ascii("https://"), port: ascii(":443") },
 ];
-
-function bytesOf(text: string): Uint8Array {
-  return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
-}
 
 /** The status for a head of more than `bytesMax`: it is the target that is too long, or the fields. */
 export function overlong(bytes: Uint8Array, from: number, bytesMax: number): 414 | 431 {
