@@ -11,20 +11,13 @@ import { livesAhead } from "./times-ahead.ts";
 type Columns = (Float64Array | undefined)[];
 
 const rateAhead = 0.1;
-const timeAhead: LifeMarks = {
-  time: columnOf(livesAhead, (lives) => 1 + lives),
-  work: new Float64Array(0),
-  overload: [],
-  stepped: new Float64Array(0),
-};
+const none = new Float64Array(0);
+/** Where nothing but time is asked for. */
+const marksOf = (time: Float64Array): LifeMarks => ({ time, work: none, overload: [], stepped: none });
+const timeAhead = marksOf(columnOf(livesAhead, (lives) => 1 + lives));
 const timeColumnsAhead: Columns = [];
 const timePaces: (number | undefined)[] = [];
-const soon: LifeMarks = {
-  time: columnOf([1 + rateAhead], (time) => time),
-  work: new Float64Array(0),
-  overload: [],
-  stepped: new Float64Array(0),
-};
+const soon = marksOf(columnOf([1 + rateAhead], (time) => time));
 /** Over the blocks of the life in question: one evaluation is over before the next begins, and takes over its columns. */
 const pastColumns: readonly Float64Array[] = clocks.map(() => new Float64Array(pointsMax));
 

@@ -39,14 +39,14 @@ export interface Evaluation {
   readonly aging: boolean;
 }
 
-/** Time between evaluations: evaluatePerAge; near the end a share of what is left; never below the last two. */
-/** Where nothing grows and the limit is far, a third as often is soon enough. */
+/** Evaluations come each evaluatePerAge; where nothing grows and the limit is far, a third as often is soon enough. */
 const evaluatePerAgeCalm = 1 / 10;
 const calmGrowsRatio = 0.5;
 const calmLevelRatio = 0.8;
 /** At once where the floor has since gone this share of the way to its limit, or fallen as far: growth begins again, a jump. */
 const evaluatePerRoom = 1 / 8;
 const evaluateNoises = 3;
+/** Near the end this share of what is left, and never closer together than the last two. */
 const evaluatePerRest = 1 / 10;
 const evaluatePerEarliest = 1 / 4;
 const evaluatePerAgeMin = 1 / 250;
