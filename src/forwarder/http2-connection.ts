@@ -186,6 +186,11 @@ export class Http2Connection implements FrameSink, StreamOrigin {
     this.#turns.waits(body);
   }
 
+  /** Told in the midst of a read, or long after it: what it amounts to shows when the next stream begins. */
+  streamBroken(): void {
+    this.#patience.reset(this.context.nowMs);
+  }
+
   streamOver(stream: ClientStream, reset: boolean): void {
     this.#streams.delete(stream.id);
     this.#numbers.ended(stream.id, reset);
@@ -219,7 +224,7 @@ export class Http2Connection implements FrameSink, StreamOrigin {
     text.finish(!ends && !text.hasLength);
     if (this.#streams.size >= streamsMax) return this.#refuse(stream, errorCode.refusedStream);
     if (text.malformed) return this.#refuse(stream, errorCode.protocol);
-    this.#patience.requested();
+    if (!this.#patience.requested()) return errorCode.enhanceYourCalm;
     const served = new ClientStream(stream, !ends, text.isHead, this);
     this.#streams.set(stream, served);
     this.#turns.begins(served);

@@ -36,6 +36,10 @@ class Bucket {
     return this.#left >= 0;
   }
 
+  get overdrawn(): boolean {
+    return this.#left < 0;
+  }
+
   give(tokens: number): void {
     this.#left = Math.min(this.#burst, this.#left + tokens);
   }
@@ -60,8 +64,10 @@ export class Patience {
     return this.#idleFrames.take(nowMs);
   }
 
-  requested(): void {
+  /** False: its streams before were a flood of resets. */
+  requested(): boolean {
     this.#idleFrames.give(earnedByRequest);
+    return !this.#resets.overdrawn;
   }
 
   /** A frame of so much data went out, and not as a drop. */

@@ -35,6 +35,8 @@ export interface StreamOrigin extends SharedOutput {
   touch(): void;
   /** So much of what came was taken. */
   taken(bytes: number): void;
+  /** Its client broke the protocol on it: that counts as a reset. */
+  streamBroken(): void;
   /** It is over; `reset`: by us, and more of it may still come. */
   streamOver(stream: ClientStream, reset: boolean): void;
 }
@@ -110,7 +112,7 @@ export class ClientStream implements Client, UploadTaker {
     this.#chunked = hasBody && !hasLength;
     const verdict = requestHead.read(source, 0, end);
     if (verdict !== whole || requestHead.end !== end) return this.#refuse(verdict > whole ? verdict : 400);
-    if (!hasBody && requestHead.framing !== framing.none) return this.reset(errorCode.protocol);
+    if (!hasBody && requestHead.framing !== framing.none) return this.#break();
     if (hasBody) this.body.begin(requestHead.framing, requestHead.contentLength);
     this.#exchange = new Exchange(dispatcher, listener, this, requestHead, source);
     if (hasBody) this.#awaitBody();
@@ -127,7 +129,7 @@ export class ClientStream implements Client, UploadTaker {
   trailersCame(lines: Buffer | null): void {
     if (lines === null) {
       this.ended = true;
-      this.#exchange?.badBody();
+      this.#refuseBody();
       return this.#settle();
     }
     this.#requestTrailers = lines;
@@ -226,7 +228,7 @@ export class ClientStream implements Client, UploadTaker {
   bodyCame(data: Buffer, from: number, to: number): void {
     const bytes = this.#chunked ? chunkOf(data, from, to) : data.subarray(from, to);
     if (this.#bodyRead(bytes)) this.#awaitBody();
-    else this.reset(errorCode.protocol); // more than was said
+    else this.#break(); // more than was said
   }
 
   bodyEnded(): void {
@@ -234,8 +236,8 @@ export class ClientStream implements Client, UploadTaker {
     if (this.#exchange === null) this.deadlineMs = 0;
     else {
       const last = this.#chunked ? Buffer.concat([lastChunk, this.#requestTrailers, lineEnd]) : nothing;
-      if (this.#chunked && !this.#bodyRead(last)) this.#exchange?.badBody();
-      else if (!this.body.done) return this.reset(errorCode.protocol); // less than was said
+      if (this.#chunked && !this.#bodyRead(last)) this.#refuseBody();
+      else if (!this.body.done) return this.#break(); // less than was said
     }
     this.#settle();
   }
@@ -245,6 +247,16 @@ export class ClientStream implements Client, UploadTaker {
     if (own === 0 || this.#gone) return;
     this.#origin.output.windowUpdate(this.id, own);
     this.#origin.touch();
+  }
+
+  #break(): void {
+    this.#origin.streamBroken();
+    this.reset(errorCode.protocol);
+  }
+
+  #refuseBody(): void {
+    this.#origin.streamBroken();
+    this.#exchange?.badBody();
   }
 
   /** False: it is no body. */
