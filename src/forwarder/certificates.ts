@@ -1,7 +1,7 @@
 /**
  * Certificates towards clients: one or several pairs of files, chosen by the name that the client asks for
  * (SNI), the first for all others. The files are looked at now and then; changed ones are taken without a
- * restart, for new connections. Ones that cannot be used are said so, and the last good ones stay.
+ * restart, for new connections. A pair that cannot be used is said so, and its last good one stays.
  */
 import { createHmac, X509Certificate } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
@@ -18,23 +18,32 @@ interface Pair {
   readonly context: SecureContext;
 }
 
+/** What is in use of one pair of files, and as which they were seen last. */
+interface Held {
+  readonly files: KeyPairFiles;
+  readonly seen: string;
+  /** Null: they never could be used. */
+  readonly pair: Pair | null;
+}
+
 export class Certificates {
-  readonly #files: readonly KeyPairFiles[];
   readonly #ticketKeys: Buffer;
   readonly #say: (text: string) => void;
   readonly #servers = new Set<Server>();
   readonly #timer: NodeJS.Timeout;
-  #seen: string;
-  #pairs: readonly Pair[];
+  #held: readonly Held[];
+  #pairs: readonly Pair[] = [];
 
-  /** @throws Error where a file cannot be read, or a key is not its certificate's. */
+  /**
+   * A forwarder that starts anew while one pair is amiss serves with the others.
+   * @throws Error where none can be used: a file cannot be read, or a key is not its certificate's.
+   */
   constructor(files: readonly KeyPairFiles[], clusterKey: string, say: (text: string) => void) {
-    this.#files = files;
     this.#say = say;
     // Equal in all forwarders of the cluster, and after their restarts: clients resume their sessions with any of them.
     this.#ticketKeys = createHmac("sha384", clusterKey).update("tls-tickets").digest();
-    this.#seen = stateOf(files);
-    this.#pairs = files.map(read);
+    this.#held = files.map((one) => this.#lookAt({ files: one, seen: "", pair: null }));
+    this.#use();
     this.#timer = setInterval(() => this.look(), lookMs).unref();
   }
 
@@ -53,20 +62,35 @@ export class Certificates {
   }
 
   look(): void {
-    const seen = stateOf(this.#files);
-    if (seen === this.#seen) return;
-    this.#seen = seen;
-    try {
-      this.#pairs = this.#files.map(read);
-      for (const server of this.#servers) server.setSecureContext({ ...this.#default(), ticketKeys: this.#ticketKeys });
-      this.#say(`new certificates are in use: ${this.#files.map(({ cert }) => cert).join(", ")}`);
-    } catch (error) {
-      this.#say(`${String(error)}; the certificates loaded before stay in use`);
-    }
+    const before = this.#held;
+    this.#held = before.map((held) => this.#lookAt(held));
+    const renewed = this.#held.filter(({ pair }, at) => pair !== before[at]?.pair);
+    if (renewed.length === 0) return;
+    this.#use();
+    for (const server of this.#servers) server.setSecureContext({ ...this.#default(), ticketKeys: this.#ticketKeys });
+    this.#say(`new certificates are in use: ${renewed.map(({ files }) => files.cert).join(", ")}`);
   }
 
   close(): void {
     clearInterval(this.#timer);
+  }
+
+  /** Each pair for itself: what is wrong with one keeps no other from being renewed. */
+  #lookAt(held: Held): Held {
+    const { files, pair } = held;
+    const seen = `${fileState(files.cert)} ${fileState(files.key)}`;
+    if (seen === held.seen) return held;
+    try {
+      return { files, seen, pair: read(files) };
+    } catch (error) {
+      this.#say(`${String(error)}${pair === null ? "" : "; the certificate loaded before stays in use"}`);
+      return { files, seen, pair };
+    }
+  }
+
+  #use(): void {
+    this.#pairs = this.#held.flatMap(({ pair }) => (pair === null ? [] : [pair]));
+    this.#first();
   }
 
   #named(name: string): Pair {
@@ -75,7 +99,7 @@ export class Certificates {
 
   #first(): Pair {
     const [first] = this.#pairs;
-    if (first === undefined) throw new Error("no certificate was given");
+    if (first === undefined) throw new Error("no certificate can be used");
     return first;
   }
 
@@ -86,11 +110,7 @@ export class Certificates {
   }
 }
 
-/** Changes with the files' content, and with what links lead to. */
-function stateOf(files: readonly KeyPairFiles[]): string {
-  return files.flatMap(({ cert, key }) => [fileState(cert), fileState(key)]).join(" ");
-}
-
+/** Changes with the file's content, and with what links lead to. */
 function fileState(path: string): string {
   const state = statSync(path, { throwIfNoEntry: false });
   return state === undefined ? "absent" : `${state.dev}:${state.ino}:${state.size}:${state.mtimeMs}`;

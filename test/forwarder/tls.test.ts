@@ -13,7 +13,7 @@ import { promisify } from "node:util";
 import { has } from "./commands.ts";
 import { makeKeyPair } from "./key-pairs.ts";
 import { type Answer, ask, http2To, telling, toldIn, withTls } from "./secure-stage.ts";
-import type { Stage } from "./stage.ts";
+import { Stage } from "./stage.ts";
 
 async function askHttps(
   { port }: Stage,
@@ -61,8 +61,29 @@ withTls(
     makeKeyPair(directory, "other.example", "news.example");
     // Longer than it takes until the files are looked at.
     for (const endMs = Date.now() + 3_000; Date.now() < endMs; ) assert.equal(await certificateName(stage), "renewed.example");
-    renameSync(join(directory, "kept.pem"), join(directory, "shop.example.cert.pem"));
+    // The other pair was renewed all the same.
     for (let name = ""; name !== "other.example"; name = await certificateName(stage, "other.example"));
+    renameSync(join(directory, "kept.pem"), join(directory, "shop.example.cert.pem"));
+    assert.equal(await certificateName(stage, "renewed.example"), "renewed.example");
+  },
+);
+
+withTls(
+  "a forwarder that starts while one pair of files is amiss serves with the others, and takes that one later",
+  {},
+  async (context) => {
+    const { directory } = context;
+    const tls = ["shop.example", "news.example"].map((name) => ({
+      cert: join(directory, `${name}.cert.pem`),
+      key: join(directory, `${name}.key.pem`),
+    }));
+    renameSync(join(directory, "shop.example.key.pem"), join(directory, "away.pem"));
+    const stage = await Stage.open({}, { tls });
+    assert.equal(await certificateName(stage, "shop.example"), "news.example");
+    renameSync(join(directory, "away.pem"), join(directory, "shop.example.key.pem"));
+    for (let name = ""; name !== "shop.example"; name = await certificateName(stage, "shop.example"));
+    assert.equal(await certificateName(stage), "shop.example");
+    await stage.close();
   },
 );
 
