@@ -24,7 +24,7 @@ export class Arrivals {
   readonly #tls: Server;
   readonly #http2: Http2Front;
   readonly #arriving = new Set<Socket>();
-  /** By the client's own address and port: no other connection has them while this one lives. */
+  /** By the addresses and ports of both sides: no other connection has them while this one lives. */
   readonly #known = new Map<string, { readonly socket: Socket; readonly facts: ClientFacts }>();
 
   constructor(options: ArrivalOptions) {
@@ -80,8 +80,9 @@ export class Arrivals {
   }
 }
 
-function keyOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`;
+/** A client may use one port towards several addresses of ours. */
+function keyOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }
 
 /** Takes the balancer's header off a connection's beginning; what is none ends the connection. */

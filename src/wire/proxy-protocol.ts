@@ -51,9 +51,10 @@ function readVersion2(bytes: Uint8Array): ProxyHeaderRead {
   const familyAndTransport = view.getUint8(13);
   const length = 16 + view.getUint16(14);
   if (versionAndCommand >> 4 !== 2 || (versionAndCommand & 0xf) > 1 || length > version2BytesMax) return "malformed";
-  if (familyAndTransport >> 4 > 3 || (familyAndTransport & 0xf) > 2) return "malformed";
-  if (bytes.length < length) return "incomplete";
+  // Of a connection of the balancer's own the rest says nothing, not even of which kind it is.
   const local = (versionAndCommand & 0xf) === 0;
+  if (!local && (familyAndTransport >> 4 > 3 || (familyAndTransport & 0xf) > 2)) return "malformed";
+  if (bytes.length < length) return "incomplete";
   const family = familyAndTransport >> 4;
   // Of a Unix socket or an unknown family nothing is to be told.
   if (local || family === 0 || family === 3) return { client: null, length };

@@ -23,6 +23,8 @@ export interface LoneForwarderOptions {
   /** Where its control socket may lie. */
   readonly directory: string;
   readonly port: number;
+  /** Where it listens; 127.0.0.1 if absent. */
+  readonly address?: string;
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly tls?: readonly KeyPairFiles[];
   readonly accessLog?: string | null;
@@ -51,6 +53,7 @@ export class LoneForwarder {
     const {
       directory,
       port,
+      address = "127.0.0.1",
       settings = {},
       core = null,
       descriptors = null,
@@ -86,7 +89,7 @@ export class LoneForwarder {
       crashes: 0,
       spec: { ...spec, tls, accessLog, settings: parseSettings(settings), paths: { ...spec.paths, controlSocket } },
     };
-    const socket = bindSocket(listener, { address: "127.0.0.1", port });
+    const socket = bindSocket(listener, { address, port });
     if ("code" in socket) throw new Error(socket.code);
     const limited = descriptors === null ? [] : ["prlimit", `--nofile=${descriptors}:${descriptors}`];
     const pinned = core === null ? [] : ["taskset", "-c", `${core}`];

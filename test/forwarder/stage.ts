@@ -35,7 +35,7 @@ export class Stage {
 
   static async open(
     settings: Readonly<Record<string, unknown>> = {},
-    more: Pick<LoneForwarderOptions, "tls" | "probed" | "accessLog" | "descriptors"> = {},
+    more: Pick<LoneForwarderOptions, "address" | "tls" | "probed" | "accessLog" | "descriptors"> = {},
   ): Promise<Stage> {
     const directory = mkdtempSync(join(tmpdir(), "coppice-fwd-"));
     const port = await freePort();

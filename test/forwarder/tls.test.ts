@@ -8,8 +8,10 @@ import { connect as connectHttp2 } from "node:http2";
 import { Agent, request } from "node:https";
 import { connect as connectPlain } from "node:net";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { connect } from "node:tls";
 import { promisify } from "node:util";
+import { freePort } from "../e2e/cluster.ts";
 import { has } from "./commands.ts";
 import { makeKeyPair } from "./key-pairs.ts";
 import { type Answer, ask, http2To, telling, toldIn, withTls } from "./secure-stage.ts";
@@ -156,6 +158,28 @@ withTls("PROXY protocol before TLS: the node is told the client that the balance
   assert.match(await askAnnounced(stage.port, version1), /"client":\["2001:db8::9","4711","https"\]/);
   await assert.rejects(certificateName(stage), /disconnected|ECONNRESET|socket hang up/);
   await stage.until(() => stage.heard.findLast((one) => one.kind === "traffic")?.connections === 0);
+});
+
+withTls("one port of a balancer's towards two addresses of ours: each client is told as it was named", {}, async ({ directory }) => {
+  const tls = [{ cert: join(directory, "shop.example.cert.pem"), key: join(directory, "shop.example.key.pem") }];
+  const stage = await Stage.open({ proxyProtocol: true }, { tls, address: "0.0.0.0" });
+  await stage.instance("web-1.1", telling);
+  await stage.route({ "web-1.1": "available" });
+  const localPort = await freePort();
+  const arrive = async (host: string, name: string) => {
+    const carrier = connectPlain({ host, port: stage.port, localAddress: "127.0.0.9", localPort });
+    await once(carrier, "connect");
+    carrier.write(`PROXY TCP4 ${name} 192.0.2.1 4711 443\r\n`);
+    return carrier;
+  };
+  const carriers = [await arrive("127.0.0.1", "203.0.113.1"), await arrive("127.0.0.2", "203.0.113.2")];
+  for (const [at, carrier] of carriers.entries()) {
+    const socket = connect({ socket: carrier, rejectUnauthorized: false });
+    socket.write("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    const [, body = ""] = (await text(socket)).split("\r\n\r\n");
+    assert.deepEqual(toldIn({ body: Buffer.from(body) }).client, [`203.0.113.${at + 1}`, "4711", "https"]);
+  }
+  await stage.close();
 });
 
 withTls("told to finish: streams in process are answered, sessions and idle connections end, the process too", {}, async ({ stage }) => {

@@ -64,6 +64,7 @@ test("proxy protocol: a balancer that speaks for itself leaves the connection's 
     Buffer.from("PROXY UNKNOWN ffff:f::1 ::1 1 2\r\n"),
     version2("1.2.3.4", 5, new Uint8Array(), 0),
     Buffer.concat([signature, Buffer.from([0x20, 0x00, 0, 0])]),
+    Buffer.concat([signature, Buffer.from([0x20, 0xff, 0, 2, 1, 2])]),
     Buffer.concat([signature, Buffer.from([0x21, 0x00, 0, 3, 1, 2, 3])]),
   ])
     assert.deepEqual(readProxyHeader(header), { client: null, length: header.length });
