@@ -36,7 +36,14 @@ export function percent(ratio: number): string {
   return `${Math.floor(ratio * 1_000 + 1e-9) / 10} %`;
 }
 
-function shownAmount(indicator: string, value: number): Shown {
+/** `rssBytes` of `rssBytes{instance=web-2}`, as one series of several is named. */
+export function withoutLabels(name: string): string {
+  const at = name.indexOf("{");
+  return at === -1 ? name : name.slice(0, at);
+}
+
+function shownAmount(name: string, value: number): Shown {
+  const indicator = withoutLabels(name);
   if (indicator.endsWith("Bytes")) {
     let unit = 0;
     while (Math.abs(value) / 1024 ** unit >= nextUnitFrom && unit < byteUnits.length - 1) unit += 1;

@@ -3,7 +3,7 @@
  * itself: what grows for sure, what may have stopped and what only scatters up to its limit are told apart.
  */
 import type { Trend } from "../model/report.ts";
-import { amount, amountRange, percent, time, timeRange } from "./amounts.ts";
+import { amount, amountRange, percent, time, timeRange, withoutLabels } from "./amounts.ts";
 import { agesAhead, growsRatioMin, horizonsYoung, levelRatioMin } from "./decision.ts";
 import type { PeerOpinion } from "./peers.ts";
 import { blocksMin } from "./scaled-life.ts";
@@ -131,7 +131,9 @@ export function describePeers({ indicator, floor }: Trend, peers: PeerOpinion | 
 }
 
 function nameOf({ indicator }: Trend): string {
-  return names[indicator] ?? indicator;
+  const base = withoutLabels(indicator);
+  const said = names[base];
+  return said === undefined ? indicator : base === indicator ? said : `${said} ${indicator.slice(base.length)}`;
 }
 
 function growth(trend: Trend, shape: string): string {

@@ -38,7 +38,7 @@ export function registerAnalyze(program: Command, setExitCode: (code: number) =>
         "with limits as comments (# limit heapAfterGcBytes=268435456), or the JSON of a Prometheus range query. " +
         "A file in which nothing can be read is named, the others are judged all the same, and the exit code is 1.",
     )
-    .argument("<files...>", "the traces")
+    .argument("<files...>", "the traces; - is standard input")
     .option("--json", "one line of JSON a file")
     .addOption(
       new Option("--limit <name=value>", "what an indicator exhausts at (repeatable)").argParser(collectLimit).default({}, "the file's"),
@@ -99,7 +99,7 @@ export function analyzeFile(file: string, options: Pick<AnalyzeOptions, "limit" 
 
 function readTrace(file: string, limits: Readonly<Record<string, number>>): TraceFile {
   try {
-    return parseTrace(readFileSync(file, "utf8"), limits);
+    return parseTrace(readFileSync(file === "-" ? process.stdin.fd : file, "utf8"), limits);
   } catch (error) {
     return { samples: [], limits, problems: [`it cannot be read: ${whyOf(error)}`] };
   }

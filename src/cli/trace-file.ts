@@ -5,7 +5,10 @@
  */
 import { time } from "../aging/amounts.ts";
 import type { Sample } from "../model/sample.ts";
+import { cellsOf } from "./csv-cells.ts";
 import { nearName } from "./near-name.ts";
+import { parsePrometheus } from "./trace-prometheus.ts";
+import { counted, nothing, type Parsed, type RawRow } from "./trace-rows.ts";
 
 export interface TraceSample extends Sample {
   /** Model time minus the file's own time. */
@@ -19,19 +22,6 @@ export interface TraceFile {
   readonly problems: readonly string[];
 }
 
-interface Parsed {
-  readonly rows: readonly RawRow[];
-  readonly limits: Readonly<Record<string, number>>;
-  readonly columns: readonly string[];
-}
-
-const nothing: Parsed = { rows: [], limits: {}, columns: [] };
-
-interface RawRow {
-  readonly atMs: number;
-  readonly cells: Readonly<Record<string, number>>;
-}
-
 const notIndicators: ReadonlySet<string> = new Set(["timeMs", "requestsTotal", "heapAfterGcAtMs"]);
 /** A time that stays behind for more rows than this is a clock that was set back; else rows out of order. */
 const strayRowsMax = 5;
@@ -39,8 +29,8 @@ const strayRowsMax = 5;
 const strayFileMin = 20;
 /** Of more columns than these not all are named. */
 const columnsNamedMax = 16;
-/** 2001 and 2065, in seconds. */
-const [secondsMin, secondsMax] = [1e9, 3e9];
+/** 2001 and 2065 in seconds; what is larger than the last is no time in milliseconds that anyone recorded. */
+const [secondsMin, secondsMax, millisecondsMax] = [1e9, 3e9, 1e14];
 /** A pause of this many usual intervals is named. */
 const gapIntervals = 20;
 
@@ -52,7 +42,7 @@ export function parseTrace(text: string, limits: Readonly<Record<string, number>
   const parsed = trimmed.startsWith("{") || trimmed.startsWith("[") ? parsePrometheus(trimmed, problems) : parseCsv(trimmed, problems);
   const all = { ...parsed.limits, ...limits };
   nameLimits(all, parsed.columns, problems);
-  nameSeconds(parsed.rows, problems);
+  nameOtherUnits(parsed.rows, problems);
   const ordered = inOrder(withoutStrays(parsed.rows, problems), problems);
   nameGaps(ordered, problems);
   return { samples: ordered.map((row) => sampleOf(row, all)), limits: all, problems };
@@ -107,20 +97,22 @@ function parseCsv(text: string, problems: string[]): Parsed {
       else problems.push(`line ${at + 1}: the limit of ${found[1]} is no number above 0: "${found[2]}"`);
       continue;
     }
-    const cells = line.split(",").map((cell) => cell.trim().replace(/^"(.*)"$/, "$1"));
+    const cells = cellsOf(line);
     if (header === null) {
       header = cells;
       if (/^[^,]*[;\t]/.test(line) && header.length === 1) {
         problems.push(`line ${at + 1}: its cells are to be separated by commas`);
         return { ...nothing, limits };
       }
+      const twice = header.find((name, column) => name !== "" && header?.indexOf(name) !== column);
+      if (twice !== undefined) problems.push(`line ${at + 1}: there is more than one column ${twice}; the first was taken`);
       if (!header.includes("timeMs")) problems.push(`line ${at + 1}: the header has no column timeMs; it has ${named(header)}`);
       continue;
     }
     const row: Record<string, number> = {};
     for (const [column, name] of header.entries()) {
       const cell = cells[column] ?? "";
-      if (cell === "") continue;
+      if (cell === "" || header.indexOf(name) !== column) continue;
       const value = Number(cell);
       if (Number.isFinite(value)) row[name] = value;
       else unreadable += 1;
@@ -138,79 +130,12 @@ function parseCsv(text: string, problems: string[]): Parsed {
   return { rows, limits, columns: header ?? [] };
 }
 
-/** `query_range` matrix: each series is an indicator, named by `__name__`; several of one name are told apart by their labels. */
-function parsePrometheus(text: string, problems: string[]): Parsed {
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch (error) {
-    problems.push(`it is not JSON: ${error instanceof Error ? error.message : String(error)}`);
-    return nothing;
-  }
-  const series = findMatrix(body);
-  if (series === null) {
-    problems.push(errorOf(body) ?? "it is JSON, but no Prometheus range query (data.resultType matrix)");
-    return nothing;
-  }
-  if (series.length === 0) problems.push("the range query found no series");
-  const byTime = new Map<number, Record<string, number>>();
-  const used = new Set<string>();
-  let unreadable = 0;
-  for (const { metric, values } of series) {
-    const labels = Object.entries(metric).filter(([key]) => key !== "__name__");
-    let name = metric["__name__"] ?? "value";
-    if (used.has(name)) name = `${name}{${labels.map(([key, value]) => `${key}=${value}`).join(",")}}`;
-    used.add(name);
-    for (const [seconds, value] of values) {
-      const atMs = Math.round(Number(seconds) * 1_000);
-      if (!Number.isFinite(atMs) || !Number.isFinite(Number(value))) {
-        unreadable += 1;
-        continue;
-      }
-      const row = byTime.get(atMs) ?? {};
-      row[name] = Number(value);
-      byTime.set(atMs, row);
-    }
-  }
-  if (unreadable > 0) problems.push(`left out: ${counted(unreadable, "value")} without a number`);
-  return { rows: [...byTime].sort(([a], [b]) => a - b).map(([atMs, cells]) => ({ atMs, cells })), limits: {}, columns: [...used] };
-}
-
-interface Series {
-  readonly metric: Readonly<Record<string, string>>;
-  readonly values: readonly (readonly [unknown, unknown])[];
-}
-
-function findMatrix(body: unknown): Series[] | null {
-  if (typeof body !== "object" || body === null) return null;
-  const data: unknown = "data" in body ? body.data : body;
-  if (typeof data !== "object" || data === null || !("result" in data) || !Array.isArray(data.result)) return null;
-  const found: Series[] = [];
-  // Array.isArray makes elements any; unknown is what they are.
-  for (const one of data.result as unknown[]) {
-    if (typeof one !== "object" || one === null || !("values" in one) || !Array.isArray(one.values)) return null;
-    const metric: Record<string, string> = {};
-    if ("metric" in one && typeof one.metric === "object" && one.metric !== null) {
-      for (const [key, value] of Object.entries(one.metric)) metric[key] = String(value);
-    }
-    // As above.
-    const values = (one.values as unknown[]).flatMap((pair): [unknown, unknown][] => (Array.isArray(pair) ? [[pair[0], pair[1]]] : []));
-    found.push({ metric, values });
-  }
-  return found;
-}
-
-/** What Prometheus answers instead of a result. */
-function errorOf(body: unknown): string | null {
-  if (typeof body !== "object" || body === null || !("status" in body) || body.status !== "error") return null;
-  const error = "error" in body ? String(body.error) : "no reason given";
-  return `Prometheus answered with an error: ${error}`;
-}
-
 /** The clock of a trace may begin anywhere, but hardly eleven days after 1970 began, where the seconds of our years lie. */
-function nameSeconds(rows: readonly RawRow[], problems: string[]): void {
-  if (rows.length === 0 || !rows.every(({ atMs }) => atMs >= secondsMin && atMs < secondsMax)) return;
-  problems.push("its times look like seconds; they were taken for milliseconds, as timeMs says");
+function nameOtherUnits(rows: readonly RawRow[], problems: string[]): void {
+  const looksLike = (unit: string) => problems.push(`its times look like ${unit}; they were taken for milliseconds, as timeMs says`);
+  if (rows.length === 0) return;
+  if (rows.every(({ atMs }) => atMs >= secondsMin && atMs < secondsMax)) looksLike("seconds");
+  if (rows.every(({ atMs }) => atMs > millisecondsMax)) looksLike("micro- or nanoseconds");
 }
 
 /** A time ahead of both its neighbours by more than the whole rest of the file is long: a clock that was wrong for a moment. */
@@ -280,8 +205,4 @@ function nameGaps(rows: readonly (RawRow & { shiftMs: number })[], problems: str
 
 function named(columns: readonly string[]): string {
   return `${columns.slice(0, columnsNamedMax).join(", ")}${columns.length > columnsNamedMax ? ", …" : ""}`;
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }

@@ -44,6 +44,13 @@ describe("what is said of a trend", () => {
     );
   });
 
+  it("explain: one series of several is called what it is, in its unit, with its labels", () => {
+    assert.match(
+      said({ trend: { indicator: "rssBytes{instance=web-2}" } }),
+      /^resident memory \{instance=web-2\} grows .*12 MiB an hour.*0.977 GiB/,
+    );
+  });
+
   it("explain: requests are named where growth goes with them, and only there", () => {
     const slopePerThousandRequests = interval(1, 2, 3, 1024);
     assert.match(

@@ -53,6 +53,15 @@ describe("analyze: the command", () => {
     assert.deepEqual([second?.["verdict"], second?.["problems"]], ["aging", []]);
   });
 
+  it("analyze: - is standard input", () => {
+    const { status, stdout } = spawnSync(process.execPath, [cli, "analyze", "--json", "-"], {
+      encoding: "utf8",
+      input: readFileSync(recorded, "utf8"),
+    });
+    assert.equal(status, 0);
+    assert.deepEqual({ ...JSON.parse(stdout), file: "" }, { ...JSON.parse(analyze("--json", recorded).stdout), file: "" });
+  });
+
   it("analyze: a share of the life is a grid of its own for each trace, and a share that is none is refused", (t) => {
     const directory = directoryOf(t);
     const [short, long] = [60_000, 3_600_000].map((rowMs) => {
@@ -169,6 +178,51 @@ describe("analyze: limits", () => {
     assert.deepEqual(parseTrace(JSON.stringify(error), {}).problems, ["Prometheus answered with an error: 1:5: parse error"]);
     const empty = { status: "success", data: { resultType: "matrix", result: [] } };
     assert.deepEqual(parseTrace(JSON.stringify(empty), {}).problems, ["the range query found no series"]);
+  });
+
+  it("trace: times that look like micro- or nanoseconds are named too", () => {
+    const rows = Array.from({ length: 60 }, (_, row) => `${1_700_000_000_000_000 + row * 1_000_000},1`).join("\n");
+    assert.match(parseTrace(`timeMs,rssBytes\n${rows}\n`, {}).problems.join(), /look like micro- or nanoseconds/);
+  });
+
+  it("trace: a quoted name or cell may hold commas and quotes, and moves no other column", () => {
+    const text = '"timeMs","queue, ""slow""",rssBytes\n1,2,3\n2,"4","5"\n3,"1,000",6\n';
+    const { samples, problems } = parseTrace(text, {});
+    assert.deepEqual(
+      samples.map(({ indicators }) => indicators),
+      [{ 'queue, "slow"': 2, rssBytes: 3 }, { 'queue, "slow"': 4, rssBytes: 5 }, { rssBytes: 6 }],
+    );
+    assert.deepEqual(problems, ["left out: 1 cell without a number"]);
+  });
+
+  it("trace: of two columns of one name the first is taken, and it is said", () => {
+    const { samples, problems } = parseTrace("timeMs,rssBytes,rssBytes\n1,2,3\n2,,4\n", {});
+    assert.deepEqual(
+      samples.map(({ indicators }) => indicators),
+      [{ rssBytes: 2 }, {}],
+    );
+    assert.deepEqual(problems, ["line 1: there is more than one column rssBytes; the first was taken"]);
+  });
+
+  it("trace: a point of Prometheus without a time or a value is none at 1970 or of 0", () => {
+    const values = [
+      [null, null],
+      [1_700_000_000, "5"],
+      [1_700_000_060, ""],
+      [1_700_000_120, null],
+      [1_700_000_180, 6],
+    ];
+    const histogram = { metric: { __name__: "sizes" }, histograms: [] };
+    const result = [histogram, { metric: { __name__: "rssBytes" }, values }];
+    const { samples, problems } = parseTrace(JSON.stringify({ status: "success", data: { resultType: "matrix", result } }), {});
+    assert.deepEqual(
+      samples.map(({ atMs, indicators }) => [atMs, indicators.rssBytes]),
+      [
+        [1_700_000_000_000, 5],
+        [1_700_000_180_000, 6],
+      ],
+    );
+    assert.deepEqual(problems, ["left out: 3 values without a number"]);
   });
 
   it("trace: one gap is a gap, two are gaps", () => {

@@ -1,0 +1,17 @@
+/**
+ * The cells of one line of CSV: separated by commas; one in quotes may hold commas and doubled quotes (RFC 4180).
+ * A quoted cell ends with its line: a trace is numbers, and one stray quote must not swallow the rest of the file.
+ */
+const cell = /\s*(?:"((?:[^"]|"")*)"\s*|([^,]*)),/y;
+
+export function cellsOf(line: string): string[] {
+  if (!line.includes('"')) return line.split(",").map((one) => one.trim());
+  const cells: string[] = [];
+  // One comma more, so that each cell ends with one and the last is found like the others.
+  const text = `${line},`;
+  cell.lastIndex = 0;
+  for (let found = cell.exec(text); found !== null; found = cell.exec(text)) {
+    cells.push((found[1]?.replaceAll('""', '"') ?? found[2] ?? "").trim());
+  }
+  return cells;
+}
