@@ -59,8 +59,14 @@ const holdMsMin = 2_000;
 const decidePerAge = 0.004;
 /** Younger than this nothing is said: warm-up. */
 export const warmUpMs = 8_000;
-/** Unchanged floors without collection times: after this many readings one is taken all the same. */
-const unchangedMax = 20;
+/**
+ * Without collection times a floor that stands unchanged is the same collection, told again; it is a new one after this many readings, and
+ * after so many times the readings for which floors usually stand.
+ */
+const unchangedMin = 20;
+const unchangedPerUsual = 3;
+/** Share of the newest in what is usual. */
+const usualNews = 0.25;
 
 /** What the indicators of one instance share. */
 export interface Surroundings {
@@ -80,6 +86,8 @@ export class Watch {
   #limit: number | null = null;
   #floorAtMs: number | null = null;
   #unchanged = 0;
+  /** Whole readings take no room of their own. */
+  #usuallyUnchanged = 0;
   #trendSinceMs: number | null = null;
   #dueSinceMs: number | null = null;
   #dueSinceCount = 0;
@@ -115,10 +123,8 @@ export class Watch {
   /** A floor point is new when a major collection ended since the last one; without its time, when it changed. */
   addFloor(reading: FloorReading, floorAtMs: number | undefined, limit: number | undefined): void {
     if (floorAtMs === undefined) {
-      this.#unchanged += 1;
-      if (reading.value === this.#track.lastValue && this.#unchanged < unchangedMax) return;
-      this.#unchanged = 0;
-      this.#take(reading, limit);
+      if (this.#isTheSame(reading.value)) this.#stand(reading.atMs);
+      else this.#take(reading, limit);
       return;
     }
     if (floorAtMs === this.#floorAtMs) {
@@ -127,6 +133,16 @@ export class Watch {
     }
     this.#floorAtMs = floorAtMs;
     this.#take({ ...reading, atMs: this.#track.count === 0 ? floorAtMs : Math.max(floorAtMs, this.#track.lastMs) }, limit);
+  }
+
+  #isTheSame(floor: number): boolean {
+    this.#unchanged += 1;
+    const isNew = floor !== this.#track.lastValue;
+    if (!isNew && this.#unchanged < Math.max(unchangedMin, unchangedPerUsual * this.#usuallyUnchanged)) return true;
+    const share = this.#usuallyUnchanged === 0 ? 1 : usualNews;
+    if (isNew) this.#usuallyUnchanged += Math.round((this.#unchanged - this.#usuallyUnchanged) * share);
+    this.#unchanged = 0;
+    return false;
   }
 
   /** A reading of anything but the heap after collections. */

@@ -48,6 +48,27 @@ describe("a leak", () => {
     assert.ok(course.agingAt !== null && course.agingAt > 0.85, `decided at ${course.agingAt}`);
   });
 
+  it("aging model: without collection times a floor that is told again until the next collection is one reading", () => {
+    const [all, once] = [new AgingModel({ horizonMs: hourMs }), new AgingModel({ horizonMs: hourMs })];
+    const told = samplesOf({ ...day, rowMs: 10_000, rows: 6_000, floor: (share) => (100 + 350 * share) * mebibyte });
+    let held = told[0];
+    let [until, collections] = [0, 0];
+    for (const [at, sample] of told.entries()) {
+      const isNew = at >= until;
+      if (isNew) {
+        held = sample;
+        collections += 1;
+        until = at + (collections < 8 ? 15 : 30 + ((17 * collections) % 31));
+      }
+      const now = { ...sample, indicators: held?.indicators ?? {} };
+      all.add(now);
+      if (isNew) once.add(now);
+    }
+    const [a, b] = [all, once].map((model) => model.report(60_000_000).trends[0]?.exhaustionInMs);
+    assert.ok(b !== null && b !== undefined && Number.isFinite(b.mid));
+    assert.deepEqual(a, b);
+  });
+
   it("aging model: a fast leak is found within seconds, from the collections of a heap that grows", () => {
     // Ends of major collections as recorded from a real server: rare, spaced ever more widely.
     const collectionsS = [1, 2.1, 2.6, 4.3, 6.9, 10.4, 15.3, 22.5, 32.7, 44.5];
