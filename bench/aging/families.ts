@@ -40,6 +40,8 @@ export interface Family {
   readonly draw: (random: Random) => (moment: Moment) => number;
   /** Onset as a share of life; 0 unless the growth says otherwise. */
   readonly onset?: readonly [number, number];
+  /** It grows with a load that may be long in coming: the onset is where it first grew. */
+  readonly waits?: boolean;
 }
 
 const clamp = (x: number) => Math.min(Math.max(x, 0), 1);
@@ -114,6 +116,7 @@ const aging: readonly Family[] = [
     name: "under load",
     ages: true,
     daily: true,
+    waits: true,
     draw: (random) => {
       const threshold = random.between(0.9, 1.3);
       return ({ before, load, step }) => before + Math.max(load - threshold, 0) * step;

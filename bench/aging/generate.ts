@@ -29,6 +29,8 @@ export const noiseUsual = [0.003, 0.015] as const;
 const hourMs = 3_600_000;
 /** A leak's mean goes on beyond the limit, so that every one meets it in spite of noise and load. */
 const overshoot = 1.12;
+/** A leak that waits for its load has begun with this share of its growth. */
+const begunAt = 0.01;
 
 export function generate(family: Family, seed: number): Trace {
   const random = new Random(seed * 7_919 + hash(family.name));
@@ -66,13 +68,14 @@ export function generate(family: Family, seed: number): Trace {
   }
   const last = rows.at(-1);
   const exhausted = family.ages && last !== undefined && last.value >= limit;
+  const began = family.waits === true ? growth.findIndex((value) => value >= begunAt * overshoot) / growth.length : onset;
   return {
     family,
     seed,
     indicator: family.counts === true ? "openFds" : "heapAfterGcBytes",
     rows,
     limit,
-    onsetMs: onset * durationMs,
+    onsetMs: began * durationMs,
     exhaustionMs: exhausted ? last.atMs : null,
   };
 }

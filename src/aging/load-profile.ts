@@ -2,9 +2,9 @@
  * The load of a day, in 48 bins of half an hour with a memory of some days: what work the next hours will
  * bring, and how the work of a past while was spread over it. A leak that grows with requests is forecast along this
  * path, not along the mean: at night it rests; one that grows only under load needs the hours in which the rate is above a threshold.
- * Hours that nobody has seen yet are filled in by the wave of a day through those that were (a ridge
- * regression on the first harmonic: what little is known is not overdrawn). Before two hours the answer is
- * null, and the caller goes by the mean.
+ * Hours that an instance has not seen it knows from the others, the ended ones too. Hours that nobody has seen yet
+ * are filled in by the wave of a day through those that were (a ridge regression on the first harmonic: what
+ * little is known is not overdrawn). Before two hours the answer is null, and the caller goes by the mean.
  */
 
 import { columnOf } from "./columns.ts";
@@ -19,6 +19,8 @@ const memoryMs = 5 * binMs;
 /** A day's wave is expected to be about this share of the mean, a bin to be this far from it. */
 const waveRatio = 0.4;
 const binNoiseRatio = 0.04;
+/** An instance is believed to serve as much as the others until it has itself served for about so long. */
+const alikeMs = binMs / 2;
 
 /** From this multiple of the mean rate on, requests count as overload: several, since nobody knows from which load on an instance leaks. */
 export const overloadRatios = [0.85, 1, 1.15, 1.3] as const;
@@ -33,7 +35,13 @@ export interface LoadAhead {
 export class LoadProfile {
   /** Of each bin of the day the time, then of each the work: to seven digits, more than a day is like the next. */
   readonly #bins = new Float32Array(2 * binsPerDay);
+  /** What the others know. */
+  readonly #usual: LoadProfile | undefined;
   #coveredMs = 0;
+
+  constructor(usual?: LoadProfile) {
+    this.#usual = usual;
+  }
 
   /** Work done in the time that ended at `atMs`. */
   add(atMs: number, elapsedMs: number, work: number): void {
@@ -48,16 +56,52 @@ export class LoadProfile {
 
   /** Share of the day's bins that nobody has seen yet. */
   get unseenRatio(): number {
-    return this.#bins.subarray(0, binsPerDay).filter((timeMs) => timeMs === 0).length / binsPerDay;
+    return (
+      this.#known()
+        .subarray(0, binsPerDay)
+        .filter((timeMs) => timeMs === 0).length / binsPerDay
+    );
   }
 
   /** Requests a millisecond in each bin of the day (UTC), seen or filled in; null while too little is known. */
   rates(): Float64Array | null {
-    if (this.#coveredMs < coveredMsMin) return null;
-    const [times, works] = [this.#bins.subarray(0, binsPerDay), this.#bins.subarray(binsPerDay)];
-    const wave = this.unseenRatio > 0 ? waveThrough(times, works) : null;
+    if (Math.max(this.#coveredMs, this.#usual === undefined ? 0 : this.#usual.#coveredMs) < coveredMsMin) return null;
+    const known = this.#known();
+    const [times, works] = [known.subarray(0, binsPerDay), known.subarray(binsPerDay)];
+    const wave = times.includes(0) ? waveThrough(times, works) : null;
     return columnOf(times, (timeMs, bin) => (timeMs > 0 ? (works[bin] ?? 0) / timeMs : (wave?.(bin) ?? 0)));
   }
+
+  /** Its own bins, and for those that it has not seen the others', at its own level. */
+  #known(): Float32Array {
+    if (this.#usual === undefined) return this.#bins;
+    const known = this.#bins.slice();
+    const level = this.#levelAgainst(this.#usual);
+    for (let bin = 0; bin < binsPerDay; bin += 1) {
+      if ((known[bin] ?? 0) > 0) continue;
+      known[bin] = this.#usual.#bins[bin] ?? 0;
+      known[binsPerDay + bin] = level * (this.#usual.#bins[binsPerDay + bin] ?? 0);
+    }
+    return known;
+  }
+
+  /** Its work over what the others did in the same hours. */
+  #levelAgainst(usual: LoadProfile): number {
+    const others = usual.#bins.subarray(binsPerDay);
+    const meanRate = sumOf(others) / Math.max(sumOf(usual.#bins.subarray(0, binsPerDay)), 1);
+    let [own, expected] = [alikeMs * meanRate, alikeMs * meanRate];
+    for (let bin = 0; bin < binsPerDay; bin += 1) {
+      const [timeMs = 0, usualMs = 0] = [this.#bins[bin], usual.#bins[bin]];
+      if (timeMs === 0 || usualMs === 0) continue;
+      own += this.#bins[binsPerDay + bin] ?? 0;
+      expected += ((others[bin] ?? 0) * timeMs) / usualMs;
+    }
+    return expected > 0 ? own / expected : 1;
+  }
+}
+
+function sumOf(values: Float32Array): number {
+  return values.reduce((sum, value) => sum + value, 0);
 }
 
 /** Running sums of the day that begins at `nowMs`, one entry a bin; looked up by `loadAhead`. @param usual the mean rate of the life. */

@@ -55,7 +55,7 @@ interface Judged extends Evidence {
 export class AgingModel {
   readonly #options: AgingModelOptions;
   readonly #watches = new Map<Indicator, Watch>();
-  readonly #profile = new LoadProfile();
+  readonly #profile: LoadProfile;
   readonly #surroundings: Surroundings;
   #lastAtMs: number | null = null;
   #startMs = 0;
@@ -64,6 +64,7 @@ export class AgingModel {
 
   constructor(options: AgingModelOptions) {
     this.#options = options;
+    this.#profile = new LoadProfile(options.peers?.day);
     this.#surroundings = {
       horizonMs: options.horizonMs,
       profile: this.#profile,
@@ -169,6 +170,7 @@ export class AgingModel {
     const elapsedMs = this.#lastAtMs === null ? 0 : atMs - this.#lastAtMs;
     this.#work += served;
     this.#profile.add(atMs, elapsedMs, served);
+    this.#options.peers?.served(atMs, elapsedMs, served);
     return restarted;
   }
 

@@ -3,9 +3,11 @@
  * differential method, and RESIN's pivot over the fleet). Two things follow. Elders that rose like this one and then
  * settled say that it will settle too: a cache that fills is a leak until it stops, and only they know. And one
  * that rises alone is surer to be ill. Each member keeps its floors by age, on a grid that doubles each four
- * steps: 80 numbers an indicator, for three months. Of the ended ones the last few are kept.
+ * steps: 80 numbers an indicator, for three months. Of the ended ones the last few are kept. And what load a day brings, one
+ * that begins anew learns from the others.
  */
 import type { Indicator } from "../model/sample.ts";
+import { LoadProfile } from "./load-profile.ts";
 
 const firstAgeMs = 8_000;
 const stepsPerDoubling = 4;
@@ -101,6 +103,15 @@ export class PeerMember {
     return this.#group.turnsOf(this, eachMs);
   }
 
+  /** What load an instance gets in a day. */
+  get day(): LoadProfile {
+    return this.#group.day;
+  }
+
+  served(atMs: number, elapsedMs: number, work: number): void {
+    this.#group.served(atMs, elapsedMs, work);
+  }
+
   curve(indicator: Indicator): AgeCurve | undefined {
     return this.#curves.get(indicator);
   }
@@ -136,8 +147,14 @@ export class PeerMember {
 }
 
 export class PeerGroup {
+  readonly day: LoadProfile;
   #living: PeerMember[] = [];
   #ended: PeerMember[] = [];
+
+  /** @param day what load an instance gets in a day: the next release gets the same. */
+  constructor(day = new LoadProfile()) {
+    this.day = day;
+  }
 
   get members(): readonly PeerMember[] {
     return [...this.#living, ...this.#ended];
@@ -147,6 +164,12 @@ export class PeerGroup {
     const member = new PeerMember(this);
     this.#living.push(member);
     return member;
+  }
+
+  /** Work of one of them; an hour of all counts as one hour. */
+  served(atMs: number, elapsedMs: number, work: number): void {
+    const instances = Math.max(this.#living.length, 1);
+    this.day.add(atMs, elapsedMs / instances, work / instances);
   }
 
   /** Whose end comes first goes first: of equal lives, who was born first. */

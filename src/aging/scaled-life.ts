@@ -81,7 +81,8 @@ export function scaleLife(track: FloorTrack, profile: LoadProfile): ScaledLife |
   const done = columnOf(points, (point) => (work > 0 ? (point.work - workBefore) / work : 0));
   const usesWork = work > 0 && time.some((at, row) => !(Math.abs(at - (done[row] ?? 0)) < evenRatio));
   const daily = work > 0 ? profile.rates() : null;
-  const overloads = usesWork ? overloadsOf(points, daily, work / lifeMs) : noOverload.map(() => new Float64Array(points.length));
+  const usual = daily === null ? work / lifeMs : daily.reduce((sum, rate) => sum + rate, 0) / daily.length;
+  const overloads = usesWork ? overloadsOf(points, daily, usual) : noOverload.map(() => new Float64Array(points.length));
   const overload = overloads.map((column) => column.at(-1) ?? 0);
   const step = largestStepOf(points);
   const marks = {
@@ -94,7 +95,7 @@ export function scaleLife(track: FloorTrack, profile: LoadProfile): ScaledLife |
   const meanLoad = rates.reduce((sum, load) => sum + load, 0) / rates.length;
   const usesLoad = Math.max(...rates) - Math.min(...rates) > loadSpreadMin && points.length >= loadBlocksMin;
   const loads = columnOf(rates, (rate) => (usesLoad ? rate - meanLoad : 0));
-  const usualDay = daily === null ? null : dayAhead(daily, last.atMs, work / lifeMs);
+  const usualDay = daily === null ? null : dayAhead(daily, last.atMs, usual);
   const level = usualDay === null ? 1 : levelOfLate(points, usualDay);
   const day = usualDay?.map((ahead) => ({ ...ahead, work: level * ahead.work })) ?? null;
   const weights = columnOf(points, ({ count }) => Math.min(Math.max((count * points.length) / track.count, 0.05), 8));

@@ -4,6 +4,7 @@
  * sample; who is aging, the monitor is told each time while it stands. Instances of one release are each
  * other's control group, the ended ones too.
  */
+import { LoadProfile } from "../aging/load-profile.ts";
 import { AgingModel } from "../aging/model.ts";
 import { PeerGroup, type PeerMember } from "../aging/peers.ts";
 import type { InstanceId } from "../model/node.ts";
@@ -46,6 +47,7 @@ export class AgingWatch {
   readonly #options: AgingWatchOptions;
   readonly #watched = new Map<InstanceId, Watched>();
   readonly #groups = new Map<string, PeerGroup>();
+  readonly #day = new LoadProfile();
 
   constructor(options: AgingWatchOptions) {
     this.#options = options;
@@ -72,7 +74,7 @@ export class AgingWatch {
   }
 
   #group(release: string): PeerGroup {
-    const known = this.#groups.get(release) ?? new PeerGroup();
+    const known = this.#groups.get(release) ?? new PeerGroup(this.#day);
     this.#groups.delete(release);
     this.#groups.set(release, known);
     for (const oldest of [...this.#groups.keys()].slice(0, -releasesMax)) this.#groups.delete(oldest);
