@@ -97,7 +97,7 @@ export const numberSettings: Readonly<Record<NumberKey, NumberSetting>> = {
     default: 20_000,
     min: 1,
     max: 1_000_000,
-    doc: "Connections of clients to one forwarder, and three quarters of its descriptors (`ulimit -n`) at most; more are closed at once.",
+    doc: "Connections of clients to one forwarder, and three quarters of its descriptors (`ulimit -n`) at most; past them one that has been idle for a second is closed for each new one, and where none is, the new one.",
   },
   nodeRequestsMax: {
     default: 0,

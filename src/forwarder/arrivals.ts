@@ -10,6 +10,7 @@ import type { Certificates } from "./certificates.ts";
 import type { ClientContext } from "./client.ts";
 import type { ClientFacts } from "./headers.ts";
 import { Http2Front } from "./http2-front.ts";
+import type { Idler } from "./idlers.ts";
 
 export interface ArrivalOptions {
   readonly certificates: Certificates;
@@ -49,7 +50,11 @@ export class Arrivals {
 
   /** Connections that carry no request yet, and those of HTTP/2. */
   get size(): number {
-    return this.#arriving.size + this.#http2.connections;
+    return this.#arriving.size + this.#http2.connections.size;
+  }
+
+  get http2Connections(): ReadonlySet<Idler> {
+    return this.#http2.connections;
   }
 
   take(socket: Socket): void {

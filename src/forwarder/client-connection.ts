@@ -15,6 +15,7 @@ import { giveBack, largeBlocks } from "./blocks.ts";
 import type { Client, ClientContext } from "./client.ts";
 import { Exchange } from "./exchange.ts";
 import { addressLineOf, type ClientFacts } from "./headers.ts";
+import type { Idler } from "./idlers.ts";
 import { type Refusal, refusalOf, tooSlow, written } from "./refusals.ts";
 import { queuedBytes, Taking } from "./taking.ts";
 import { Tunnel, type TunnelOptions } from "./tunnel.ts";
@@ -35,13 +36,15 @@ const nothing = Buffer.alloc(0);
 /** One serves all: it keeps nothing from one call to the next. */
 const head = new RequestHead();
 
-export class ClientConnection implements Client {
+export class ClientConnection implements Client, Idler {
   readonly facts: ClientFacts;
   /** The end of the private header's line. */
   readonly addressLine: Buffer;
   readonly body = new BodyReader();
   /** Zero: none. */
   deadlineMs: number;
+  /** Where it is idle. */
+  idleSinceMs: number;
   tunnel: Tunnel | null = null;
   hasEnded = false;
   readonly #socket: Socket;
@@ -69,11 +72,16 @@ export class ClientConnection implements Client {
     this.facts = facts;
     this.#context = context;
     this.addressLine = addressLineOf(facts);
+    this.idleSinceMs = context.nowMs;
     this.deadlineMs = context.nowMs + context.dispatcher.settings.headTimeoutMs;
   }
 
   get idle(): boolean {
     return this.#exchange === null && this.tunnel === null && this.#partial === null && this.#ahead === null;
+  }
+
+  get idles(): boolean {
+    return this.idle && !this.#closing && this.#socket.writableLength === 0;
   }
 
   get bytesWritten(): number {
@@ -180,6 +188,12 @@ export class ClientConnection implements Client {
     if (this.#paused) this.resume();
   }
 
+  /** To another connection, so at once. */
+  giveWay(): void {
+    this.#closing = true;
+    this.#socket.destroySoon();
+  }
+
   /** Half-closes: what comes from the client still counts. */
   endWriting(): void {
     // A second end would make an error, stack and all, for nobody.
@@ -243,7 +257,8 @@ export class ClientConnection implements Client {
 
   #next(): void {
     if (this.#closing || this.#exchange !== null) return;
-    this.deadlineMs = this.#context.nowMs + this.#context.dispatcher.settings.idleTimeoutMs;
+    this.idleSinceMs = this.#context.nowMs;
+    this.deadlineMs = this.idleSinceMs + this.#context.dispatcher.settings.idleTimeoutMs;
     if (this.#ahead === null) {
       if (this.#paused) this.resume();
       return;

@@ -18,6 +18,7 @@ import { Patience } from "./http2-patience.ts";
 import { ClientStream, type StreamOrigin } from "./http2-stream.ts";
 import { Http2Turns } from "./http2-turns.ts";
 import { uploadWindowBytes } from "./http2-upload.ts";
+import type { Idler } from "./idlers.ts";
 import { ReceiveWindow } from "./receive-window.ts";
 import { StreamNumbers } from "./stream-numbers.ts";
 import { queuedBytes, Taking } from "./taking.ts";
@@ -46,7 +47,7 @@ export interface Http2Shared {
   touch(connection: Http2Connection): void;
 }
 
-export class Http2Connection implements FrameSink, StreamOrigin {
+export class Http2Connection implements FrameSink, StreamOrigin, Idler {
   readonly context: ClientContext;
   readonly facts: ClientFacts;
   readonly addressLine: Buffer;
@@ -94,6 +95,20 @@ export class Http2Connection implements FrameSink, StreamOrigin {
     ]);
     this.output.windowUpdate(0, windowBytes - windowBytesFirst);
     this.touch();
+  }
+
+  get idles(): boolean {
+    return this.#streams.size === 0 && !this.#ended && this.#socket.writableLength === 0;
+  }
+
+  get idleSinceMs(): number {
+    return this.#deadlines.heardMs;
+  }
+
+  /** To another connection, so at once. */
+  giveWay(): void {
+    this.#fail(errorCode.none);
+    this.#socket.destroySoon();
   }
 
   received(bytes: Buffer): void {

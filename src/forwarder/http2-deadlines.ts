@@ -4,9 +4,9 @@ import type { FrameReader } from "../wire/http2-frame-reader.ts";
 import type { ClientContext } from "./client.ts";
 
 export class Http2Deadlines {
-  readonly #context: ClientContext;
   /** When anything last happened. */
-  #heardMs: number;
+  heardMs: number;
+  readonly #context: ClientContext;
   /** Our settings are to be acknowledged; zero: they were. */
   #settingsMs: number;
   /** A frame or a head that has begun is to come whole; zero: none has. */
@@ -15,7 +15,7 @@ export class Http2Deadlines {
 
   constructor(context: ClientContext) {
     this.#context = context;
-    this.#heardMs = context.nowMs;
+    this.heardMs = context.nowMs;
     this.#settingsMs = this.#headDeadlineMs;
   }
 
@@ -24,7 +24,7 @@ export class Http2Deadlines {
   }
 
   happened(): void {
-    this.#heardMs = this.#context.nowMs;
+    this.heardMs = this.#context.nowMs;
   }
 
   settingsTaken(): void {
@@ -46,6 +46,6 @@ export class Http2Deadlines {
 
   /** Of a connection without streams. */
   isIdle(nowMs: number): boolean {
-    return nowMs - this.#heardMs >= this.#context.dispatcher.settings.idleTimeoutMs;
+    return nowMs - this.heardMs >= this.#context.dispatcher.settings.idleTimeoutMs;
   }
 }

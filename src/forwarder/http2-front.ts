@@ -9,7 +9,7 @@ export class Http2Front implements Http2Shared {
   readonly context: ClientContext;
   readonly text: RequestText;
   readonly textBytes: Buffer;
-  readonly #connections = new Set<Http2Connection>();
+  readonly connections = new Set<Http2Connection>();
   #touched: Http2Connection[] = [];
   #onEmpty: (() => void) | null = null;
 
@@ -20,21 +20,17 @@ export class Http2Front implements Http2Shared {
     this.text = new RequestText(this.textBytes, headBytesMax);
   }
 
-  get connections(): number {
-    return this.#connections.size;
-  }
-
   /** Takes a connection that agreed on `h2`. */
   accept(socket: Socket, facts: ClientFacts, carrier: Socket): void {
     const connection = new Http2Connection(socket, facts, carrier, this);
-    this.#connections.add(connection);
+    this.connections.add(connection);
     socket.on("data", (bytes: Buffer) => connection.received(bytes));
     // Sockets here may be half open, for HTTP/1.1; whoever ends one that carries HTTP/2 has gone.
     socket.on("end", () => socket.destroy());
     socket.on("close", () => {
       connection.closed();
-      this.#connections.delete(connection);
-      if (this.#connections.size === 0) this.#onEmpty?.();
+      this.connections.delete(connection);
+      if (this.connections.size === 0) this.#onEmpty?.();
     });
   }
 
@@ -46,14 +42,14 @@ export class Http2Front implements Http2Shared {
   }
 
   sweep(nowMs: number): void {
-    for (const connection of this.#connections) connection.watch(nowMs);
+    for (const connection of this.connections) connection.watch(nowMs);
   }
 
   /** Clients are told to send no more (GOAWAY); what is in process finishes. Resolves when all connections are closed. */
   finish(): Promise<void> {
-    for (const connection of this.#connections) connection.finish();
+    for (const connection of this.connections) connection.finish();
     return new Promise((resolve) => {
-      if (this.#connections.size === 0) resolve();
+      if (this.connections.size === 0) resolve();
       else this.#onEmpty = resolve;
     });
   }

@@ -22,6 +22,7 @@ class Forwarder {
   readonly #link: Link;
   #saidStalled = 0;
   #saidRefused = 0;
+  #saidGaveWay = 0;
 
   constructor({ id, clusterKey, spec }: Welcome) {
     const say = (text: string) => process.stderr.write(`${text}\n`);
@@ -113,7 +114,12 @@ class Forwarder {
   }
 
   #sayRefused(): void {
-    const { refusedTotal, limit } = this.#servers;
+    const { gaveWayTotal, refusedTotal, limit } = this.#servers;
+    if (gaveWayTotal > this.#saidGaveWay)
+      process.stderr.write(
+        `${gaveWayTotal - this.#saidGaveWay} idle connections of clients were closed for new ones: no more than ${limit} are taken\n`,
+      );
+    this.#saidGaveWay = gaveWayTotal;
     if (refusedTotal > this.#saidRefused)
       process.stderr.write(`${refusedTotal - this.#saidRefused} connections of clients were refused: no more than ${limit} are taken\n`);
     this.#saidRefused = refusedTotal;

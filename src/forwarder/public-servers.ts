@@ -16,6 +16,7 @@ import { ClientConnection } from "./client-connection.ts";
 import { clientsWithin, descriptorsMax } from "./descriptors.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { ClientFacts } from "./headers.ts";
+import { type Idler, Idlers } from "./idlers.ts";
 
 const backlog = 511;
 const readBytes = 64 * 1024;
@@ -40,6 +41,9 @@ export class PublicServers {
   readonly #handles = new Map<ListenerId, ListeningHandle>();
   readonly #contexts: { -readonly [K in keyof ClientContext]: ClientContext[K] }[] = [];
   readonly #connections = new Set<ClientConnection>();
+  /** Sets of connections that may give way. */
+  readonly #kinds: ReadonlySet<Idler>[] = [this.#connections];
+  readonly #idlers = new Idlers(this.#kinds);
   /** Of whose clients the balancer has said nothing yet. */
   readonly #announcing = new Set<Socket>();
   readonly #readBlock = Buffer.allocUnsafeSlow(readBytes);
@@ -67,6 +71,11 @@ export class PublicServers {
     return this.#arrivals.reduce((sum, { size }) => sum + size, this.#connections.size + this.#announcing.size);
   }
 
+  /** Idle connections that were closed for new ones. */
+  get gaveWayTotal(): number {
+    return this.#idlers.total;
+  }
+
   /** Accepts on a socket that init holds. */
   listen(id: ListenerId, given: object, onError: (error: NodeJS.ErrnoException) => void): void {
     if (this.#handles.has(id)) return;
@@ -77,7 +86,7 @@ export class PublicServers {
     const accept = this.#certificates === null ? this.#accepting(context) : this.#acceptingSecure(context, this.#certificates);
     handle.onconnection = (status, accepted) => {
       if (status !== 0) return;
-      if (this.connections < this.#connectionsMax) return accept(accepted);
+      if (this.connections < this.#connectionsMax || this.#idlers.makeRoom(performance.now())) return accept(accepted);
       this.refusedTotal += 1;
       accepted.close();
     };
@@ -146,6 +155,7 @@ export class PublicServers {
       },
     });
     this.#arrivals.push(arrivals);
+    this.#kinds.push(arrivals.http2Connections);
     return (accepted) => {
       const options = { handle: accepted }; // as above
       const socket = new Socket(options as unknown as SocketConstructorOpts); // as above
