@@ -37,6 +37,10 @@ export class LogLines {
         rest = "";
       }
       this.#print(lines);
+      const room = this.#log.room(this.#stream);
+      if (room === null) return;
+      from.pause();
+      void room.then(() => from.resume());
     });
     from?.on("end", () => {
       if (rest !== "") this.#print([rest]);

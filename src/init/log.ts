@@ -3,6 +3,7 @@
  * As text each line is as its process wrote it, with who wrote it in front; as JSON it is one object a line.
  */
 import type { Writable } from "node:stream";
+import { LogSink } from "./log-sink.ts";
 
 export type LogFormat = "text" | "json";
 export type LogStream = "stdout" | "stderr";
@@ -25,10 +26,13 @@ export interface JsonLogLine {
 }
 
 export class Log {
-  readonly #options: LogOptions;
+  readonly #format: LogFormat;
+  readonly #sinks: Readonly<Record<LogStream, LogSink>>;
 
-  constructor(options: LogOptions) {
-    this.#options = options;
+  constructor({ format, stdout, stderr }: LogOptions) {
+    this.#format = format;
+    const onLost = (lines: number) => this.say(`${lines} lines of the log could not be written: its reader took nothing for a while`);
+    this.#sinks = { stdout: new LogSink(stdout, onLost), stderr: new LogSink(stderr, onLost) };
   }
 
   /** What Coppice itself has to say. */
@@ -37,11 +41,15 @@ export class Log {
   }
 
   write(source: string, stream: LogStream, lines: readonly string[]): void {
-    const { format, [stream]: to } = this.#options;
     const time = new Date().toISOString();
     const printed = lines.map((text) =>
-      format === "text" ? `${source} | ${text}\n` : `${JSON.stringify({ time, source, stream, text } satisfies JsonLogLine)}\n`,
+      this.#format === "text" ? `${source} | ${text}\n` : `${JSON.stringify({ time, source, stream, text } satisfies JsonLogLine)}\n`,
     );
-    to.write(printed.join(""));
+    this.#sinks[stream].write(printed.join(""), lines.length);
+  }
+
+  /** Null where more may come; else resolves when it may. */
+  room(stream: LogStream): Promise<void> | null {
+    return this.#sinks[stream].room;
   }
 }
