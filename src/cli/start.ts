@@ -3,11 +3,11 @@
  * until every node serves, so that its exit code means something.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, fchmodSync, fstatSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { closeSync, fchmodSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { clusterPaths, livingInit, unusable } from "../init/home.ts";
+import { clusterPaths, livingInit, makeDirectory, unusable } from "../init/home.ts";
 import { adminRoutes, type ClusterStatus } from "../model/admin.ts";
 import { CoppiceError } from "../model/errors.ts";
 import { callAdmin } from "./admin-client.ts";
@@ -108,7 +108,7 @@ async function startInBackground(name: string, how: How, json: boolean): Promise
 
 function openLog(path: string): number {
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeDirectory(dirname(path), 0o700);
     const file = openSync(path, "a", 0o600);
     fchmodSync(file, 0o600);
     return file;

@@ -5,6 +5,7 @@
  */
 import {
   chmodSync,
+  type Dirent,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -70,10 +71,34 @@ export function livingInit(paths: ClusterPaths): InitFile | null {
 /** Names of the clusters under `home` whose init lives. */
 export function runningClusters(home: string): string[] {
   if (!existsSync(home)) return [];
-  return readdirSync(home, { withFileTypes: true })
+  return entriesOf(home)
     .filter((entry) => entry.isDirectory() && livingInit(clusterPaths(home, entry.name)) !== null)
     .map((entry) => entry.name)
     .sort();
+}
+
+function entriesOf(home: string): Dirent[] {
+  try {
+    return readdirSync(home, { withFileTypes: true });
+  } catch (cause) {
+    throw unusable(home, cause);
+  }
+}
+
+/**
+ * Makes a directory and those above it that are not there; returns the first that it made. Node's own recursive way
+ * tries for ever where the system says of a place below an existing directory that it does not exist (procfs, automounts).
+ */
+export function makeDirectory(path: string, mode: number): string | undefined {
+  if (existsSync(path)) return undefined;
+  const above = makeDirectory(dirname(path), mode);
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error; // Node's own; another was faster
+    return above;
+  }
+  return above ?? path;
 }
 
 /**
@@ -86,7 +111,7 @@ export function takeHome(paths: ClusterPaths, owner: Omit<InitFile, "pid" | "sta
   checkLength(paths);
   let madeAbove: string | undefined;
   try {
-    madeAbove = mkdirSync(dirname(paths.directory), { recursive: true, mode });
+    madeAbove = makeDirectory(dirname(paths.directory), mode);
     const { bavail, bsize } = statfsSync(dirname(paths.directory));
     if (bavail * bsize < freeBytesMin) throw new Error(`its disk is full: ${freeBytesMin / 1024 / 1024} MiB must be free`);
     const made = oneAtATime(lockOf(paths), () => takeDirectory(paths, owner, mode));
@@ -107,7 +132,7 @@ function takeDirectory(paths: ClusterPaths, owner: Omit<InitFile, "pid" | "start
       { facts: { name: owner.name, pid: living.pid } },
     );
   }
-  const made = mkdirSync(paths.directory, { recursive: true, mode });
+  const made = makeDirectory(paths.directory, mode);
   try {
     if (statSync(paths.directory).uid !== process.getuid?.()) throw new Error("it belongs to another user");
     chmodSync(paths.directory, mode);

@@ -57,6 +57,8 @@ export class Init {
     const { background, user } = options;
     const { stopTimeoutMs } = spec.settings;
     const owner = { name: spec.name, bootId: this.#bootId, stopTimeoutMs, background };
+    // Before anything is made that has to be given back; heard when all of this is done.
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => this.#signalled(signal));
     this.#giveBackHome = takeHome(spec.paths, owner, user === null ? undefined : passableMode);
     if (user !== null) shareDirectories(spec.paths, user);
     this.done = new Promise((resolve) => {
@@ -65,7 +67,6 @@ export class Init {
     process.title = `coppice ${spec.name}`;
     // Who reads the logs may go away; the cluster serves on.
     for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => this.#signalled(signal));
     this.#replicator = this.#own(
       "replicator",
       "replicator",

@@ -11,8 +11,8 @@ const lookMs = 5;
 /** @throws the system's error if no lock can be made there, or an Error if another holds it for too long. */
 export function oneAtATime<T>(lock: string, act: () => T): T {
   const mine = `${lock}.${process.pid}`;
-  writeFileSync(mine, `${process.pid} ${startTicksOf(process.pid) ?? 0}`, { mode: 0o600 });
   try {
+    writeFileSync(mine, `${process.pid} ${startTicksOf(process.pid) ?? 0}`, { mode: 0o600 });
     for (let waitedMs = 0; !link(mine, lock); waitedMs += lookMs) {
       if (waitedMs > waitMsMax) throw new Error(`${lock} is held by another process`);
       pause(lookMs);

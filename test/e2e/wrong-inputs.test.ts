@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { startTicksOf } from "../../src/init/process-identity.ts";
 import { endAfterTest } from "../left-open.ts";
 import { notRoot, SmallDisk } from "../small-disk.ts";
 import { bin, freePort, TestCluster } from "./cluster.ts";
@@ -88,6 +89,8 @@ test("what is typed wrong is refused at once, by every command line alike", { ti
     [["run", plainApp], /too long for Unix sockets .* set COPPICE_HOME/, { COPPICE_HOME: join(home, "long".repeat(30)) }],
     [["run", plainApp], /cannot be used: ENOTDIR.*set COPPICE_HOME/, { COPPICE_HOME: join(blocked, "below") }],
     [["start", plainApp], /cannot be used: E.*set COPPICE_HOME/, { COPPICE_HOME: join(blocked, "below") }],
+    [["start", plainApp], /cannot be used: E.*set COPPICE_HOME/, { COPPICE_HOME: "/proc/nowhere/below" }],
+    [["status"], /cannot be used: ENOTDIR.*set COPPICE_HOME/, { COPPICE_HOME: blocked }],
     [["status"], /no cluster is running/],
     [["stop", "--name", "nobody"], /no cluster named "nobody" is running/],
     [["restart"], /no cluster is running/],
@@ -176,16 +179,26 @@ test("files of another Coppice, and damaged ones, do not keep a cluster from sta
 });
 
 test("Ctrl-C while it starts, and SIGTERM in the middle of a regeneration, end it in order", { timeout: 60_000 }, async () => {
+  const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
+  const lock = join(home, "t.taking");
+  writeFileSync(lock, `${process.pid} ${startTicksOf(process.pid)}`); // as if we took the directory just now
+  const waiting = await TestCluster.startOnly({ script: expressApp, home });
+  await waiting.until("it waits for us", () => existsSync(`${lock}.${waiting.process.pid}`));
+  waiting.process.kill("SIGINT");
+  rmSync(lock);
+  assert.deepEqual([await waiting.exited, readdirSync(home)], [0, []], waiting.output);
+  rmSync(home, { recursive: true });
+
   const starting = await TestCluster.startOnly({ script: expressApp });
   await starting.until("an instance was started", () => starting.output.includes("web-1.1 started"));
   assert.deepEqual(await starting.stop("SIGINT"), { code: 0, left: [] });
 
   const cluster = await TestCluster.start({ script: expressApp });
-  const waiting = cluster.command("regenerate", "--all", "--wait", "--name", "t");
+  const regenerating = cluster.command("regenerate", "--all", "--wait", "--name", "t");
   await cluster.until("a regeneration is under way", () => cluster.output.includes("web-1.2 started"));
   const pids = cluster.processes();
   assert.deepEqual(await cluster.stop("SIGTERM"), { code: 0, left: [] });
-  const { code, stderr } = await waiting;
+  const { code, stderr } = await regenerating;
   assert.equal(code, 1);
   assert.match(stderr, /the cluster has stopped|is being stopped/);
   assert.deepEqual(

@@ -8,6 +8,7 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 import { clusterPaths, livingInit, runningClusters, takeHome } from "../../src/init/home.ts";
 import { startTicksOf } from "../../src/init/process-identity.ts";
+import { notRoot, SmallDisk } from "../small-disk.ts";
 
 const owner = { name: "shop", bootId: "b", stopTimeoutMs: 1, background: null };
 
@@ -76,4 +77,12 @@ test("home: several that start and end at the same time never have it together, 
 
 test("home: a path that is too long for sockets is refused with what to do", () => {
   assert.throws(() => takeHome(clusterPaths(`/tmp/${"long".repeat(30)}`, "shop"), owner), /set COPPICE_HOME to a shorter/);
+});
+
+test("home: on a disk that is full an orderly end leaves nothing either", { skip: notRoot }, async () => {
+  const disk = await SmallDisk.mount(16);
+  const giveBack = takeHome(clusterPaths(disk.path, "shop"), owner);
+  disk.fill();
+  giveBack();
+  assert.deepEqual(readdirSync(disk.path), ["fill"]);
 });
