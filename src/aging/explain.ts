@@ -5,6 +5,7 @@
 import type { Trend } from "../model/report.ts";
 import { amount, amountRange, percent, time, timeRange, withoutLabels } from "./amounts.ts";
 import { agesAhead, growsRatioMin, horizonsYoung, levelRatioMin } from "./decision.ts";
+import { endsLikeElders } from "./elders.ts";
 import type { PeerOpinion } from "./peers.ts";
 import { blocksMin } from "./scaled-life.ts";
 import { warmUpMs } from "./watch.ts";
@@ -74,7 +75,8 @@ function isSure({ trend, growsRatio }: Evidence): boolean {
 }
 
 function lacking(evidence: Evidence): string {
-  const { growsRatio, ageMs, middleMs, horizonMs } = evidence;
+  const { shape, growsRatio, ageMs, middleMs, horizonMs } = evidence;
+  if (shape === endsLikeElders) return "; older ones of the same release rose like it and then settled";
   if (growsRatio < growsRatioMin) return `; that it goes on growing is not sure enough (${percent(growsRatio)})`;
   if (!isSure(evidence)) return "; it does not grow for sure";
   const isFar = middleMs > Math.max(agesAhead * ageMs, horizonMs);
@@ -155,6 +157,7 @@ function growth(trend: Trend, shape: string): string {
 
 /** Shapes whose growth ends, where the others still say that it goes on. */
 const stopping: readonly (readonly [string, string])[] = [
+  [endsLikeElders, ", and will probably settle, as older ones of its release did"],
   ["not at all", ", or not at all"],
   ["and settles", ", and may settle"],
   ["and stopped", ", or has just stopped"],

@@ -5,6 +5,7 @@
  */
 import type { Interval } from "../model/report.ts";
 import type { Component } from "./component.ts";
+import { type Elders, withElders } from "./elders.ts";
 import { FirstPassage } from "./first-passage.ts";
 import type { FloorTrack } from "./floor-track.ts";
 import type { LoadProfile } from "./load-profile.ts";
@@ -55,10 +56,10 @@ const sooner = 0.92;
 /** Ends that are less likely than this have no middle worth telling. */
 const endsRatioMin = 0.1;
 
-export function forecast(track: FloorTrack, limit: number | null, profile: LoadProfile): Forecast | null {
+export function forecast(track: FloorTrack, limit: number | null, profile: LoadProfile, elders: Elders | null = null): Forecast | null {
   const life = scaleLife(track, profile);
   if (life === null) return null;
-  const components = mixtureOf(life);
+  const components = elders === null ? mixtureOf(life) : withElders(mixtureOf(life), elders, life);
   const rows = { noise: track.readingNoise / life.unit, rowsPerLife: track.count, overhang: life.overhang.usual / life.unit };
   // Life is known until the mean time of the newest block; readings came since.
   const sinceBlockMs = track.lastMs - track.startMs - life.lifeMs;

@@ -69,6 +69,7 @@ export class AgingModel {
       horizonMs: options.horizonMs,
       profile: this.#profile,
       turns: () => turnsOf(options),
+      elders: (indicator, ageMs, floor) => options.peers?.elders(indicator, ageMs, floor) ?? null,
       support: () => this.#support(),
     };
   }

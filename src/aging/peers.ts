@@ -2,72 +2,25 @@
  * Peers as a control group: instances of the same release, compared at equal *age* (the live form of Matias'
  * differential method, and RESIN's pivot over the fleet). Two things follow. Elders that rose like this one and then
  * settled say that it will settle too: a cache that fills is a leak until it stops, and only they know. And one
- * that rises alone is surer to be ill. Each member keeps its floors by age, on a grid that doubles each four
- * steps: 80 numbers an indicator, for three months. Of the ended ones the last few are kept. And what load a day brings, one
+ * that rises alone is surer to be ill. Each member keeps its floors by age. Of the ended ones the last few are kept. And what load a day brings, one
  * that begins anew learns from the others.
  */
 import type { Indicator } from "../model/sample.ts";
+import { AgeCurve, Rise } from "./age-curve.ts";
+import type { Elders } from "./elders.ts";
 import { LoadProfile } from "./load-profile.ts";
 
-const firstAgeMs = 8_000;
-const stepsPerDoubling = 4;
-const ages = 80;
 const endedMax = 8;
-/** A reading of the same age may lie so many steps of the grid earlier. */
-const stepsBackMax = 2;
 /** An elder is this many times as old. */
 const elderRatio = 1.5;
-/** It rose like this one if their floors differ by this share of the rise; it settled if it then gained less than that. */
+/** One that is so much older knows something of what comes. */
+const elderRatioMin = 1.25;
+/** Of many the last that ended. */
+const eldersMax = 8;
+/** It rose like this one if their floors differ by this share of the rise, and this one stands no more than that above all it ever came to; it settled if it then gained less than that. */
 const alikeRatio = 0.2;
+const aboveRatio = 0.06;
 const settledRatio = 0.15;
-/** Of readings of one age the newest counts for so much. */
-const newestShare = 0.1;
-
-class AgeCurve {
-  readonly #means = new Float32Array(ages).fill(Number.NaN);
-  #first: number | null = null;
-  #last = -1;
-
-  get oldestMs(): number {
-    return this.#last < 0 ? 0 : firstAgeMs * 2 ** (this.#last / stepsPerDoubling);
-  }
-
-  /** The first floor that it had. */
-  get first(): number {
-    return this.#first ?? Number.NaN;
-  }
-
-  add(ageMs: number, floor: number): void {
-    const step = stepOf(ageMs);
-    if (step === null) return;
-    this.#first ??= floor;
-    this.#last = Math.max(this.#last, step);
-    const mean = this.#means[step] ?? Number.NaN;
-    this.#means[step] = Number.isNaN(mean) ? floor : mean + (floor - mean) * newestShare;
-  }
-
-  /** NaN where it had none near that age. */
-  at(ageMs: number): number {
-    const step = stepOf(ageMs) ?? 0;
-    for (let back = 0; back <= stepsBackMax; back += 1) {
-      const mean = this.#means[step - back] ?? Number.NaN;
-      if (!Number.isNaN(mean)) return mean;
-    }
-    return Number.NaN;
-  }
-
-  /** Ages that it had no floor at are no numbers, and are passed over. */
-  highestAfter(ageMs: number): number {
-    let highest = Number.NEGATIVE_INFINITY;
-    for (const mean of this.#means.subarray((stepOf(ageMs) ?? 0) + 1)) if (mean > highest) highest = mean;
-    return highest;
-  }
-}
-
-function stepOf(ageMs: number): number | null {
-  if (ageMs < firstAgeMs) return null;
-  return Math.min(Math.floor(stepsPerDoubling * Math.log2(ageMs / firstAgeMs)), ages - 1);
-}
 
 export interface PeerOpinion {
   /** Peers that had this age. */
@@ -127,6 +80,17 @@ export class PeerMember {
     known.add(ageMs, floor);
   }
 
+  /** What older ones say of it; null where nobody rose like it. */
+  elders(indicator: Indicator, ageMs: number, floor: number): Elders | null {
+    const risen = floor - (this.#curves.get(indicator)?.first ?? floor);
+    const older = this.#group.members
+      .flatMap((member) => (member === this ? [] : (member.curve(indicator) ?? [])))
+      .filter((curve) => curve.oldestMs >= elderRatioMin * ageMs && !Number.isNaN(curve.at(ageMs)))
+      .slice(-eldersMax);
+    const alike = older.filter((curve) => isAlike(curve, { ageMs, floor, risen }));
+    return alike.length === 0 ? null : { rise: new Rise(alike), risen, alike: alike.length, others: older.length - alike.length };
+  }
+
   opinion(indicator: Indicator, ageMs: number, floor: number): PeerOpinion {
     const own = this.#curves.get(indicator);
     const others = this.#group.members.flatMap((member) => {
@@ -135,15 +99,18 @@ export class PeerMember {
     });
     const floors = others.map((curve) => curve.at(ageMs)).sort((a, b) => a - b);
     const median = floors.length === 0 ? null : ((floors[(floors.length - 1) >> 1] ?? 0) + (floors[floors.length >> 1] ?? 0)) / 2;
-    const rise = floor - (own?.first ?? floor);
-    const alike = others.filter(
-      (curve) => curve.oldestMs >= elderRatio * ageMs && rise > 0 && Math.abs(curve.at(ageMs) - floor) <= alikeRatio * rise,
-    );
-    const settled = alike.filter((curve) => curve.highestAfter(ageMs) - curve.at(ageMs) <= settledRatio * rise);
+    const risen = floor - (own?.first ?? floor);
+    const alike = others.filter((curve) => curve.oldestMs >= elderRatio * ageMs && isAlike(curve, { ageMs, floor, risen }));
+    const settled = alike.filter((curve) => curve.highestAfter(ageMs) - curve.at(ageMs) <= settledRatio * risen);
     const settledAt =
       alike.length === 0 || settled.length < alike.length ? null : Math.max(...settled.map((curve) => curve.highestAfter(ageMs)), floor);
     return { peers: others.length, median, settledAt };
   }
+}
+
+function isAlike(elder: AgeCurve, { ageMs, floor, risen }: Record<"ageMs" | "floor" | "risen", number>): boolean {
+  if (risen <= 0 || Math.abs(elder.at(ageMs) - floor) > alikeRatio * risen) return false;
+  return floor - Math.max(elder.highestAfter(ageMs), elder.at(ageMs)) <= aboveRatio * risen;
 }
 
 export class PeerGroup {

@@ -17,6 +17,7 @@ import {
   isUrgent,
   veryYoungMs,
 } from "./decision.ts";
+import type { Elders } from "./elders.ts";
 import { type FloorReading, FloorTrack } from "./floor-track.ts";
 import { forecast, type Outlook, outlookOf } from "./forecast.ts";
 import { fuse, type Support } from "./fusion.ts";
@@ -73,6 +74,8 @@ export interface Surroundings {
   readonly horizonMs: number;
   readonly profile: LoadProfile;
   readonly turns: () => Turns;
+  /** What older instances say of a floor at an age. */
+  readonly elders: (indicator: Indicator, ageMs: number, floor: number) => Elders | null;
   /** Indicators of the same instance in which a trend is held. */
   readonly support: () => readonly Support[];
 }
@@ -194,7 +197,8 @@ export class Watch {
   }
 
   #evaluate(atMs: number, ageMs: number): void {
-    const made = forecast(this.#track, this.#limit, this.#surroundings.profile);
+    const { profile, elders } = this.#surroundings;
+    const made = forecast(this.#track, this.#limit, profile, elders(this.indicator, ageMs, this.#track.newest));
     if (made === null) return;
     const { highest, lowest, readingNoise, count } = this.#track;
     const input: DecisionInput = {

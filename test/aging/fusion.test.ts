@@ -173,20 +173,20 @@ describe("peers", () => {
     const run = (group: PeerGroup) => {
       const member = group.join();
       const model = new AgingModel({ horizonMs: 60 * minuteMs, peers: member });
-      let against = "";
+      let told = "";
       let aging = false;
       for (const sample of series()) {
         model.add(sample);
         const report = model.report(sample.atMs);
         aging ||= report.verdict === "aging";
-        if (/then settled/.test(report.against.join())) against = report.against.join();
+        if (/then settled/.test(report.reasons.join())) told = report.reasons.join();
       }
-      return { aging, against };
+      return { aging, told };
     };
     const group = new PeerGroup();
     run(group);
     const taught = run(group);
     assert.equal(taught.aging, false);
-    assert.match(taught.against, /the one peer of the same release rose like it to this age and then settled/);
+    assert.match(taught.told, /older ones of the same release rose like it and then settled/);
   });
 });
