@@ -7,6 +7,7 @@
 import { Link } from "../link/link.ts";
 import type { InstanceBirth } from "../model/birth.ts";
 import { controlProtocol, type FromInstance, type ToInstance } from "../model/control.ts";
+import { type ListenAddress, type ListenerId, listenerId } from "../model/node.ts";
 import { collectEvidence } from "./evidence.ts";
 import { Indicators } from "./indicators.ts";
 import type { MovedListener, MoveOptions } from "./listeners.ts";
@@ -19,6 +20,8 @@ const standingMax = 50;
 export class Probe {
   readonly #birth: InstanceBirth;
   readonly #listeners = new Map<string, MovedListener>();
+  /** Where it listened and does not any more: a monitor that was away has not heard of it. */
+  readonly #closed = new Map<ListenerId, ListenAddress>();
   /** What stands as long as this process does: told again to each monitor. */
   readonly #standing: FromInstance[] = [];
   readonly #requests: Requests;
@@ -56,12 +59,14 @@ export class Probe {
       onMoved: (server, listener) => {
         this.#requests.watch(server);
         this.#listeners.set(listener.socketPath, listener);
+        this.#closed.delete(listenerId(listener.at));
         this.#tell({ kind: "listening", ...listener });
         this.#startSampling();
         this.#check.listening();
       },
       onClosed: (listener) => {
         this.#listeners.delete(listener.socketPath);
+        this.#closed.set(listenerId(listener.at), listener.at);
         this.#tell({ kind: "listener-closed", at: listener.at });
       },
       onNotice: (code, text) => this.#say({ kind: "notice", level: "advice", code, text }),
@@ -79,6 +84,7 @@ export class Probe {
   }
 
   #tellLevel(): void {
+    for (const at of this.#closed.values()) this.#tell({ kind: "listener-closed", at });
     for (const listener of this.#listeners.values()) this.#tell({ kind: "listening", ...listener });
     for (const message of this.#standing) this.#tell(message);
     if (this.#requests.fenced) this.#tell({ kind: "fenced", activeRequests: this.#requests.active });

@@ -219,6 +219,27 @@ for (const { path, version } of all) {
   });
 
   withServer(
+    "a monitor is told of a port that was closed while none was there, and of one that is open again",
+    `const { createServer } = require("node:http");
+     const admin = createServer((_, response) => response.end());
+     const again = (_, response) => admin.close(() => admin.listen(3001, () => response.end()));
+     createServer((q, response) => q.url === "/again" ? again(q, response) : admin.close(() => response.end())).listen(3000);
+     admin.listen(3001);`,
+    async (stage) => {
+      await stage.hear("listening", ({ at }) => at.port === 3001);
+      await stage.restartMonitor(() => stage.ask("/again"));
+      await stage.hear("listening", ({ at }) => at.port === 3001);
+      assert.deepEqual(
+        stage.heard.filter(({ kind }) => kind === "listener-closed"),
+        [],
+      );
+      await stage.restartMonitor(() => stage.ask("/close"));
+      assert.deepEqual((await stage.hear("listener-closed")).at, { address: null, port: 3001 });
+      await stage.hear("listening", ({ at }) => at.port === 3000);
+    },
+  );
+
+  withServer(
     "a forked helper stays inert, and the server's own SIGTERM handler is its own",
     `${plain} if (process.send) process.send(process.execArgv); const { fork } = require("node:child_process"); process.on("SIGTERM", () => { console.log("own end"); process.exit(7); });
      require("node:fs").writeFileSync("/dev/null", ""); console.log("helper " + JSON.stringify(require("node:child_process").execFileSync(process.execPath, ["-p", "Object.keys(process.env).filter((k) => k === 'COPPICE_BIRTH_FD').length"], { encoding: "utf8" }).trim()));`,

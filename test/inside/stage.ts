@@ -78,9 +78,10 @@ export class InsideStage {
     this.#peer?.send(message);
   }
 
-  /** The monitor dies and another takes its place. */
-  async restartMonitor(): Promise<void> {
+  /** The monitor dies and another takes its place; `meanwhile` none is there. */
+  async restartMonitor(meanwhile: () => Promise<unknown> = async () => {}): Promise<void> {
     this.#monitor.close();
+    await meanwhile();
     this.heard.length = 0;
     this.#monitor = this.#server();
     await this.#monitor.listen();
