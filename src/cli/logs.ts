@@ -1,5 +1,5 @@
 /** `coppice logs`: what the nodes of a cluster in the background printed, and with `--follow` what they print. */
-import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync, statSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, readFileSync, readSync, statSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { type Command, InvalidArgumentError } from "commander";
 import { runningClusters } from "../init/home.ts";
@@ -27,7 +27,7 @@ export function registerLogs(program: Command): void {
     .option("--follow", "go on with what is printed, until Ctrl-C or the cluster's end")
     .option("--name <name>", "the cluster's name; not needed if only one runs")
     .action(async ({ name, node, lines, follow }: LogsOptions) => {
-      const cluster = name !== undefined && existsSync(logFileOf(name)) ? name : findCluster(name).name;
+      const cluster = name !== undefined && existsSync(logFileOf(name)) ? name : (onlyLog(name) ?? findCluster(name).name);
       const path = logFileOf(cluster);
       if (!existsSync(path))
         throw new CoppiceError("COPPICE_ARGUMENT", `"${cluster}" was not begun with coppice start: its output is where it runs`);
@@ -36,6 +36,14 @@ export function registerLogs(program: Command): void {
       for (const line of last) process.stdout.write(`${line}\n`);
       if (follow === true) await followFile(path, bytes, wanted, () => runningClusters(coppiceHome()).includes(cluster));
     });
+}
+
+/** Where nothing runs and one log was left, that one is meant: why it ended stands there. */
+function onlyLog(name: string | undefined): string | null {
+  const home = coppiceHome();
+  if (name !== undefined || runningClusters(home).length > 0 || !existsSync(home)) return null;
+  const [only = null, ...others] = readdirSync(home).flatMap((file) => /^(.+)\.log$/.exec(file)?.[1] ?? []);
+  return others.length === 0 ? only : null;
 }
 
 /** The last lines, over rotated files too, and how far the newest file was read. */

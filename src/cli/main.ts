@@ -24,8 +24,13 @@ const commands: Readonly<Record<string, () => Promise<Register>>> = {
   analyze: async () => (await import("./analyze.ts")).registerAnalyze,
 };
 
-/** They go on without a reader, or stop by themselves. */
+/** They go on without a reader, or stop by themselves; not so their help. */
 const readByNobody: ReadonlySet<string> = new Set(["run", "analyze"]);
+
+function asksForHelp(args: readonly string[]): boolean {
+  const own = args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
+  return own.includes("--help") || own.includes("-h");
+}
 
 /** `| head` reads a part, and goes: nothing is wrong, but there is nobody to tell more. */
 function endUnread(error: NodeJS.ErrnoException): void {
@@ -45,7 +50,7 @@ export async function main(args: readonly string[]): Promise<number> {
     exitCode = code;
   };
   const [named = ""] = args;
-  if (!readByNobody.has(named)) process.stdout.on("error", endUnread);
+  if (!readByNobody.has(named) || asksForHelp(args)) process.stdout.on("error", endUnread);
   const meant = Object.hasOwn(commands, named) ? [named] : Object.keys(commands); // all of them: for the help
   for (const name of meant) (await commands[name]?.())?.(program, setExitCode);
   try {

@@ -47,8 +47,8 @@ export const registerRun: Register = (program, setExitCode) => {
   withRunOptions(program.command("run"))
     .summary("run a Node server as a cluster that regenerates itself")
     .description(
-      "Runs an unmodified Node server as a cluster. The server listens on its own port, as ever; Coppice takes\n" +
-        "the port, spreads the requests over the nodes and regenerates a node before its age shows.\n" +
+      "Runs an unmodified Node server as a cluster. The server listens on its own port, as ever; Coppice takes " +
+        "the port, spreads the requests over the nodes and regenerates a node before its age shows. " +
         "Stays in the foreground; Ctrl-C or SIGTERM ends everything in order.",
     )
     .addOption(new Option("--log-file <path>", "print to this file, which rotates").hideHelp())
@@ -102,13 +102,12 @@ export function withRunOptions(command: Command): Command {
     )
     .option("-p, --port <port>", "listen here instead of where the server asks to; the server sees it as PORT too", wholeNumber(1, 65_535))
     .option("--forwarders <number>", "how many processes forward requests; auto: one for each four cores (default: 1)", forwarderCount)
-    .option(
-      "--tls-cert <file>",
-      "serve https (and HTTP/2) with this certificate chain, PEM (repeatable: by the name asked for)",
-      collect,
-      [],
+    .addOption(
+      new Option("--tls-cert <file>", "serve https (and HTTP/2) with this certificate chain, PEM (repeatable: by the name asked for)")
+        .argParser(collect)
+        .default([], "none"),
     )
-    .option("--tls-key <file>", "its key", collect, [])
+    .addOption(new Option("--tls-key <file>", "its key").argParser(collect).default([], "none"))
     .option("--access-log <file>", "write a line of JSON for each request to this file; - for standard output")
     .option("--name <name>", "the cluster's name (default: the name of the working directory)")
     .option("--node <path>", "the Node executable that runs the server (default: the one that runs Coppice)")
@@ -119,7 +118,9 @@ export function withRunOptions(command: Command): Command {
         .choices(["text", "json"])
         .default("text"),
     )
-    .option("--set <key=value>", "a setting, see docs/configuration.md (repeatable)", collectSetting, {});
+    .addOption(
+      new Option("--set <key=value>", "a setting, see docs/configuration.md (repeatable)").argParser(collectSetting).default({}, "none"),
+    );
 }
 
 function clusterNameOf({ name = nameFrom(basename(typedDirectory())) }: Pick<RunOptions, "name">): string {

@@ -17,7 +17,7 @@ export const registerScale: Register = (program, setExitCode) => {
     .command("scale")
     .summary("run so many nodes from now on")
     .description(
-      "Runs so many nodes from now on. New ones are started one after the other; the last ones retire: they take no new\n" +
+      "Runs so many nodes from now on. New ones are started one after the other; the last ones retire: they take no new " +
         "request, finish those in process, hand their sessions over, and end.",
     )
     .argument("<nodes>", "how many there are to be")

@@ -55,7 +55,7 @@ export const registerRestart: Register = (program) => {
     .command("restart")
     .summary("stop a cluster in the background and start it again, with this Coppice")
     .description(
-      "Stops a cluster that was begun with start, and starts it again as it was, with this environment. Clients wait or are\n" +
+      "Stops a cluster that was begun with start, and starts it again as it was, with this environment. Clients wait or are " +
         "refused meanwhile, and sessions end: to bring a new release without either, use reload.",
     )
     .option("--name <name>", "the cluster's name; not needed if only one runs")
@@ -82,6 +82,11 @@ async function startInBackground(name: string, how: How, json: boolean): Promise
   const logBytes = fstatSync(output).size;
   const child = spawn(process.execPath, [launcher, ...how.args], { cwd: how.directory, detached: true, stdio: ["ignore", output, output] });
   closeSync(output);
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => {
+      process.stderr.write(`coppice: "${name}" goes on starting in the background   end: coppice stop --name ${name}\n`);
+      process.exit(130);
+    });
   const status = await untilServing(child, () => callAdmin<ClusterStatus>(paths, adminRoutes.status), paths);
   if (status === null) {
     const words = readFileSync(log, "utf8").slice(logBytes).trimEnd().split("\n").slice(-wordsOnFailure);

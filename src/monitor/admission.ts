@@ -36,7 +36,7 @@ export function agingFound(draft: Draft, instance: InstanceId, report: AgingRepo
     const inMs = notBeforeMs - nowMs;
     draft.event(
       "regeneration-deferred",
-      `${instance} is regenerated in ${Math.ceil(inMs / 1_000)} s: the last one was less than ${settings.minRegenerationIntervalMs} ms ago`,
+      `${instance} waits ${Math.ceil(inMs / 1_000)} s to be regenerated: there are ${settings.minRegenerationIntervalMs / 1_000} s between two of them`,
       { inMs },
       { node: node.name, instance },
     );

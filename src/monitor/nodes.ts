@@ -137,7 +137,9 @@ export function buryInstance(draft: Draft, record: InstanceRecord, exit: Exit): 
   }
   draft.state.told = draft.state.told.filter((key) => !key.startsWith(`${record.id} `));
   const crash = record.stopping === null ? describeExit(record, exit) : record.stopping.crash;
-  const text = crash === null ? `${record.id} has ended` : `${record.id} died: ${crash}`;
+  const killed = record.stopping?.signal === "SIGTERM" && exit.signal === "SIGKILL";
+  const ended = killed ? `did not end within ${record.stopping?.graceMs} ms of SIGTERM and was killed` : "has ended";
+  const text = crash === null ? `${record.id} ${ended}` : `${record.id} died: ${crash}`;
   draft.event("instance-exited", text, { ...exit, intended: crash === null, pid: record.pid }, { node: record.node, instance: record.id });
   return crash;
 }

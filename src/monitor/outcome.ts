@@ -75,7 +75,7 @@ export function succeed(draft: Draft, regeneration: Regeneration, remark: string
   const durationMs = draft.nowMs - regeneration.startedAtMs;
   draft.event(
     "regenerated",
-    `${node.name} ${regeneration.inFlightAtCordon === null ? "has started" : "is regenerated"} as ${regeneration.replacement} in ${(durationMs / 1_000).toFixed(1)} s (${regeneration.why})`,
+    `${node.name} ${regeneration.inFlightAtCordon === null ? "has started" : "is regenerated"} as ${regeneration.replacement} in ${(durationMs / 1_000).toFixed(1)} s (${regeneration.origin === "aging" ? "it was aging" : regeneration.why})`,
     {
       durationMs,
       origin: regeneration.origin,

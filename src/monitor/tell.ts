@@ -18,7 +18,7 @@ export function tellCordon(draft: Draft, regeneration: Regeneration): void {
   const fenced = draft.instance(old)?.fenced ?? false;
   draft.event(
     "cordoned",
-    `${old} is cordoned with ${inFlight.total} requests in process`,
+    `${old} is cordoned with ${inFlight.total} request${inFlight.total === 1 ? "" : "s"} in process`,
     { inFlight, fenced, revision: regeneration.cordonRevision },
     { node: regeneration.node, instance: old, regeneration: regeneration.id },
   );

@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { ClusterStatus } from "../../src/model/admin.ts";
 import { endAfterTest } from "../left-open.ts";
@@ -91,6 +92,42 @@ test("start of what cannot start says why and leaves nothing that runs", { timeo
   assert.equal(existsSync(join(home, "broken")), false);
   const foreground = await coppice(home, {}, "restart", "--name", "broken");
   assert.match(foreground.stderr, /no cluster named "broken" is running/);
+  rmSync(home, { recursive: true });
+});
+
+test("help whose reader goes away ends without a complaint, of run too", { timeout: 60_000 }, async () => {
+  for (const command of ["run", "status"]) {
+    const child = spawn(process.execPath, [bin, command, "--help"], { stdio: ["ignore", "pipe", "pipe"] });
+    let complaint = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      complaint += text;
+    });
+    child.stdout.destroy();
+    assert.deepEqual([await once(child, "close"), complaint], [[0, null], ""], command);
+  }
+});
+
+test("Ctrl-C at a start that waits: it goes on, and that is said; its log is found when nothing runs any more", {
+  timeout: 120_000,
+}, async () => {
+  const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
+  const script = join(home, "late.cjs");
+  writeFileSync(script, "setInterval(() => {}, 1_000);\n");
+  const child = spawn(process.execPath, [bin, "start", script, "--name", "late"], { env: { ...process.env, COPPICE_HOME: home } });
+  endAfterTest(() => coppice(home, {}, "stop"));
+  let output = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    output += text;
+  });
+  const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
+  const logged = () => (existsSync(join(home, "late.log")) ? readFileSync(join(home, "late.log"), "utf8") : "");
+  while (!logged().includes("web-1.1 started")) await pause(20);
+  child.kill("SIGINT");
+  assert.equal(await ended, 130);
+  assert.match(output, /"late" goes on starting in the background +end: coppice stop --name late/);
+  assert.match((await coppice(home, {}, "status")).stdout, /web-1 .*starting/);
+  assert.equal((await coppice(home, {}, "stop")).code, 0);
+  assert.match((await coppice(home, {}, "logs")).stdout, /is being stopped/);
   rmSync(home, { recursive: true });
 });
 

@@ -13,6 +13,18 @@ function saidOf(tail: readonly string[]): string {
   return event?.text ?? assert.fail("no event tells of the exit");
 }
 
+test("last words: one that did not end on SIGTERM is said to have been killed", () => {
+  let { state } = step(initialState(), { kind: "cluster-started", spec: simSpec(1), nowMs: 0 });
+  const [instance] = state.instances;
+  assert.ok(instance !== undefined);
+  state = { ...state, instances: [{ ...instance, stopping: { signal: "SIGTERM", graceMs: 10_000, crash: null } }] };
+  const exit = { kind: "instance-exited", instance: "web-1.1", code: null, tail: [], nowMs: 1 } as const;
+  const textOf = (signal: string | null) =>
+    step(state, { ...exit, signal }).effects.flatMap((effect) => (effect.kind === "event" ? [effect.event.text] : []))[0];
+  assert.equal(textOf("SIGKILL"), "web-1.1 did not end within 10000 ms of SIGTERM and was killed");
+  assert.equal(textOf("SIGTERM"), "web-1.1 has ended");
+});
+
 test("last words: an error's own line before what follows it, else the last line that says something, without colours", () => {
   assert.equal(
     saidOf(["TypeError: no database", "    at main.js:3", "", "Node.js v24"]),
