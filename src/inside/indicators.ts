@@ -27,7 +27,6 @@ export class Indicators {
   }
 
   sample(nowMs: number, requestsTotal: number): Sample {
-    const memory = process.memoryUsage();
     const monotonicMs = performance.now();
     const elapsedMs = Math.max(monotonicMs - this.#sampledAtMs, 1);
     const utilisation = performance.eventLoopUtilization();
@@ -39,10 +38,7 @@ export class Indicators {
       requestsTotal,
       ...(this.#floorBytes === null ? {} : { heapAfterGcAtMs: this.#floorAtMs }),
       indicators: {
-        heapUsedBytes: memory.heapUsed,
-        externalBytes: memory.external,
-        arrayBuffersBytes: memory.arrayBuffers,
-        rssBytes: memory.rss,
+        ...memoryInUse(),
         eventLoopDelayP99Ms: Math.max(this.#delay.percentile(99) / 1e6 - delayResolutionMs, 0),
         eventLoopUtilisationRatio: since.utilization,
         gcTimeRatio: this.#gcMs / elapsedMs,
@@ -83,6 +79,17 @@ function heapLimitBytes(): number {
   const given = [...options.matchAll(/--max[-_]old[-_]space[-_]size[= ](\d+)/g)].at(-1)?.[1];
   const all = getHeapStatistics().heap_size_limit;
   return given === undefined ? all : Math.min(Number(given) * 1024 * 1024, all);
+}
+
+/** Node opens a file for it, and throws where no descriptor is left: that is the application's trouble, and must not be its end. */
+function memoryInUse(): Sample["indicators"] {
+  try {
+    const { heapUsed, external, arrayBuffers, rss } = process.memoryUsage();
+    return { heapUsedBytes: heapUsed, externalBytes: external, arrayBuffersBytes: arrayBuffers, rssBytes: rss };
+  } catch {
+    const { used_heap_size: heapUsedBytes, external_memory: externalBytes } = getHeapStatistics();
+    return { heapUsedBytes, externalBytes };
+  }
 }
 
 function countHandles(): number | null {

@@ -240,6 +240,21 @@ for (const { path, version } of all) {
   );
 
   withServer(
+    "an application without a descriptor left is watched on, and not ended by it",
+    `const server = require("node:http").createServer((_, response) => response.end());
+     server.listen(3000, () => {
+       require("node:child_process").execFileSync("prlimit", ["--pid", String(process.pid), "--nofile=100:100"]);
+       try { for (;;) require("node:fs").openSync("/dev/null"); } catch (error) { process.emitWarning(error.code); }
+     });`,
+    async (stage) => {
+      await stage.until(() => stage.output.includes("EMFILE"), "no descriptor is left");
+      stage.heard.length = 0;
+      const { sample } = await stage.hear("sample", (message) => message.sample.indicators.rssBytes === undefined);
+      assert.ok((sample.indicators.heapUsedBytes ?? 0) > 0);
+    },
+  );
+
+  withServer(
     "a forked helper stays inert, and the server's own SIGTERM handler is its own",
     `${plain} if (process.send) process.send(process.execArgv); const { fork } = require("node:child_process"); process.on("SIGTERM", () => { console.log("own end"); process.exit(7); });
      require("node:fs").writeFileSync("/dev/null", ""); console.log("helper " + JSON.stringify(require("node:child_process").execFileSync(process.execPath, ["-p", "Object.keys(process.env).filter((k) => k === 'COPPICE_BIRTH_FD').length"], { encoding: "utf8" }).trim()));`,
