@@ -10,6 +10,7 @@ import { isLeaving } from "./drain.ts";
 import type { Mode } from "./lifecycle.ts";
 import { attach, enqueue } from "./requests.ts";
 import type { NodeRecord, QueueEntry, Regeneration } from "./state.ts";
+import { regenerationTakesMs } from "./view.ts";
 
 const toldMax = 200;
 
@@ -19,7 +20,13 @@ export function agingFound(draft: Draft, instance: InstanceId, report: AgingRepo
   const record = draft.instance(instance);
   if (record === null || record.availability !== "available") return;
   const node = draft.node(record.node);
-  if (node.instance !== instance || state.current?.node === node.name || state.queue.some((entry) => entry.node === node.name)) return;
+  if (node.instance !== instance || state.current?.node === node.name) return;
+  const latestMs = nowMs + Math.max(0, exhaustionInMs(report) - regenerationTakesMs(state, settings));
+  const queued = state.queue.find((entry) => entry.node === node.name);
+  if (queued !== undefined) {
+    if (queued.origin === "aging") queued.notBeforeMs = Math.min(queued.notBeforeMs, latestMs);
+    return;
+  }
   const why = report.reasons.join("; ");
   tellOnce(draft, instance, "aging-found", `${instance} is aging: ${why}`, { report });
   if (settings.mode === "observe")
@@ -27,16 +34,18 @@ export function agingFound(draft: Draft, instance: InstanceId, report: AgingRepo
   const deferral = reasonToWait(draft, instance, report);
   if (deferral !== null)
     return tellOnce(draft, instance, "regeneration-deferred", `${instance} is not regenerated yet: ${deferral}`, { deferral });
-  // A leak does not heal: whoever was found aging keeps its place, at the distance that the policy asks for.
+  // A leak does not heal: whoever was found aging keeps its place, at the distance that the policy asks for; or at less,
+  // where it would not live to see its turn: the distance is there to spare the cluster, and a crash does not.
   const { lastAutomaticAtMs } = state;
-  const notBeforeMs = lastAutomaticAtMs === null ? nowMs : Math.max(nowMs, lastAutomaticAtMs + settings.minRegenerationIntervalMs);
-  state.lastAutomaticAtMs = notBeforeMs;
+  const turnMs = lastAutomaticAtMs === null ? nowMs : Math.max(nowMs, lastAutomaticAtMs + settings.minRegenerationIntervalMs);
+  const notBeforeMs = Math.min(turnMs, latestMs);
+  state.lastAutomaticAtMs = Math.max(notBeforeMs, lastAutomaticAtMs ?? notBeforeMs);
   enqueue(draft, { node: node.name, origin: "aging", why, requests: [], notBeforeMs, instance });
   if (notBeforeMs > nowMs) {
     const inMs = notBeforeMs - nowMs;
     draft.event(
       "regeneration-deferred",
-      `${instance} waits ${Math.ceil(inMs / 1_000)} s to be regenerated: there are ${settings.minRegenerationIntervalMs / 1_000} s between two of them`,
+      `${instance} waits ${Math.ceil(inMs / 1_000)} s to be regenerated: there are to be ${settings.minRegenerationIntervalMs / 1_000} s between two of them`,
       { inMs },
       { node: node.name, instance },
     );
@@ -47,10 +56,14 @@ function reasonToWait(draft: Draft, instance: InstanceId, report: AgingReport): 
   const { state, nowMs } = draft;
   if (state.halted !== null) return "automatic regenerations are halted";
   const probation = state.ended.find(({ replacement, phase }) => replacement === instance && phase === "probation");
-  const exhaustionInMs = Math.min(...report.trends.map((trend) => trend.exhaustionInMs?.low ?? Number.POSITIVE_INFINITY));
-  if (probation !== undefined && probation.deadlineMs !== null && exhaustionInMs > probation.deadlineMs - nowMs)
+  if (probation !== undefined && probation.deadlineMs !== null && exhaustionInMs(report) > probation.deadlineMs - nowMs)
     return "it is on probation";
   return null;
+}
+
+/** At the earliest. */
+function exhaustionInMs({ trends }: AgingReport): number {
+  return Math.min(...trends.map((trend) => trend.exhaustionInMs?.low ?? Number.POSITIVE_INFINITY));
 }
 
 function tellOnce(

@@ -74,11 +74,13 @@ function findRegeneration(state: MonitorState, id: string): Regeneration | null 
 /** Of so many it is the longest that counts. */
 const endedRecently = 10;
 
-/**
- * How long one regeneration takes here, as far as is known, or the distance that is kept between two: milliseconds. Before the
- * first has ended, a start and the longest drain. What took longer than it may was asleep with its host.
- */
-export function regenerationMs({ ended, instances }: MonitorState, settings: Settings): number {
+/** How long one regeneration takes here, or the distance that is kept between two: milliseconds. */
+export function regenerationMs(state: MonitorState, settings: Settings): number {
+  return Math.max(regenerationTakesMs(state, settings), settings.minRegenerationIntervalMs);
+}
+
+/** As far as is known. Before the first has ended, a start and the longest drain. What took longer than it may was asleep with its host. */
+export function regenerationTakesMs({ ended, instances }: MonitorState, settings: Settings): number {
   // The first time that it served: one that closes its port may listen again much later.
   const starts = instances.map(({ askedAtMs, availableSinceMs }) => (availableSinceMs || askedAtMs) - askedAtMs);
   const durations = ended
@@ -87,8 +89,7 @@ export function regenerationMs({ ended, instances }: MonitorState, settings: Set
     .map(({ startedAtMs, endedAtMs }) => (endedAtMs ?? startedAtMs) - startedAtMs);
   const startMs = Math.max(0, ...starts);
   const longestMs = durations.length === 0 ? startMs + settings.drainTimeoutMs : Math.max(startMs, ...durations);
-  const { startTimeoutMs, drainTimeoutMs, killTimeoutMs, minRegenerationIntervalMs } = settings;
-  return Math.max(Math.min(longestMs, startTimeoutMs + drainTimeoutMs + killTimeoutMs), minRegenerationIntervalMs);
+  return Math.min(longestMs, settings.startTimeoutMs + settings.drainTimeoutMs + settings.killTimeoutMs);
 }
 
 export function regenerationCounts(state: MonitorState): { succeeded: number; failed: number } {

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
+import type { Trend } from "../../src/model/report.ts";
 import type { Settings } from "../../src/model/settings.ts";
 import { seededRandom } from "../../src/sim/random.ts";
 import { SimCluster, simAt } from "../../src/sim/sim-cluster.ts";
@@ -60,6 +61,13 @@ function begin(args: readonly string[], lines: string[]): SimCluster {
   return cluster;
 }
 
+/** At the earliest. */
+function exhaustedIn(lowMs: number): Trend {
+  const slopePerHour = { low: 1, mid: 1, high: 1 };
+  const exhaustionInMs = { low: lowMs, mid: 2 * lowMs, high: 4 * lowMs };
+  return { indicator: "heapAfterGcBytes", floor: 1, limit: 2, slopePerHour, exhaustionInMs, exhaustionLikely: true, held: true };
+}
+
 function perform(cluster: SimCluster, command: string, args: readonly string[]): void {
   const [first = "", second = ""] = args;
   switch (command) {
@@ -90,7 +98,7 @@ function perform(cluster: SimCluster, command: string, args: readonly string[]):
           atMs: cluster.nowMs,
           verdict: "aging",
           indicator: "heapAfterGcBytes",
-          trends: [],
+          trends: second === "" ? [] : [exhaustedIn(Number(second))],
           confidenceRatio: 0.999,
           reasons: ["the heap grows"],
           against: [],
