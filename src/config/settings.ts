@@ -37,7 +37,12 @@ export const numberSettings: Readonly<Record<NumberKey, NumberSetting>> = {
   fenceTimeoutMs: { default: 5 * second, min: 100, max: minute, doc: "How long forwarders and instance may take to confirm a cordon." },
   handOffTimeoutMs: { default: 10 * second, min: 100, max: 10 * minute, doc: "How long the hand-off of an instance's sessions may take." },
   evidenceTimeoutMs: { default: 5 * second, min: 0, max: 10 * minute, doc: "How long collecting evidence on a drained instance may take." },
-  minRegenerationIntervalMs: { default: minute, min: 0, max: day, doc: "Time between two automatic regenerations of the cluster; less where an instance would be exhausted before its turn." },
+  minRegenerationIntervalMs: {
+    default: minute,
+    min: 0,
+    max: day,
+    doc: "Time between two automatic regenerations of the cluster; less where an instance would be exhausted before its turn.",
+  },
   maxConsecutiveFailures: { default: 3, min: 1, max: 100, doc: "After so many failed regenerations the automatic ones stop." },
   probationMs: { default: minute, min: 0, max: day, doc: "How long a regrown instance is watched before the regeneration is verified." },
   releaseWatchMs: {
