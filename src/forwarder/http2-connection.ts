@@ -344,12 +344,21 @@ export class Http2Connection implements FrameSink, StreamOrigin, Idler {
     this.output.goAway(this.#numbers.last, code);
     this.#end();
     this.closed();
+    setTimeout(() => this.#socket.destroy(), lingerMs).unref();
   }
 
   #end(): void {
     this.#ended = true;
     this.output.end();
-    setTimeout(() => this.#socket.destroy(), lingerMs).unref();
+    this.#destroyLater();
     if (this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  /** What waits for a client that is slow is to arrive; for one that takes nothing see `watch`. */
+  #destroyLater(): void {
+    setTimeout(() => {
+      if (this.#socket.writableLength === 0 || this.#socket.destroyed) this.#socket.destroy();
+      else this.#destroyLater();
+    }, lingerMs).unref();
   }
 }
