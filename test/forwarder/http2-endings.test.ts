@@ -16,7 +16,7 @@ const lingerMs = 3_000;
 const stepBytes = 8 * 1024;
 
 /** A client whose windows are wide open, that asks and reads nothing. */
-async function asleep(stage: Stage, path: string): Promise<FrameClient> {
+async function unreading(stage: Stage, path: string): Promise<FrameClient> {
   const client = await FrameClient.open(stage, Buffer.concat([Buffer.from([0, 4]), uint32(largestWindow)]));
   await stage.until(() => client.frames.filter(({ type }) => type === frameType.settings).length === 2);
   client.socket.pause();
@@ -44,7 +44,7 @@ withTls("HTTP/2: what is still on its way when a session has ended in order arri
     more();
   });
   await stage.route({ "web-1.1": "available" });
-  const probe = await asleep(stage, "/0");
+  const probe = await unreading(stage, "/0");
   for (let before = -1; before !== takenBytes; ) {
     before = takenBytes;
     const endMs = Date.now() + 500;
@@ -54,7 +54,7 @@ withTls("HTTP/2: what is still on its way when a session has ended in order arri
 
   // Of some of these the end lies where the system takes no more, and in no stream either.
   const sizes = Array.from({ length: 64 }, (_, at) => takenBytes - (8 + at) * stepBytes).filter((bytes) => bytes > 0);
-  const clients = await Promise.all(sizes.map((bytes) => asleep(stage, `/${bytes}`)));
+  const clients = await Promise.all(sizes.map((bytes) => unreading(stage, `/${bytes}`)));
   for (const { socket } of clients) socket.write(goAway);
   const endMs = Date.now() + lingerMs;
   await stage.until(() => Date.now() > endMs);
