@@ -11,7 +11,7 @@ import { calmFamilies } from "./calm-families.ts";
 import { measureCost } from "./cost.ts";
 import { families } from "./families.ts";
 import { independentFamilies } from "./independent.ts";
-import { leads } from "./judge.ts";
+import { leads, secondLives } from "./judge.ts";
 import type { Outcome } from "./outcome.ts";
 import { isInTime, type Score, score } from "./score.ts";
 import { decided, precisionOf, targetTable } from "./targets.ts";
@@ -39,6 +39,7 @@ const leadShare = 0.5;
 const tasks = [
   ...tasksOf("Coppice", [...all, ...calmFamilies], 1),
   ...[...leads.keys()].flatMap((lead) => tasksOf(lead, [...families, ...unseenFamilies], leadShare)),
+  ...secondLives.flatMap((judge) => tasksOf(judge, [...families, ...unseenFamilies], leadShare)),
   ...Object.keys(baselines).flatMap((judge) => tasksOf(judge, all, baselineShare)),
 ];
 const results = await judgeAll(tasks, Number(values.jobs));
@@ -87,7 +88,7 @@ function rowOf(name: string, outcomes: readonly Outcome[]): string {
 
 function besideRows(isOf: (outcome: Outcome) => boolean): string {
   return [...results]
-    .filter(([name]) => !leads.has(name))
+    .filter(([name]) => name === "Coppice" || name in baselines)
     .map(([name, outcomes]) => rowOf(name, outcomes.filter(isOf)))
     .join("\n");
 }
@@ -135,6 +136,19 @@ function alikeRows(set: Outcome["set"]): string {
     .join("\n");
 }
 
+/** Of each family both ways of judging, beside each other. */
+function secondLifeRows(ages: boolean, cellsOf: (score: Score, outcomes: readonly Outcome[]) => readonly string[]): string {
+  const [first = [], after = []] = secondLives.map((judge) => (results.get(judge) ?? []).filter((one) => one.ages === ages));
+  const row = (name: string, isOf: (outcome: Outcome) => boolean) => {
+    const [alone = [], taught = []] = [first, after].map((outcomes) => cellsOf(score(outcomes.filter(isOf)), outcomes.filter(isOf)));
+    return `| ${[name, ...alone.flatMap((cell, at) => [cell, taught[at] ?? ""])].join(" | ")} |`;
+  };
+  return [
+    ...[...new Set(first.map(({ family }) => family))].map((name) => row(name, ({ family }) => family === name)),
+    row("**all**", () => true),
+  ].join("\n");
+}
+
 const head =
   "| family | in time | waste | life used, p5 | issued | error, median | error, p90 | cover | width | trend held at, median | p95 |\n|---|---|---|---|---|---|---|---|---|---|---|";
 const alikeHead = "| family | regenerated, under 85 % | above 85 % | time in attention |\n|---|---|---|---|";
@@ -142,6 +156,9 @@ const besideHead =
   "| | in time | precision | waste | life used, p5 | look-alikes regenerated | those above 85 % | error, median | error, p90 | attention, look-alikes |\n|---|---|---|---|---|---|---|---|---|---|";
 const leadHead =
   "| lead, minutes | two minutes before | five | ten | waste | life used, p5 | precision | those above 85 % |\n|---|---|---|---|---|---|---|---|";
+const secondLifeHead =
+  "| family | in time | after | waste | after | error, median | after | error, p90 | after | cover | after | trend held at, median | after |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|";
+const secondAlikeHead = "| look-alike | regenerated | after | time in attention | after |\n|---|---|---|---|---|";
 const leaks = ours.filter(({ ages, set }) => ages && set !== "calm");
 const late = leaks.filter((one) => !isInTime(one)).length;
 
@@ -222,6 +239,17 @@ exhaustion, and what that costs; ${100 * leadShare} % of the traces of the first
 
 ${leadHead}
 ${leadRows()}
+
+## A second life
+
+A release leaks in every life as it did in the last. Of two lives of one release (the same growth under the same load, at a pace that differs by up to a tenth, with other noise and gaps) the second, judged as if it were the first, and after the
+first, which was ended when it was decided on; ${100 * leadShare} % as many traces of the first two sets. Under "after": what the model says when it knows the elder.
+
+${secondLifeHead}
+${secondLifeRows(true, (s) => [s.inTime, s.wasteMean, s.errorMedian, s.errorP90, s.coverage, s.heldAtMedian].map(percent))}
+
+${secondAlikeHead}
+${secondLifeRows(false, (s, outcomes) => [`${decided(outcomes)}`, percent(s.heldShare)])}
 
 ## Cost
 

@@ -29,25 +29,30 @@ export const noiseUsual = [0.003, 0.015] as const;
 const hourMs = 3_600_000;
 /** A leak's mean goes on beyond the limit, so that every one meets it in spite of noise and load. */
 const overshoot = 1.12;
+/** One life of a release leaks faster than another, by so much. */
+const lifeSpread = 0.1;
 /** A leak that waits for its load has begun with this share of its growth. */
 const begunAt = 0.01;
 
-export function generate(family: Family, seed: number): Trace {
-  const random = new Random(seed * 7_919 + hash(family.name));
-  const durationMs = random.scaled(...(family.hours ?? [5, 110])) * hourMs;
-  const rowsPerTrace = family.rows === undefined ? rowsUsual : Math.round(random.scaled(...family.rows));
+/** @param life of one release: the same leak under the same load at a pace that differs, with other noise and gaps; alone where none is named. */
+export function generate(family: Family, seed: number, life?: number): Trace {
+  const drawn = new Random(seed * 7_919 + hash(family.name));
+  const durationMs = drawn.scaled(...(family.hours ?? [5, 110])) * hourMs;
+  const rowsPerTrace = family.rows === undefined ? rowsUsual : Math.round(drawn.scaled(...family.rows));
   const rowMs = durationMs / rowsPerTrace;
-  const limit = family.counts === true ? Math.round(random.scaled(1_024, 16_384)) : Math.round(random.scaled(96, 4_096)) * 1024 * 1024;
-  const base = limit * random.between(0.08, 0.35);
-  const noise = limit * random.between(...(family.noise ?? noiseUsual));
-  const correlationMs = random.scaled(1, 40) * 60_000;
-  const correlated = random.between(0.3, 0.95);
-  const onset = family.onset === undefined ? 0 : random.between(...family.onset);
-  const settled = family.settles === undefined ? limit : limit * random.between(...family.settles);
-  const loads = drawLoads(random, durationMs, rowsPerTrace, family.daily === true || random.next() < 0.4);
-  const loadEffect = limit * random.between(0, 0.04);
-  const lazyRows = random.next() < 0.3 ? Math.round(random.between(2, 12)) : 1;
-  const growth = drawGrowth(family, random, loads, onset);
+  const limit = family.counts === true ? Math.round(drawn.scaled(1_024, 16_384)) : Math.round(drawn.scaled(96, 4_096)) * 1024 * 1024;
+  const base = limit * drawn.between(0.08, 0.35);
+  const noise = limit * drawn.between(...(family.noise ?? noiseUsual));
+  const correlationMs = drawn.scaled(1, 40) * 60_000;
+  const correlated = drawn.between(0.3, 0.95);
+  const onset = family.onset === undefined ? 0 : drawn.between(...family.onset);
+  const settled = family.settles === undefined ? limit : limit * drawn.between(...family.settles);
+  const loads = drawLoads(drawn, durationMs, rowsPerTrace, family.daily === true || drawn.next() < 0.4);
+  const loadEffect = limit * drawn.between(0, 0.04);
+  const lazyRows = drawn.next() < 0.3 ? Math.round(drawn.between(2, 12)) : 1;
+  const growth = drawGrowth(family, drawn, loads, onset);
+  const random = life === undefined ? drawn : new Random(drawn.next() * 1e9 + life);
+  const pace = life === undefined || !family.ages ? 1 : random.between(1 - lifeSpread, 1 + lifeSpread);
   const rows: Row[] = [];
   let drift = random.normal();
   let requests = 0;
@@ -59,7 +64,7 @@ export function generate(family: Family, seed: number): Trace {
     requests += ((loads[at % loads.length] ?? 1) * rowMs) / 20;
     const tail = family.tails === true && random.next() < 0.03 ? 4 * random.normal() : 0;
     const wobble = noise * (tail + Math.sqrt(correlated) * drift + Math.sqrt(1 - correlated) * random.normal());
-    const exact = base + (settled - base) * (growth[at] ?? 0) + loadEffect * ((loads[at % loads.length] ?? 1) - 1) + wobble;
+    const exact = base + (settled - base) * pace * (growth[at] ?? 0) + loadEffect * ((loads[at % loads.length] ?? 1) - 1) + wobble;
     if (random.next() < 0.0006) gapUntil = at + random.between(2, 30);
     if (at < gapUntil) continue;
     if (held === null || at % lazyRows === 0) held = Math.max(Math.round(exact), 0);

@@ -3,6 +3,7 @@
  * and forecast is compared with the truth by score.ts.
  */
 import { AgingModel, type AgingModelOptions } from "../../src/aging/model.ts";
+import { PeerGroup } from "../../src/aging/peers.ts";
 import type { Interval } from "../../src/model/report.ts";
 import type { Trace } from "./generate.ts";
 
@@ -30,7 +31,11 @@ export const leads: ReadonlyMap<string, AgingModelOptions> = new Map(
   ]),
 );
 
-export function judgeByModel(trace: Trace, options: AgingModelOptions = { horizonMs }): Judged {
+/** How a second life is judged: without what the first has taught, and with it. */
+export const secondLives = ["as the first", "after another"] as const;
+
+/** @param until the life ends where the model decides, or goes on to its own end. */
+export function judgeByModel(trace: Trace, options: AgingModelOptions = { horizonMs }, until: "decision" | "end" = "end"): Judged {
   const model = new AgingModel(options);
   const limits = { [trace.indicator]: trace.limit };
   let decidedAtMs: number | null = null;
@@ -44,6 +49,7 @@ export function judgeByModel(trace: Trace, options: AgingModelOptions = { horizo
     const report = model.report(atMs);
     const held = report.verdict === "attention" || report.verdict === "aging";
     if (report.verdict === "aging") decidedAtMs ??= atMs;
+    if (decidedAtMs !== null && until === "decision") break;
     if (held) {
       heldAtMs ??= atMs;
       heldMs += atMs - beforeMs;
@@ -55,4 +61,13 @@ export function judgeByModel(trace: Trace, options: AgingModelOptions = { horizo
     }
   }
   return { trace, decidedAtMs, heldAtMs, heldMs, forecasts };
+}
+
+/** As the life after another one of its release, which was regenerated when the model said so, or went on to its end. */
+export function judgeAfter(elder: Trace, trace: Trace): Judged {
+  const group = new PeerGroup();
+  const before = group.join();
+  judgeByModel(elder, { horizonMs, peers: before }, "decision");
+  group.leave(before);
+  return judgeByModel(trace, { horizonMs, peers: group.join() });
 }

@@ -4,7 +4,7 @@ import { calmFamilies } from "./calm-families.ts";
 import { families } from "./families.ts";
 import { generate, type Trace } from "./generate.ts";
 import { independentFamilies } from "./independent.ts";
-import { judgeByModel, leads } from "./judge.ts";
+import { type Judged, judgeAfter, judgeByModel, leads, secondLives } from "./judge.ts";
 import { outcomeOf } from "./outcome.ts";
 import { unseenFamilies } from "./unseen-families.ts";
 
@@ -20,10 +20,24 @@ const tracesOf = new Map<string, (seed: number) => Trace>([
   ...independentFamilies.map(({ name, trace }) => [name, trace] as const),
 ]);
 
+/** Of two lives of one release the second, as if it were the first, and after the first. */
+function secondLife(judge: string, familyName: string, seed: number): Judged | null {
+  const family = [...families, ...unseenFamilies].find(({ name }) => name === familyName);
+  if (family === undefined || !(secondLives as readonly string[]).includes(judge)) return null;
+  const trace = generate(family, seed, 2);
+  return judge === "after another" ? judgeAfter(generate(family, seed, 1), trace) : judgeByModel(trace);
+}
+
 process.on("message", ({ judge: name, family: familyName, seed, traces }: Task) => {
   const trace = tracesOf.get(familyName);
   const lead = leads.get(name);
   const judge = name === "Coppice" || lead !== undefined ? (one: Trace) => judgeByModel(one, lead) : baselines[name];
-  if (trace === undefined || judge === undefined) throw new Error(`unknown: ${name}, ${familyName}`);
-  process.send?.(Array.from({ length: traces }, (_, at) => outcomeOf(judge(trace(seed + at)))));
+  const judged = (at: number) => secondLife(name, familyName, at) ?? (trace === undefined ? undefined : judge?.(trace(at)));
+  process.send?.(
+    Array.from({ length: traces }, (_, at) => {
+      const one = judged(seed + at);
+      if (one === undefined) throw new Error(`unknown: ${name}, ${familyName}`);
+      return outcomeOf(one);
+    }),
+  );
 });

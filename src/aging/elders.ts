@@ -1,7 +1,8 @@
 /**
  * What became of those that rose like this one. A release leaks in every life as it did in the last, and its cache fills in every life:
  * the first must find out, the next know, whatever the shape. Elders that rose as far by this age have weight by their number, and say that it
- * goes on as they did, or ends as they did; who rose otherwise is counted against them, and one that leaves their way is soon on its own.
+ * goes on to its limit as they did, or settles as they did; who rose otherwise is counted against them, and one that leaves their way is soon on
+ * its own. Elders that did neither yet say nothing of an end.
  */
 import type { Rise } from "./age-curve.ts";
 import type { Component, Course } from "./component.ts";
@@ -12,6 +13,8 @@ import { livesAhead } from "./times-ahead.ts";
 export interface Elders {
   /** Of those that rose like it, on average. */
   readonly rise: Rise;
+  /** The least of what they came to later, in units of the readings. */
+  readonly reached: number;
   /** How far it has risen itself, in units of the readings. */
   readonly risen: number;
   readonly alike: number;
@@ -27,19 +30,29 @@ const settles: GrowthShape = { ...goesOn, name: endsLikeElders, ends: true };
 /** They have settled if the last third of their lives brought no more than this share of their rise. */
 const lateRatio = 2 / 3;
 const settledRatio = 0.1;
+/** From this share of the limit on they may have been regenerated: what grew little before may have been about to meet it. */
+const highRatio = 0.85;
 const rateAhead = 0.1;
 
 /** The mixture, with what elders say added; the heaviest first. */
-export function withElders(mixture: readonly Component[], { rise, risen, alike, others }: Elders, life: ScaledLife): readonly Component[] {
+export function withElders(
+  mixture: readonly Component[],
+  { rise, reached, risen, alike, others }: Elders,
+  life: ScaledLife,
+  limit: number | null,
+): readonly Component[] {
   const [heaviest] = mixture;
   const now = rise.at(life.lifeMs);
-  if (heaviest === undefined || now <= 0) return mixture;
+  // What grows with the load of the day knows its hours better than an age does, which may have come at others.
+  if (heaviest === undefined || heaviest.shape.overload !== undefined || now <= 0) return mixture;
   const whole = rise.at(rise.oldestMs);
   const ends = whole - rise.at(lateRatio * rise.oldestMs) <= settledRatio * whole;
   const share = (alike + 0.5) / (alike + others + 1);
   const unit = risen / now / life.unit;
   const reach = ends ? rise.oldestMs / life.lifeMs : Number.POSITIVE_INFINITY;
   const gain = (lives: number) => Math.max(rise.at(Math.min(1 + lives, reach) * life.lifeMs) - now, 0) * unit;
+  const isHigh = limit !== null && reached >= highRatio * limit;
+  if (ends === isHigh) return mixture;
   const pace = ends ? 0 : gain(rateAhead) / rateAhead;
   const writeCourse = (course: Course): void => {
     heaviest.writeCourse(course);

@@ -59,7 +59,7 @@ const endsRatioMin = 0.1;
 export function forecast(track: FloorTrack, limit: number | null, profile: LoadProfile, elders: Elders | null = null): Forecast | null {
   const life = scaleLife(track, profile);
   if (life === null) return null;
-  const components = elders === null ? mixtureOf(life) : withElders(mixtureOf(life), elders, life);
+  const components = elders === null ? mixtureOf(life) : withElders(mixtureOf(life), elders, life, limit);
   const rows = { noise: track.readingNoise / life.unit, rowsPerLife: track.count, overhang: life.overhang.usual / life.unit };
   // Life is known until the mean time of the newest block; readings came since.
   const sinceBlockMs = track.lastMs - track.startMs - life.lifeMs;

@@ -88,7 +88,9 @@ export class PeerMember {
       .filter((curve) => curve.oldestMs >= elderRatioMin * ageMs && !Number.isNaN(curve.at(ageMs)))
       .slice(-eldersMax);
     const alike = older.filter((curve) => isAlike(curve, { ageMs, floor, risen }));
-    return alike.length === 0 ? null : { rise: new Rise(alike), risen, alike: alike.length, others: older.length - alike.length };
+    if (alike.length === 0) return null;
+    const reached = Math.min(...alike.map((curve) => curve.highestAfter(ageMs)));
+    return { rise: new Rise(alike), reached, risen, alike: alike.length, others: older.length - alike.length };
   }
 
   opinion(indicator: Indicator, ageMs: number, floor: number): PeerOpinion {

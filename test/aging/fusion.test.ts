@@ -173,20 +173,20 @@ describe("peers", () => {
     const run = (group: PeerGroup) => {
       const member = group.join();
       const model = new AgingModel({ horizonMs: 60 * minuteMs, peers: member });
-      let told = "";
+      let against = "";
       let aging = false;
       for (const sample of series()) {
         model.add(sample);
         const report = model.report(sample.atMs);
         aging ||= report.verdict === "aging";
-        if (/then settled/.test(report.reasons.join())) told = report.reasons.join();
+        if (/then settled/.test(report.against.join())) against = report.against.join();
       }
-      return { aging, told };
+      return { aging, against };
     };
     const group = new PeerGroup();
     run(group);
     const taught = run(group);
     assert.equal(taught.aging, false);
-    assert.match(taught.told, /older ones of the same release rose like it and then settled/);
+    assert.match(taught.against, /the one peer of the same release rose like it to this age and then settled/);
   });
 });
