@@ -132,9 +132,14 @@ async function untilServing(
   child.on("error", () => {
     failed = true;
   });
+  const said = new Set<string>();
   while (!failed && child.exitCode === null && child.signalCode === null) {
     if (livingInit(paths)?.pid === child.pid) {
       const status = await ask().catch(() => null); // it ends just now: the next turn sees it
+      for (const { level, text } of status?.notices ?? []) {
+        if (level === "advice" && !said.has(text)) process.stderr.write(`coppice: ${text}\n`);
+        said.add(text);
+      }
       if (status !== null && status.listeners.length > 0 && status.nodes.every(({ state }) => state === "ready" || state === "failed"))
         return status;
     }

@@ -59,6 +59,12 @@ export function moveListeners(begun: (listens: boolean) => MoveOptions | null): 
         "the server listens on a port drawn at random, which is left to it; a server that honours PORT can be given one with --port",
       );
     }
+    if (port === -1 && typeof address === "string" && taken.size === 0 && isPlainHttp(this)) {
+      begun(false)?.onNotice(
+        "unix-socket",
+        `the server listens on a Unix socket (${address}), which is left to it: nodes share a port. Let it listen on one`,
+      );
+    }
     const handle = (this as unknown as Internals)._handle; // set in a worker of node:cluster
     if (!(port > 0) || (typeof fd === "number" && fd >= 0) || handle) return listenAsAsked();
     const options = begun(true);

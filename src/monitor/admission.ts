@@ -43,9 +43,10 @@ export function agingFound(draft: Draft, instance: InstanceId, report: AgingRepo
   enqueue(draft, { node: node.name, origin: "aging", why, requests: [], notBeforeMs, instance });
   if (notBeforeMs > nowMs) {
     const inMs = notBeforeMs - nowMs;
+    const why = `${settings.minRegenerationIntervalMs / 1_000} s are kept between two of them`;
     draft.event(
       "regeneration-deferred",
-      `${instance} waits ${Math.ceil(inMs / 1_000)} s to be regenerated: there are to be ${settings.minRegenerationIntervalMs / 1_000} s between two of them`,
+      `${instance} waits ${Math.ceil(inMs / 1_000)} s to be regenerated: ${why}${notBeforeMs < turnMs ? ", but it would not live so long" : ""}`,
       { inMs },
       { node: node.name, instance },
     );

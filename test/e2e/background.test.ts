@@ -2,11 +2,10 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { ClusterStatus } from "../../src/model/admin.ts";
 import { endAfterTest } from "../left-open.ts";
@@ -107,12 +106,12 @@ test("help whose reader goes away ends without a complaint, of run too", { timeo
   }
 });
 
-test("Ctrl-C at a start that waits: it goes on, and that is said; its log is found when nothing runs any more", {
+test("a start that waits says what there is to mend; at Ctrl-C it goes on, and that is said; its log is found when nothing runs any more", {
   timeout: 120_000,
 }, async () => {
   const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
   const script = join(home, "late.cjs");
-  writeFileSync(script, "setInterval(() => {}, 1_000);\n");
+  writeFileSync(script, 'require("node:http").createServer().listen(0);');
   const child = spawn(process.execPath, [bin, "start", script, "--name", "late"], { env: { ...process.env, COPPICE_HOME: home } });
   endAfterTest(() => coppice(home, {}, "stop"));
   let output = "";
@@ -120,8 +119,7 @@ test("Ctrl-C at a start that waits: it goes on, and that is said; its log is fou
     output += text;
   });
   const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
-  const logged = () => (existsSync(join(home, "late.log")) ? readFileSync(join(home, "late.log"), "utf8") : "");
-  while (!logged().includes("web-1.1 started")) await pause(20);
+  while (!output.includes("listens on a port drawn at random")) await once(child.stderr, "data");
   child.kill("SIGINT");
   assert.equal(await ended, 130);
   assert.match(output, /"late" goes on starting in the background +end: coppice stop --name late/);

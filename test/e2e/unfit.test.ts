@@ -23,6 +23,11 @@ const servers: readonly [string, string, RegExp][] = [
     'require("node:net").createServer(() => {}).listen(process.env.APP_PORT, "127.0.0.1")',
     /cannot be started: it did not listen[\s\S]*is not HTTP.*COPPICE_NODE_INDEX/,
   ],
+  [
+    "a Unix socket",
+    'require("node:http").createServer(() => {}).listen(process.env.COPPICE_HOME + "/t/" + process.env.COPPICE_NODE)',
+    /cannot be started: it did not listen[\s\S]*listens on a Unix socket .* Let it listen on one/,
+  ],
 ];
 
 for (const [name, code, expected] of servers) {
