@@ -60,8 +60,8 @@ export class Daemon {
       onAging: (instance, report) => this.#engine.accept({ kind: "aging", instance, report }),
     });
     this.#stuck = new StuckWatch({
-      ticksMax: Math.ceil(settings.stuckTimeoutMs / settings.sampleIntervalMs),
-      onStuck: (instance, ticks) => this.#engine.accept({ kind: "instance-stuck", instance, silentMs: ticks * settings.sampleIntervalMs }),
+      ...settings,
+      onStuck: (instance, silentMs) => this.#engine.accept({ kind: "instance-stuck", instance, silentMs }),
     });
     this.#ports = new PortWatch((instance, socketPath) => this.#listensUnprobed(instance, socketPath));
     this.#peers = new Peers({

@@ -4,11 +4,16 @@
  */
 import type { InstanceId } from "../model/node.ts";
 
+/** A sample that is a little late may miss a tick, and the tick after it comes before the next: neither makes it silent. */
+const ticksMin = 3;
+
 export interface StuckWatchOptions {
-  /** So many ticks without a sample; 0: nobody is ever taken for stuck. */
-  readonly ticksMax: number;
+  /** 0: nobody is ever taken for stuck. */
+  readonly stuckTimeoutMs: number;
+  /** Of the probes, and of the ticks. */
+  readonly sampleIntervalMs: number;
   /** Told at each tick while it stands. */
-  readonly onStuck: (instance: InstanceId, ticks: number) => void;
+  readonly onStuck: (instance: InstanceId, silentMs: number) => void;
 }
 
 export class StuckWatch {
@@ -28,11 +33,12 @@ export class StuckWatch {
   }
 
   tick(): void {
-    const { ticksMax, onStuck } = this.#options;
+    const { stuckTimeoutMs, sampleIntervalMs, onStuck } = this.#options;
+    const ticksMax = Math.max(Math.ceil(stuckTimeoutMs / sampleIntervalMs), ticksMin);
     for (const [instance, before] of this.#silentTicks) {
       const ticks = before + 1;
       this.#silentTicks.set(instance, ticks);
-      if (ticksMax > 0 && ticks >= ticksMax) onStuck(instance, ticks);
+      if (stuckTimeoutMs > 0 && ticks >= ticksMax) onStuck(instance, ticks * sampleIntervalMs);
     }
   }
 }

@@ -1,0 +1,26 @@
+/** Whose event loop counts as blocked. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { StuckWatch } from "../../src/daemon/stuck-watch.ts";
+
+test("stuck watch: however rarely is sampled, one who samples is not stuck, a little late or not, and who is silent is", () => {
+  for (const sampleIntervalMs of [1_000, 15_000, 30_000, 60_000]) {
+    const stuck: number[] = [];
+    const watch = new StuckWatch({ stuckTimeoutMs: 30_000, sampleIntervalMs, onStuck: (_, silentMs) => stuck.push(silentMs) });
+    watch.heard("web-1.1");
+    for (let tick = 0; tick < 100; tick += 1) {
+      watch.tick();
+      if (tick % 10 === 5) watch.tick(); // the sample comes after the next tick
+      watch.heard("web-1.1");
+    }
+    assert.deepEqual(stuck, [], `every ${sampleIntervalMs} ms`);
+    while (stuck.length === 0) watch.tick();
+    assert.deepEqual(stuck, [Math.max(30_000, 3 * sampleIntervalMs)]);
+  }
+});
+
+test("stuck watch: a timeout of 0 takes nobody for stuck", () => {
+  const watch = new StuckWatch({ stuckTimeoutMs: 0, sampleIntervalMs: 1_000, onStuck: () => assert.fail("it is stuck") });
+  watch.heard("web-1.1");
+  for (let tick = 0; tick < 1_000; tick += 1) watch.tick();
+});
