@@ -18,7 +18,7 @@ import { addressLineOf, type ClientFacts } from "./headers.ts";
 import type { Idler } from "./idlers.ts";
 import { type Refusal, refusalOf, tooSlow, written } from "./refusals.ts";
 import { queuedBytes, Taking } from "./taking.ts";
-import { Tunnel, type TunnelOptions } from "./tunnel.ts";
+import { Tunnel, type TunnelClient, type TunnelOptions } from "./tunnel.ts";
 
 /** How long a client that closed its side may wait for the first byte of its answer. */
 const halfClosedMs = 2_000;
@@ -36,7 +36,7 @@ const nothing = Buffer.alloc(0);
 /** One serves all: it keeps nothing from one call to the next. */
 const head = new RequestHead();
 
-export class ClientConnection implements Client, Idler {
+export class ClientConnection implements Client, Idler, TunnelClient {
   readonly facts: ClientFacts;
   /** The end of the private header's line. */
   readonly addressLine: Buffer;

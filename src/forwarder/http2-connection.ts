@@ -92,6 +92,7 @@ export class Http2Connection implements FrameSink, StreamOrigin, Idler {
       [setting.streamsMax, streamsMax],
       [setting.initialWindow, uploadWindowBytes],
       [setting.fieldBytesMax, headBytesMax + fieldsMax * fieldOverheadBytes],
+      [setting.connectProtocol, 1],
     ]);
     this.output.windowUpdate(0, windowBytes - windowBytesFirst);
     this.touch();
@@ -236,11 +237,11 @@ export class Http2Connection implements FrameSink, StreamOrigin, Idler {
     if (open !== undefined) return this.#trailers(open, ends);
     if (!this.#numbers.mayOpen(stream)) return this.#numbers.faultOfContent(stream) || this.idle();
     this.#numbers.last = stream;
-    text.finish(!ends && !text.hasLength);
+    text.finish(!ends && !text.hasLength && !text.asksWebSocket);
     if (this.#streams.size >= streamsMax) return this.#refuse(stream, errorCode.refusedStream);
-    if (text.malformed) return this.#refuse(stream, errorCode.protocol);
+    if (text.malformed || (ends && text.asksWebSocket)) return this.#refuse(stream, errorCode.protocol);
     if (!this.#patience.requested()) return errorCode.enhanceYourCalm;
-    const served = new ClientStream(stream, !ends, text.isHead, this);
+    const served = new ClientStream(stream, !ends, text, this);
     this.#streams.set(stream, served);
     this.#turns.begins(served);
     served.begin(text, this.#shared.textBytes);

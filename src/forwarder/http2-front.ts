@@ -1,4 +1,5 @@
 /** HTTP/2 towards clients: the connections of one listener that agreed on it, and their turns and deadlines. */
+import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import { RequestText } from "../wire/http2-request.ts";
 import type { ClientContext } from "./client.ts";
@@ -17,7 +18,7 @@ export class Http2Front implements Http2Shared {
     const { headBytesMax } = context.dispatcher.settings;
     this.context = context;
     this.textBytes = Buffer.allocUnsafeSlow(RequestText.bytesNeeded(headBytesMax));
-    this.text = new RequestText(this.textBytes, headBytesMax);
+    this.text = new RequestText(this.textBytes, headBytesMax, () => Buffer.from(randomBytes(16).toString("base64")));
   }
 
   /** Takes a connection that agreed on `h2`. */

@@ -5,7 +5,7 @@
  */
 import { AnswerHead } from "../wire/answer-head.ts";
 import { BodyReader } from "../wire/body.ts";
-import { framing, whole } from "../wire/head.ts";
+import { fieldLines, framing, whole } from "../wire/head.ts";
 import { errorCode } from "../wire/http2.ts";
 import type { RequestText } from "../wire/http2-request.ts";
 import { RequestHead } from "../wire/request-head.ts";
@@ -17,6 +17,7 @@ import { AnswerBody, type SharedOutput } from "./http2-answer-body.ts";
 import { Upload, type UploadTaker } from "./http2-upload.ts";
 import { refusalOf, written } from "./refusals.ts";
 import { Taking } from "./taking.ts";
+import { Tunnel, type TunnelClient, type TunnelOptions } from "./tunnel.ts";
 
 /** A stream may wait for so many times as long as its connection may. */
 const turnsMax = 10;
@@ -50,7 +51,7 @@ const answerData = new AnswerData();
 let spare = new BodyReader();
 const noBody = new BodyReader();
 
-export class ClientStream implements Client, UploadTaker {
+export class ClientStream implements Client, TunnelClient, UploadTaker {
   readonly id: number;
   readonly body: BodyReader;
   /** Of what is awaited from the client; zero: none. */
@@ -62,6 +63,9 @@ export class ClientStream implements Client, UploadTaker {
   readonly upload: Upload | null;
   readonly #origin: StreamOrigin;
   readonly #forHead: boolean;
+  /** What follows the request's head is said to whom the server becomes then, and is no body. */
+  readonly #asksWebSocket: boolean;
+  #tunnel: Tunnel | null = null;
   #exchange: Exchange | null = null;
   #started = false;
   /** The request's body goes on in chunks: nobody said its length. */
@@ -76,15 +80,19 @@ export class ClientStream implements Client, UploadTaker {
   #gone = false;
   readonly #taking = new Taking();
 
-  constructor(id: number, hasBody: boolean, forHead: boolean, origin: StreamOrigin) {
+  /** `goesOn`: more than the head comes. */
+  constructor(id: number, goesOn: boolean, { isHead, asksWebSocket }: RequestText, origin: StreamOrigin) {
+    const hasBody = goesOn && !asksWebSocket;
     this.id = id;
     this.body = hasBody ? new BodyReader() : noBody;
     this.body.done = !hasBody;
-    this.ended = !hasBody;
-    this.upload = hasBody ? new Upload(this) : null;
+    this.ended = !goesOn;
+    this.upload = goesOn ? new Upload(this) : null;
+    if (asksWebSocket) this.upload?.pause();
     this.answer = new AnswerBody(id, origin.initialWindowBytes, origin, () => this.#settle());
     this.#origin = origin;
-    this.#forHead = forHead;
+    this.#forHead = isHead;
+    this.#asksWebSocket = asksWebSocket;
   }
 
   get facts(): ClientFacts {
@@ -105,13 +113,14 @@ export class ClientStream implements Client, UploadTaker {
 
   /** The stream's head has come, in `source`. */
   begin({ ambiguous, overlong, hasLength, end }: RequestText, source: Buffer): void {
-    const hasBody = !this.ended;
+    const hasBody = !this.ended && !this.#asksWebSocket;
     const { dispatcher, listener } = this.#origin.context;
     if (overlong) return this.#refuse(431);
     if (ambiguous) return this.#refuse(400);
     this.#chunked = hasBody && !hasLength;
     const verdict = requestHead.read(source, 0, end);
     if (verdict !== whole || requestHead.end !== end) return this.#refuse(verdict > whole ? verdict : 400);
+    if (this.#asksWebSocket && !requestHead.upgrades) return this.#refuse(400);
     if (!hasBody && requestHead.framing !== framing.none) return this.#break();
     if (hasBody) this.body.begin(requestHead.framing, requestHead.contentLength);
     this.#exchange = new Exchange(dispatcher, listener, this, requestHead, source);
@@ -127,6 +136,7 @@ export class ClientStream implements Client, UploadTaker {
 
   /** Lines that follow the body; null: they are more than can be passed on. */
   trailersCame(lines: Buffer | null): void {
+    if (this.#asksWebSocket) return this.#break();
     if (lines === null) {
       this.ended = true;
       this.#refuseBody();
@@ -144,9 +154,12 @@ export class ClientStream implements Client, UploadTaker {
     const exchange = this.#exchange;
     // From here on nobody hears of an end that may still lie behind what is dropped: half a request is no whole one.
     this.#exchange = null;
+    const tunnel = this.#tunnel;
+    this.#tunnel = null;
     this.answer.drop();
     this.upload?.drop();
     exchange?.clientClosed();
+    tunnel?.clientClosed();
   }
 
   /** The deadline of whatever is awaited has passed. */
@@ -213,19 +226,48 @@ export class ClientStream implements Client, UploadTaker {
     if (this.#gone) return;
     this.deadlineMs = this.ended ? 0 : this.#bodyDeadlineMs;
     // What still comes nobody reads (RFC 9113 §8.1); the answer goes out before. After a whole body comes only its end.
-    this.#resets = !this.body.done;
+    this.#resets = !this.body.done || this.#asksWebSocket;
     this.answer.end(null);
     this.#origin.touch();
     this.upload?.drop();
     this.#settle();
   }
 
-  /** HTTP/2 has no Upgrade: no request of its asks for one, and an answer that gives one unasked is none. */
-  becomeTunnel(): never {
-    throw new Error("a stream of HTTP/2 was upgraded");
+  /** The server's 101 is a 200 here, without what was said for HTTP/1.1 alone (RFC 8441 §5). */
+  becomeTunnel(options: TunnelOptions): void {
+    const { server } = options;
+    answerHead.read(server.block, server.from, server.to, false, true, false); // whole, for it was read before
+    const lines = webSocketLines(server.block, answerHead);
+    this.#origin.output.headers(this.id, 200, lines, 0, lines.length, false);
+    this.#answered = true;
+    this.#answerBody = new BodyReader();
+    this.#answerBody.begin(framing.untilClose, 0);
+    server.from = server.scanned;
+    this.#exchange = null;
+    const tunnel = new Tunnel(this, options);
+    this.#tunnel = tunnel;
+    tunnel.upstreamRead();
+    this.upload?.resume();
+    if (this.ended) tunnel.clientEnded();
+    this.#origin.touch();
+  }
+
+  get hasEnded(): boolean {
+    return this.ended;
+  }
+
+  endWriting(): void {
+    this.answer.end(null);
+    this.#origin.touch();
+  }
+
+  end(): void {
+    this.#tunnel = null;
+    this.exchangeDone();
   }
 
   bodyCame(data: Buffer, from: number, to: number): void {
+    if (this.#tunnel !== null) return this.#tunnel.fromClient(data.subarray(from, to), to - from);
     const bytes = this.#chunked ? chunkOf(data, from, to) : data.subarray(from, to);
     if (this.#bodyRead(bytes)) this.#awaitBody();
     else this.#break(); // more than was said
@@ -233,6 +275,7 @@ export class ClientStream implements Client, UploadTaker {
 
   bodyEnded(): void {
     this.ended = true;
+    if (this.#tunnel !== null) return this.#tunnel.clientEnded();
     if (this.#exchange === null) this.deadlineMs = 0;
     else {
       const last = this.#chunked ? Buffer.concat([lastChunk, this.#requestTrailers, lineEnd]) : nothing;
@@ -279,7 +322,7 @@ export class ClientStream implements Client, UploadTaker {
 
   /** Both sides may have come to their end. */
   #settle(): void {
-    if (this.#gone || this.#exchange !== null || !this.answer.ended) return;
+    if (this.#gone || this.#exchange !== null || this.#tunnel !== null || !this.answer.ended) return;
     if (this.ended) {
       this.#origin.streamOver(this, false);
       this.closed();
@@ -332,6 +375,14 @@ export class ClientStream implements Client, UploadTaker {
 
 const lastChunk = Buffer.from("0\r\n");
 const lineEnd = Buffer.from("\r\n");
+
+function webSocketLines(bytes: Buffer, { fieldsAt, fieldsEnd }: AnswerHead): Buffer {
+  const lines: string[] = [];
+  for (const { nameAt, nameEnd, valueEnd } of fieldLines(bytes, fieldsAt, fieldsEnd))
+    if (bytes.toString("latin1", nameAt, nameEnd).toLowerCase() !== "sec-websocket-accept")
+      lines.push(bytes.toString("latin1", nameAt, valueEnd + 2));
+  return Buffer.from(lines.join(""), "latin1");
+}
 
 /** A chunk of HTTP/1.1. */
 function chunkOf(data: Buffer, from: number, to: number): Buffer {

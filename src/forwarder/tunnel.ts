@@ -7,10 +7,9 @@
  */
 import type { Upstream } from "../routing/upstream-table.ts";
 import { WebSocketFrames } from "../wire/websocket-frames.ts";
-import type { ClientConnection } from "./client-connection.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Stream } from "./streams.ts";
-import type { UpstreamConnection, UpstreamUser } from "./upstream-connection.ts";
+import type { Flushing, UpstreamConnection, UpstreamUser } from "./upstream-connection.ts";
 
 /** An unmasked close frame with status 1012. */
 const serviceRestart = Buffer.from([0x88, 0x02, 0x03, 0xf4]);
@@ -26,9 +25,23 @@ export interface TunnelOptions {
   readonly isWebSocket: boolean;
 }
 
+/** A connection of HTTP/1.1, or a stream of HTTP/2. */
+export interface TunnelClient extends Flushing {
+  /** It says nothing more. */
+  readonly hasEnded: boolean;
+  write(bytes: Buffer): boolean;
+  pause(): void;
+  resume(): void;
+  /** Nothing more is said to it; what comes from it still counts. */
+  endWriting(): void;
+  /** Both sides are over. */
+  end(): void;
+  destroy(): void;
+}
+
 export class Tunnel implements UpstreamUser, Stream {
   readonly #options: TunnelOptions;
-  readonly #client: ClientConnection;
+  readonly #client: TunnelClient;
   readonly #server: UpstreamConnection;
   /** The server's; null where it speaks something else. */
   readonly #frames: WebSocketFrames | null;
@@ -38,7 +51,7 @@ export class Tunnel implements UpstreamUser, Stream {
   #closed = false;
 
   /** Takes over two connections; the request stays in process until one of them closes. */
-  constructor(client: ClientConnection, options: TunnelOptions) {
+  constructor(client: TunnelClient, options: TunnelOptions) {
     this.#options = options;
     this.#client = client;
     this.#server = options.server;

@@ -17,6 +17,8 @@ export const fieldKind = {
   contentLength: 8,
   /** It says `trailers`, of one connection only. */
   te: 9,
+  /** Of a CONNECT that asks for more than a tunnel (RFC 8441 §4). */
+  protocol: 10,
 } as const;
 
 export interface Field {
@@ -36,6 +38,7 @@ const kinds: readonly (readonly [string, number])[] = [
   [":scheme", fieldKind.scheme],
   [":path", fieldKind.path],
   [":authority", fieldKind.authority],
+  [":protocol", fieldKind.protocol],
   ["host", fieldKind.host],
   ["cookie", fieldKind.cookie],
   ["content-length", fieldKind.contentLength],
@@ -80,7 +83,8 @@ export function kindOf(line: Uint8Array, nameEnd: number, valueEnd: number): num
   const kind = named.find(line, 0, nameEnd);
   if (!isName(line, nameEnd, kind) || !isValue(line, valueAt, valueEnd)) return fieldKind.malformed;
   if (kind === fieldKind.path) return isTarget(line, valueAt, valueEnd) ? kind : fieldKind.malformed;
-  if (kind === fieldKind.method || kind === fieldKind.scheme) return isToken(line, valueAt, valueEnd) ? kind : fieldKind.malformed;
+  if (kind === fieldKind.method || kind === fieldKind.scheme || kind === fieldKind.protocol)
+    return isToken(line, valueAt, valueEnd) ? kind : fieldKind.malformed;
   if (kind === fieldKind.contentLength) return isNumber(line, valueAt, valueEnd) ? kind : fieldKind.malformed;
   if (kind === fieldKind.te && !(valueEnd - valueAt === trailersWord.length && isAt(line, valueAt, trailersWord)))
     return fieldKind.malformed;

@@ -1,6 +1,7 @@
 /**
  * The fields of a request of HTTP/2 as the bytes that an HTTP/1.1 client would have sent (RFC 9113 §8.2, §8.3), to be read as
  * strictly as any. What its rules call malformed is told apart from what is only refused; trailers become lines in the same way.
+ * A WebSocket, for which HTTP/2 has a CONNECT of its own (RFC 8441), becomes the GET that asks for an upgrade.
  */
 import type { FieldSink } from "./hpack-decoder.ts";
 import { ascii, copyBytes } from "./http-bytes.ts";
@@ -15,8 +16,11 @@ const chunkedLine = ascii("transfer-encoding: chunked\r\n");
 const lineEnd = ascii("\r\n");
 const headWord = ascii("HEAD");
 const connectWord = ascii("CONNECT");
+const getWord = ascii("GET");
+const webSocketWord = ascii("websocket");
+const upgradeLines = ascii("connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-key: ");
 /** What is written beside the fields' own lines, at most. */
-const restBytes = 128;
+const restBytes = 256;
 
 /** A value that was put aside until its turn. */
 class Aside {
@@ -46,6 +50,7 @@ export class RequestText implements FieldSink {
   ambiguous = false;
   hasLength = false;
   readonly #bytesMax: number;
+  readonly #newKey: () => Uint8Array;
   #trailing = false;
   /** A regular field has come: no pseudo-field may. */
   #begun = false;
@@ -55,11 +60,14 @@ export class RequestText implements FieldSink {
   readonly #authority: Aside;
   readonly #host: Aside;
   readonly #cookies: Aside;
+  readonly #protocol: Aside;
 
-  /** Heads of up to `bytesMax` are written into `bytes`; see `bytesNeeded`. */
-  constructor(bytes: Uint8Array, bytesMax: number) {
+  /** Heads of up to `bytesMax` are written into `bytes`; see `bytesNeeded`. `newKey`: for a WebSocket (RFC 6455 §4.1). */
+  constructor(bytes: Uint8Array, bytesMax: number, newKey: () => Uint8Array) {
     this.bytes = bytes;
     this.#bytesMax = bytesMax;
+    this.#newKey = newKey;
+    this.#protocol = new Aside(bytesMax);
     this.#method = new Aside(bytesMax);
     this.#path = new Aside(bytesMax);
     this.#authority = new Aside(bytesMax);
@@ -80,11 +88,16 @@ export class RequestText implements FieldSink {
     this.#trailing = trailing;
     this.#begun = trailing;
     this.#schemes = 0;
-    for (const aside of [this.#method, this.#path, this.#authority, this.#host, this.#cookies]) aside.clear();
+    for (const aside of [this.#method, this.#path, this.#authority, this.#host, this.#cookies, this.#protocol]) aside.clear();
   }
 
   get isHead(): boolean {
-    return this.#methodIs(headWord);
+    return isWord(this.#method, headWord);
+  }
+
+  /** What follows is no body. */
+  get asksWebSocket(): boolean {
+    return isWord(this.#method, connectWord) && isWord(this.#protocol, webSocketWord);
   }
 
   field(line: Uint8Array, nameEnd: number, valueEnd: number, kind: number): void {
@@ -99,6 +112,8 @@ export class RequestText implements FieldSink {
         return this.#pseudo(this.#path, line, valueAt, valueEnd);
       case fieldKind.authority:
         return this.#pseudo(this.#authority, line, valueAt, valueEnd);
+      case fieldKind.protocol:
+        return this.#pseudo(this.#protocol, line, valueAt, valueEnd);
       case fieldKind.scheme:
         this.#schemes += 1;
         if (this.#begun) this.malformed = true;
@@ -118,8 +133,10 @@ export class RequestText implements FieldSink {
   finish(chunked: boolean): void {
     if (this.#trailing) return;
     if (!this.#begun) this.#beginFields();
-    // CONNECT has neither scheme nor path (§8.5), and is refused for that when it is read.
-    const targets = this.#methodIs(connectWord) ? 0 : 1;
+    // CONNECT has neither scheme nor path (§8.5) but for a protocol of its own, and is refused when it is read.
+    const connects = isWord(this.#method, connectWord);
+    const targets = connects && !this.#protocol.given ? 0 : 1;
+    if (this.#protocol.given && !(connects && this.#authority.given)) this.malformed = true;
     if (!this.#method.given || this.#schemes !== targets || this.#path.given !== (targets === 1)) this.malformed = true;
     this.#judgeHost();
     if (this.#cookies.given) {
@@ -130,11 +147,6 @@ export class RequestText implements FieldSink {
     if (chunked) this.#put(chunkedLine, chunkedLine.length);
     this.#put(lineEnd, lineEnd.length);
     if (this.end > this.#bytesMax) this.overlong = true;
-  }
-
-  #methodIs(wanted: Uint8Array): boolean {
-    const { bytes, end } = this.#method;
-    return end === wanted.length && wanted.every((byte, at) => bytes[at] === byte);
   }
 
   #pseudo(aside: Aside, line: Uint8Array, from: number, to: number): void {
@@ -150,14 +162,20 @@ export class RequestText implements FieldSink {
 
   #beginFields(): void {
     this.#begun = true;
-    const { bytes } = this;
-    let at = copyBytes(this.#method.bytes, 0, this.#method.end, bytes, 0);
+    const { asksWebSocket, bytes } = this;
+    const method = asksWebSocket ? getWord : this.#method.bytes;
+    let at = copyBytes(method, 0, asksWebSocket ? getWord.length : this.#method.end, bytes, 0);
     bytes[at] = 0x20;
     at = copyBytes(this.#path.bytes, 0, this.#path.end, bytes, at + 1);
     this.end = at;
     if (!this.#authority.given) return this.#put(version, version.length);
     this.#put(versionAndHost, versionAndHost.length);
     this.#put(this.#authority.bytes, this.#authority.end);
+    this.#put(lineEnd, lineEnd.length);
+    if (!asksWebSocket) return;
+    this.#put(upgradeLines, upgradeLines.length);
+    const key = this.#newKey();
+    this.#put(key, key.length);
     this.#put(lineEnd, lineEnd.length);
   }
 
@@ -194,6 +212,10 @@ export class RequestText implements FieldSink {
       this.#put(lineEnd, lineEnd.length);
     } else if (host.given && !sameLetters(host, authority)) this.ambiguous = true;
   }
+}
+
+function isWord({ bytes, end }: Aside, wanted: Uint8Array): boolean {
+  return end === wanted.length && wanted.every((byte, at) => bytes[at] === byte);
 }
 
 function sameLetters(one: Aside, other: Aside): boolean {

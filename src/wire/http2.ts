@@ -33,6 +33,7 @@ export const setting = {
   initialWindow: 4,
   frameBytesMax: 5,
   fieldBytesMax: 6,
+  connectProtocol: 8,
 } as const;
 
 /** What a stream is reset with, or a connection ended. `none` also says that nothing is wrong. */

@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
+import { clientHeader } from "../../src/forwarder/headers.ts";
 import { endAfterTest } from "../left-open.ts";
 import { has } from "./commands.ts";
 import { withTls } from "./secure-stage.ts";
@@ -55,10 +56,14 @@ interface Second {
 class Told {
   first: First | null = null;
   second: Second | null = null;
+  /** By the private header: on which connection the page came, and its WebSocket. */
+  pageClient: unknown = null;
+  socketClient: unknown = null;
 
   server(id: string): RequestListener {
     return async (incoming, response) => {
       const body = await text(incoming);
+      if (incoming.url === "/") this.pageClient = incoming.headers[clientHeader];
       if (incoming.url === "/") response.setHeader("content-type", "text/html").end(page);
       else if (incoming.url === "/echo") response.end(body);
       else if (incoming.url === "/events") response.setHeader("content-type", "text/event-stream").write(`retry: 20\ndata: ${id}\n\n`);
@@ -84,9 +89,13 @@ function echo(incoming: IncomingMessage, socket: Socket): void {
   });
 }
 
-async function browse(stage: Stage, scheme: "http" | "https"): Promise<{ first: First; second: Second }> {
+async function browse(stage: Stage, scheme: "http" | "https"): Promise<{ first: First; second: Second; sameConnection: boolean }> {
   const told = new Told();
-  for (const id of ["web-1.1", "web-2.1"]) (await stage.instance(id, told.server(id))).on("upgrade", echo);
+  for (const id of ["web-1.1", "web-2.1"])
+    (await stage.instance(id, told.server(id))).on("upgrade", (incoming, socket: Socket) => {
+      told.socketClient ??= incoming.headers[clientHeader];
+      echo(incoming, socket);
+    });
   await stage.route({ "web-1.1": "available" });
   const profile = mkdtempSync(join(tmpdir(), "coppice-browser-"));
   const flags = ["--headless", "--no-sandbox", "--disable-gpu", "--ignore-certificate-errors", `--user-data-dir=${profile}`];
@@ -104,7 +113,7 @@ async function browse(stage: Stage, scheme: "http" | "https"): Promise<{ first: 
   }
   const { first, second } = told;
   if (first === null || second === null) throw new Error("just seen");
-  return { first, second };
+  return { first, second, sameConnection: told.pageClient === told.socketClient };
 }
 
 if (!has(command)) test("a browser", { skip: `there is no ${command} here` }, () => {});
@@ -119,8 +128,9 @@ else {
     },
   );
   withTls("a page in Chromium over TLS has the same, and HTTP/2", { drainTimeoutMs: 4_000 }, async ({ stage }) => {
-    const { first, second } = await browse(stage, "https");
+    const { first, second, sameConnection } = await browse(stage, "https");
     assert.deepEqual(first, { echoed: sizes, protocol: "h2", said: "hello" });
     assert.deepEqual(second, { code: 1012, wasClean: true, events: ["web-1.1", "web-2.1"] });
+    assert.ok(sameConnection, "its WebSocket is a stream too");
   });
 }
