@@ -75,7 +75,7 @@ export const agesAhead = 6;
 export const growsRatioMin = 0.97;
 /** Without a limit nothing is exhausted: a rise of this share of the level is worth attention if it is likely to go on. */
 const riseWithoutLimitRatio = 0.5;
-const growsRatioMinFree = 0.8;
+const growsRatioMinFree = 0.9;
 
 /** Evaluations are this share of the age apart, at most. */
 export const evaluatePerAge = 1 / 32;

@@ -24,7 +24,7 @@ export interface Elders {
 
 /** How far a life may differ from those before it, relative. */
 const doubtRatio = 0.15;
-const goesOn: GrowthShape = { name: "as older ones of its release did,", prior: 1, clocks: [], doubtRatio, ends: false, needsWork: false };
+const goesOn: GrowthShape = { name: "like older ones of its release", prior: 1, clocks: [], doubtRatio, ends: false, needsWork: false };
 export const endsLikeElders = "and settles, as its elders did";
 const settles: GrowthShape = { ...goesOn, name: endsLikeElders, ends: true };
 /** They have settled if the last third of their lives brought no more than this share of their rise. */
