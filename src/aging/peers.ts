@@ -83,7 +83,7 @@ export class PeerMember {
   /** What older ones say of it; null where nobody rose like it. */
   elders(indicator: Indicator, ageMs: number, floor: number): Elders | null {
     const risen = floor - (this.#curves.get(indicator)?.first ?? floor);
-    const older = this.#group.members
+    const older = this.#group.eldest
       .flatMap((member) => (member === this ? [] : (member.curve(indicator) ?? [])))
       .filter((curve) => curve.oldestMs >= elderRatioMin * ageMs && !Number.isNaN(curve.at(ageMs)))
       .slice(-eldersMax);
@@ -127,6 +127,11 @@ export class PeerGroup {
 
   get members(): readonly PeerMember[] {
     return [...this.#living, ...this.#ended];
+  }
+
+  /** Who was born first, and who has ended: few, however many live. */
+  get eldest(): readonly PeerMember[] {
+    return [...this.#living.slice(0, eldersMax), ...this.#ended];
   }
 
   join(): PeerMember {
