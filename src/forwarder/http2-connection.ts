@@ -170,10 +170,12 @@ export class Http2Connection implements FrameSink, StreamOrigin, Idler {
       this.#socket.destroy();
       return;
     }
+    let stalled = false;
     for (const stream of [...this.#streams.values()]) {
       if (stream.deadlineMs !== 0 && stream.deadlineMs <= nowMs) stream.late();
-      stream.watch(nowMs);
+      stalled = stream.watch(nowMs) || stalled;
     }
+    if (stalled) this.context.dispatcher.clientStalled(this.facts.address);
     const fault = this.#deadlines.faultAt(nowMs);
     if (fault !== errorCode.none) this.#fail(fault);
     else if (this.#farewellMs !== 0 && this.#farewellMs <= nowMs) this.#takeNoMore();

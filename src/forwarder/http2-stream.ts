@@ -174,16 +174,15 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
 
   /**
    * For each sweep: a stream whose client takes nothing of it is reset. One that waits while others of its connection
-   * move may only have its turn late, for the connection is slow; it has longer.
+   * move may only have its turn late, for the connection is slow; it has longer. True: it was reset.
    */
-  watch(nowMs: number): void {
+  watch(nowMs: number): boolean {
     const stalledMs = this.#taking.stalledMs(nowMs, this.answer.waitingBytes, this.answer.leftBytes, 0);
-    const { dispatcher } = this.#origin.context;
-    const { writeTimeoutMs } = dispatcher.settings;
-    if (stalledMs < writeTimeoutMs) return;
-    if (nowMs - this.#origin.movedMs < writeTimeoutMs && stalledMs < turnsMax * writeTimeoutMs) return;
-    dispatcher.clientStalled(this.facts.address);
+    const { writeTimeoutMs } = this.#origin.context.dispatcher.settings;
+    if (stalledMs < writeTimeoutMs) return false;
+    if (nowMs - this.#origin.movedMs < writeTimeoutMs && stalledMs < turnsMax * writeTimeoutMs) return false;
     this.reset(errorCode.cancel);
+    return true;
   }
 
   write(bytes: Buffer): boolean {

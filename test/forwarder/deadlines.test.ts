@@ -97,6 +97,19 @@ withTls(
   },
 );
 
+withTls("HTTP/2: a client whose streams all stand still is counted as one", { writeTimeoutMs }, async ({ stage }) => {
+  await stage.instance("web-1.1", (_, response) => response.end(large));
+  await stage.route({ "web-1.1": "available" });
+  const client = await FrameClient.open(stage, Buffer.from([0, 4, 0, 0, 0, 0])); // SETTINGS_INITIAL_WINDOW_SIZE
+  const streams = Array.from({ length: 20 }, (_, at) => 2 * at + 1);
+  client.send(...streams.map((stream) => frame(frameType.headers, endHeaders | endStream, stream, get("/large"))));
+  await stage.until(() => streams.every((stream) => client.codeOf(stream) !== null));
+  await stage.until(() => inFlight(stage) === 0);
+  const stalled = traffic(stage)?.stalledTotal ?? 0;
+  assert.ok(stalled >= 1 && stalled <= 3, `${stalled}: once in each sweep that finds some`);
+  client.socket.destroy();
+});
+
 withStage(
   "a node's port that takes no connection: at the deadline its request goes to another",
   { connectTimeoutMs: 300 },
