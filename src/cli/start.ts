@@ -26,7 +26,7 @@ interface How {
   readonly directory: string;
 }
 
-export const registerStart: Register = (program) => {
+export const registerStart: Register = (program, setExitCode) => {
   withRunOptions(program.command("start"))
     .summary("the same in the background; waits until every node serves")
     .description(
@@ -40,7 +40,7 @@ export const registerStart: Register = (program) => {
       // What was typed, as it was typed: `run` reads it again. --name first: a later one wins.
       const typed = withoutJson(process.argv.slice(3));
       const how = { args: ["run", "--log-file", logFileOf(name), "--name", name, ...typed], directory: process.cwd() };
-      await startInBackground(name, how, options.json === true);
+      if (!(await startInBackground(name, how, options.json === true))) setExitCode(1);
     });
 };
 
@@ -50,7 +50,7 @@ function withoutJson(args: readonly string[]): string[] {
   return args.filter((arg, at) => arg !== "--json" || at > own);
 }
 
-export const registerRestart: Register = (program) => {
+export const registerRestart: Register = (program, setExitCode) => {
   program
     .command("restart")
     .summary("stop a cluster in the background and start it again, with this Coppice")
@@ -65,11 +65,12 @@ export const registerRestart: Register = (program) => {
       const how = livingInit(paths)?.background ?? null;
       if (how === null) throw new CoppiceError("COPPICE_ARGUMENT", `"${name}" runs in the foreground: stop it there, and run it again`);
       await stopCluster(name, paths);
-      await startInBackground(name, how, options.json === true);
+      if (!(await startInBackground(name, how, options.json === true))) setExitCode(1);
     });
 };
 
-async function startInBackground(name: string, how: How, json: boolean): Promise<void> {
+/** Resolves when all nodes serve to true, or to false if some have failed while others serve. */
+async function startInBackground(name: string, how: How, json: boolean): Promise<boolean> {
   const paths = clusterPaths(coppiceHome(), name);
   const running = livingInit(paths);
   if (running !== null)
@@ -109,6 +110,7 @@ async function startInBackground(name: string, how: How, json: boolean): Promise
     process.stdout.write(`log: coppice logs --name ${name} --follow   end: coppice stop --name ${name}\n`);
   }
   for (const node of failed) process.stderr.write(`coppice: ${node.name} has failed: ${node.reason}\n`);
+  return failed.length === 0;
 }
 
 function openLog(path: string): number {

@@ -89,6 +89,18 @@ test("start of what cannot start says why and leaves nothing that runs", { timeo
   assert.match(broken.stderr, /did not start. The end of its log/);
   assert.match(broken.stderr, /no database/);
   assert.equal(existsSync(join(home, "broken")), false);
+  const half = join(home, "half.cjs");
+  writeFileSync(
+    half,
+    'if (process.env.COPPICE_NODE_INDEX === "2") throw new Error("no second"); require("node:http").createServer().listen(process.env.APP_PORT);',
+  );
+  const port = String(await freePort());
+  endAfterTest(() => coppice(home, {}, "stop", "--name", "half"));
+  const halfStarted = await coppice(home, { APP_PORT: port }, "start", half, "-n", "2", "--name", "half", "--set", "crashLoopRestarts=1");
+  assert.equal(halfStarted.code, 1);
+  assert.match(halfStarted.stdout, /1 of 2 nodes serve/);
+  assert.match(halfStarted.stderr, /web-2 has failed: .*no second/);
+  assert.equal((await coppice(home, {}, "stop", "--name", "half")).code, 0);
   const foreground = await coppice(home, {}, "restart", "--name", "broken");
   assert.match(foreground.stderr, /no cluster named "broken" is running/);
   rmSync(home, { recursive: true });
