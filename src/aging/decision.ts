@@ -68,6 +68,8 @@ export const veryYoungMs = 3 * 60_000;
 const veryYoungMsMin = 20_000;
 const veryYoungLevelRatioMin = 0.25;
 const queuedLevelRatioMin = 0.6;
+/** V8 ends a small heap from .8 of its limit on; and of what is alone and fills in minutes, most settles below this. */
+const aloneLevelRatioMin = 0.65;
 const countMin = 6;
 const pValueMax = 0.01;
 /** A trend is held if its end is this many ages away at most: what lies beyond cannot be told from a plateau. */
@@ -202,6 +204,6 @@ export function isUrgent(input: DecisionInput): boolean {
   if (rise < riseNoiseMin * readingNoise || rise < riseRatioMin * limit) return false;
   if (forecast.level >= levelRatioMin * limit) return true;
   if (ageMs < veryYoungMsMin || (ageMs > veryYoungMs && turns.instances < 2)) return false;
-  const levelMin = ageMs > veryYoungMs ? queuedLevelRatioMin : veryYoungLevelRatioMin;
+  const levelMin = turns.instances < 2 ? aloneLevelRatioMin : ageMs > veryYoungMs ? queuedLevelRatioMin : veryYoungLevelRatioMin;
   return forecast.level >= levelMin * limit && forecast.exhaustionMsMiddle <= turns.instances * regenerationMsUsual;
 }

@@ -132,6 +132,13 @@ export function describePeers({ indicator, floor }: Trend, peers: PeerOpinion | 
   return { for: [floor - median > aloneRatio * floor ? `it rises alone: ${stood}` : `its peers rise like it: ${stood}`], against: [] };
 }
 
+/** A limit that is none of its own. */
+export function describeRanOut({ indicator, limit }: Trend, ranOutAt: number | null): string[] {
+  return limit === undefined || limit !== ranOutAt
+    ? []
+    : [`one of the same release ran out of memory at ${amount(indicator, limit)}, below its limit`];
+}
+
 function nameOf({ indicator }: Trend): string {
   const base = withoutLabels(indicator);
   const said = names[base];

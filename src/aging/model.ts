@@ -12,6 +12,7 @@ import {
   describeDue,
   describeHealthy,
   describePeers,
+  describeRanOut,
   describeTooLittle,
   describeTrend,
   type Evidence,
@@ -50,6 +51,7 @@ interface Judged extends Evidence {
   readonly aging: boolean;
   /** Of its peers; null where there are none. */
   readonly peers: PeerOpinion | null;
+  readonly ranOutAt: number | null;
 }
 
 export class AgingModel {
@@ -106,7 +108,7 @@ export class AgingModel {
         value,
         work: known ? this.#work : Number.NaN,
       };
-      const limit = sample.limits[indicator];
+      const limit = this.#limitOf(indicator, sample.limits[indicator]);
       if (indicator === "heapAfterGcBytes") watch.addFloor(reading, sample.heapAfterGcAtMs, limit);
       else watch.add(reading, limit);
       const { track } = watch;
@@ -139,6 +141,12 @@ export class AgingModel {
       reasons: reasonsOf(worst, judged),
       against: aging ? [] : againstOf(worst),
     }));
+  }
+
+  /** What it is given, or where one of its release ran out before. */
+  #limitOf(indicator: Indicator, given: number | undefined): number | undefined {
+    const ranOutAt = this.#options.peers?.ranOutAt(indicator) ?? null;
+    return given === undefined || ranOutAt === null ? given : Math.min(given, ranOutAt);
   }
 
   #tooLittle(nowMs: number): string {
@@ -194,6 +202,7 @@ function reasonsOf(worst: Judged, all: readonly Judged[]): string[] {
     ...(worst.aging ? describeDue(worst) : []),
     ...(agree.length === 0 ? [] : [`it is not alone: ${agree.join(", ")} rise${agree.length === 1 ? "s" : ""} too`]),
     ...describePeers(worst.trend, worst.peers).for,
+    ...describeRanOut(worst.trend, worst.ranOutAt),
   ];
 }
 
@@ -229,6 +238,7 @@ function judge(watch: Watch, evaluation: Evaluation, nowMs: number, member: Peer
     due,
     aging: aging && !willSettle,
     peers,
+    ranOutAt: member?.ranOutAt(indicator) ?? null,
   };
 }
 

@@ -56,6 +56,11 @@ export class PeerMember {
     return this.#group.turnsOf(this, eachMs);
   }
 
+  /** Where one of them ran out of it, below its limit; null: nobody did. */
+  ranOutAt(indicator: Indicator): number | null {
+    return this.#group.ranOutAt.get(indicator) ?? null;
+  }
+
   /** What load an instance gets in a day. */
   get day(): LoadProfile {
     return this.#group.day;
@@ -117,6 +122,8 @@ function isAlike(elder: AgeCurve, { ageMs, floor, risen }: Record<"ageMs" | "flo
 
 export class PeerGroup {
   readonly day: LoadProfile;
+  /** The lowest floor at which one ended by itself for want of more. */
+  readonly ranOutAt = new Map<Indicator, number>();
   #living: PeerMember[] = [];
   #ended: PeerMember[] = [];
 
@@ -138,6 +145,10 @@ export class PeerGroup {
     const member = new PeerMember(this);
     this.#living.push(member);
     return member;
+  }
+
+  ranOut(indicator: Indicator, floor: number): void {
+    this.ranOutAt.set(indicator, Math.min(floor, this.ranOutAt.get(indicator) ?? floor));
   }
 
   /** Work of one of them; an hour of all counts as one hour. */

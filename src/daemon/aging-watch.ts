@@ -4,6 +4,7 @@
  * sample; who is aging, the monitor is told each time while it stands. Instances of one release are each
  * other's control group, the ended ones too.
  */
+import { constants } from "node:os";
 import { LoadProfile } from "../aging/load-profile.ts";
 import { AgingModel } from "../aging/model.ts";
 import { PeerGroup, type PeerMember } from "../aging/peers.ts";
@@ -11,8 +12,11 @@ import type { InstanceId } from "../model/node.ts";
 import type { AgingReport } from "../model/report.ts";
 import type { UpstreamTraffic } from "../model/routes.ts";
 import type { Sample } from "../model/sample.ts";
+import type { Exit } from "../monitor/nodes.ts";
 import { InstanceTraffic } from "./instance-traffic.ts";
 import { cpuRatio, type OutsideReading, readProcess, readTree } from "./outside-sampler.ts";
+
+type Ended = Pick<Exit, "code" | "signal">;
 
 interface Watched {
   readonly pid: number;
@@ -31,6 +35,9 @@ interface Watched {
 
 /** Of older releases nothing runs any more, or soon will not. */
 const releasesMax = 4;
+
+/** Who ends by SIGABRT below this share of its heap's limit has another fault. */
+const ranOutRatioMin = 0.7;
 
 export interface AgingWatchOptions {
   readonly horizonMs: number;
@@ -67,8 +74,9 @@ export class AgingWatch {
     this.#watched.set(instance, { pid, isServer, model, group, member, traffic: known?.traffic ?? new InstanceTraffic(), ...nothing });
   }
 
-  end(instance: InstanceId): void {
+  end(instance: InstanceId, exit: Ended | null = null): void {
     const watched = this.#watched.get(instance);
+    if (watched !== undefined && exit !== null && hasAborted(exit)) learnWhere(watched);
     watched?.group.leave(watched.member);
     this.#watched.delete(instance);
   }
@@ -146,4 +154,15 @@ export class AgingWatch {
     watched.report = watched.model.report(sample.atMs);
     if (watched.report.verdict === "aging") this.#options.onAging(instance, watched.report);
   }
+}
+
+/** As V8 ends a process without memory; a shell in between makes a code of it. */
+function hasAborted({ code, signal }: Ended): boolean {
+  return signal === "SIGABRT" || code === 128 + constants.signals.SIGABRT;
+}
+
+/** V8 gives up where collections gain little, which may be well below the limit of its heap. */
+function learnWhere({ latest, group }: Watched): void {
+  const [floor, limit] = [latest?.indicators.heapAfterGcBytes, latest?.limits.heapAfterGcBytes];
+  if (floor !== undefined && limit !== undefined && floor >= ranOutRatioMin * limit) group.ranOut("heapAfterGcBytes", floor);
 }

@@ -194,7 +194,7 @@ export class Daemon {
         this.#engine.accept({ ...message, kind: "instance-start-failed" });
         break;
       case "exited":
-        this.#watch.end(message.instance);
+        this.#watch.end(message.instance, message);
         this.#stuck.end(message.instance);
         this.#deserted.forget(message.instance);
         this.#ports.end(message.instance);

@@ -32,7 +32,7 @@ describe("analyze: recorded servers", () => {
       assert.equal(indicator, "heapAfterGcBytes");
       const at = samples.find(({ atMs }) => atMs === replay.agingAtMs);
       const level = (at?.indicators.heapAfterGcBytes ?? 0) / (at?.limits.heapAfterGcBytes ?? 1);
-      assert.ok(level < 0.6, `${level}`);
+      assert.ok(level < 0.75, `${level}`); // they ended at .8
     });
   }
   for (const name of ["healthy-none", "healthy-none-steps-node20", "healthy-cache", "healthy-pool"]) {

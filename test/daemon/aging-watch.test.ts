@@ -82,3 +82,34 @@ test("scaled: what a node may have resident is its share now, not the one at the
   watch.tick(20_000);
   assert.equal(watch.latest(instance)?.limits.rssBytes, 900);
 });
+
+test("a heap that V8 ended below its limit: the next of the release goes by where that was, and who was stopped teaches nothing", () => {
+  const mebibyte = 1024 * 1024;
+  const limitAfter = (floorMiB: number, exit: { code: number | null; signal: string | null }) => {
+    const watch = watchOf();
+    const probe = (floor: number, second: number) =>
+      watch.probeSample(instance, {
+        atMs: 1_000 * second,
+        requestsTotal: 100 * second,
+        heapAfterGcAtMs: 1_000 * second,
+        indicators: { heapAfterGcBytes: floor * mebibyte },
+        limits: { heapAfterGcBytes: 96 * mebibyte },
+      });
+    const live = (floor: (second: number) => number) => {
+      watch.begin(instance, process.pid, true);
+      for (let second = 1; second <= 60; second += 1) probe(floor(second), second);
+      return watch.report(instance)?.trends.find(({ indicator }) => indicator === "heapAfterGcBytes")?.limit;
+    };
+    assert.equal(
+      live((second) => 20 + ((floorMiB - 20) * second) / 60),
+      96 * mebibyte,
+    );
+    watch.end(instance, exit);
+    return (live((second) => 20 + second / 10) ?? Number.NaN) / mebibyte;
+  };
+  assert.equal(limitAfter(78, { code: null, signal: "SIGABRT" }), 78);
+  assert.equal(limitAfter(78, { code: 134, signal: null }), 78);
+  assert.equal(limitAfter(40, { code: null, signal: "SIGABRT" }), 96);
+  assert.equal(limitAfter(78, { code: null, signal: "SIGTERM" }), 96);
+  assert.equal(limitAfter(78, { code: 1, signal: null }), 96);
+});
