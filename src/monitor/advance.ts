@@ -169,7 +169,9 @@ export function askToRevoke(draft: Draft): void {
 function lateness(draft: Draft, regeneration: Regeneration): string {
   const ms = draft.nowMs - regeneration.phaseSinceMs;
   const { replacement, old } = regeneration;
-  if (regeneration.phase === "starting") return `${replacement} did not listen${whereOldDoes(draft, regeneration)} within ${ms} ms`;
+  const where = whereOldDoes(draft, regeneration);
+  const way = where !== "" && regeneration.origin === "deploy" ? "; a release without that port needs a restart (coppice restart)" : "";
+  if (regeneration.phase === "starting") return `${replacement} did not listen${where} within ${ms} ms${way}`;
   if (regeneration.phase === "warming") return `${replacement} listened, and then no more for ${ms} ms`;
   if (regeneration.phase === "handing-off") return `the state of ${old} could not be handed off within ${ms} ms`;
   return `the cordon of ${old} was not confirmed within ${ms} ms`;

@@ -44,7 +44,7 @@ export function countFailure(draft: Draft, { origin }: Regeneration, why: string
   const { state, settings } = draft;
   state.consecutiveFailures += 1;
   if (state.consecutiveFailures < settings.maxConsecutiveFailures || state.halted !== null) return;
-  state.halted = `${state.consecutiveFailures} regenerations failed in a row, the last: ${why}`;
+  state.halted = `${state.consecutiveFailures} regenerations failed in a row, the last: ${why}; they go on after one by hand that succeeds (coppice regenerate)`;
   draft.event("fleet-halted", `automatic regenerations are halted: ${state.halted}`, { failures: state.consecutiveFailures });
 }
 
