@@ -60,7 +60,7 @@ export const registerRun: Register = (program, setExitCode) => {
       const file = options.logFile === undefined ? null : new LogFile(options.logFile);
       const log = new Log({ stdout: file ?? process.stdout, stderr: file ?? process.stderr, format: options.logFormat });
       const specification = specificationOf(script, args, options);
-      const background = file === null ? null : { args: process.argv.slice(2), directory: process.cwd() };
+      const background = file === null ? null : { args: process.argv.slice(2), directory: typedDirectory() };
       const user = userOf(options, specification);
       const init = new Init(specification, { log, background, user, health: options.health ?? null });
       if (user === null && process.getuid?.() === 0)

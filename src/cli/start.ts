@@ -13,6 +13,7 @@ import { CoppiceError } from "../model/errors.ts";
 import { callAdmin } from "./admin-client.ts";
 import { coppiceHome, findCluster, logFileOf } from "./home.ts";
 import type { Register } from "./main.ts";
+import { typedDirectory } from "./release.ts";
 import { type RunOptions, specificationOf, withRunOptions } from "./run.ts";
 import { stopCluster } from "./stop.ts";
 
@@ -20,7 +21,7 @@ const launcher = fileURLToPath(new URL("../../bin/coppice.js", import.meta.url))
 const pollMs = 100;
 const wordsOnFailure = 15;
 
-/** The command line of a cluster in the background; its environment is the caller's. */
+/** The command line of a cluster in the background, and the directory as it was typed; its environment is the caller's. */
 interface How {
   readonly args: readonly string[];
   readonly directory: string;
@@ -39,7 +40,7 @@ export const registerStart: Register = (program, setExitCode) => {
       if (node !== undefined) process.env["COPPICE_APP_NODE"] = node; // for the process that runs it
       // What was typed, as it was typed: `run` reads it again. --name first: a later one wins.
       const typed = withoutJson(process.argv.slice(3));
-      const how = { args: ["run", "--log-file", logFileOf(name), "--name", name, ...typed], directory: process.cwd() };
+      const how = { args: ["run", "--log-file", logFileOf(name), "--name", name, ...typed], directory: typedDirectory() };
       if (!(await startInBackground(name, how, options.json === true))) setExitCode(1);
     });
 };
@@ -81,7 +82,12 @@ async function startInBackground(name: string, how: How, json: boolean): Promise
   const log = logFileOf(name);
   const output = openLog(log);
   const logBytes = fstatSync(output).size;
-  const child = spawn(process.execPath, [launcher, ...how.args], { cwd: how.directory, detached: true, stdio: ["ignore", output, output] });
+  const child = spawn(process.execPath, [launcher, ...how.args], {
+    cwd: how.directory,
+    env: { ...process.env, PWD: how.directory }, // its links, which each release resolves anew
+    detached: true,
+    stdio: ["ignore", output, output],
+  });
   closeSync(output);
   for (const signal of ["SIGINT", "SIGTERM"] as const)
     process.once(signal, () => {

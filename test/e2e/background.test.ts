@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import type { ClusterStatus } from "../../src/model/admin.ts";
 import { endAfterTest } from "../left-open.ts";
 import { bin, type CommandResult, freePort } from "./cluster.ts";
@@ -103,6 +104,36 @@ test("start of what cannot start says why and leaves nothing that runs", { timeo
   assert.equal((await coppice(home, {}, "stop", "--name", "half")).code, 0);
   const foreground = await coppice(home, {}, "restart", "--name", "broken");
   assert.match(foreground.stderr, /no cluster named "broken" is running/);
+  rmSync(home, { recursive: true });
+});
+
+test("restart in a deploy by links takes the release that the link names now, and reload after it too", { timeout: 120_000 }, async () => {
+  const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
+  const port = await freePort();
+  const link = join(home, "current");
+  const use = (release: string) => {
+    rmSync(link, { force: true });
+    symlinkSync(join(home, release), link);
+  };
+  for (const release of ["r1", "r2", "r3"]) {
+    mkdirSync(join(home, release));
+    writeFileSync(join(home, release, "server.cjs"), `require("node:http").createServer((_, r) => r.end("${release}")).listen(${port});`);
+  }
+  const served = async () => (await fetch(`http://127.0.0.1:${port}/`)).text();
+  endAfterTest(() => coppice(join(home, "home"), {}, "stop"));
+  use("r1");
+  const typed = [process.execPath, bin, "start", "server.cjs", "-n", "1", "--name", "shop"];
+  const env = { ...process.env, COPPICE_HOME: join(home, "home") };
+  await promisify(execFile)("sh", ["-c", 'cd "$0" && exec "$@"', link, ...typed], { env });
+  const run = (...args: string[]) => coppice(env.COPPICE_HOME, {}, ...args);
+  assert.equal(await served(), "r1");
+  use("r2");
+  assert.equal((await run("restart")).code, 0);
+  assert.equal(await served(), "r2");
+  use("r3");
+  assert.equal((await run("reload", "--wait")).code, 0);
+  assert.equal(await served(), "r3");
+  assert.equal((await run("stop")).code, 0);
   rmSync(home, { recursive: true });
 });
 
