@@ -94,7 +94,7 @@ describe("a leak", () => {
     });
     assert.ok(pairedAt > 0 && pairedAt <= 25, `decided at ${pairedAt} s`);
     const course = follow(samples);
-    assert.ok(course.agingAt !== null && course.agingAt <= 61 / 85, `decided at ${course.agingAt}`);
+    assert.ok(course.agingAt !== null && course.agingAt <= 64 / 85, `decided at ${course.agingAt}`);
     assert.match(
       course.last.reasons[0] ?? "",
       /the heap after collection grows .* by .* an hour .*; it is at [\d.]+ % of its limit of 512 MiB and meets it in/,
