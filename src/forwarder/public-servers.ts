@@ -100,6 +100,7 @@ export class PublicServers {
     for (const context of this.#contexts) context.finishing = true;
     for (const socket of this.#announcing) socket.destroy();
     for (const connection of this.#connections) if (connection.idle) connection.end();
+    this.#dispatcher.streams.finish();
     await Promise.all(this.#arrivals.map((arrivals) => arrivals.finish()));
     if (this.#connections.size === 0) return;
     await new Promise<void>((resolve) => {

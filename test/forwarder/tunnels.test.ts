@@ -126,3 +126,21 @@ withStage("a WebSocket whose client has gone is over, though its server does not
   client.end();
   await stage.until(() => inProcess() === 0 && heard.ended, 15_000);
 });
+
+withStage("a forwarder that is to end tells WebSockets 1012, ends event streams, and is gone when they are", {}, async (stage) => {
+  const { client, heard, server } = await open(stage);
+  server().write(agreed);
+  await stage.until(() => heard.bytes.length === agreed.length);
+  await stage.instance("web-2.1", (_, response) => response.setHeader("content-type", "text/event-stream").write("data: 1\n\n"));
+  await stage.route({ "web-1.1": "removed", "web-2.1": "available" });
+  const events = connect(stage.port, "127.0.0.1");
+  const told = new Heard(events);
+  events.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  await stage.until(() => told.bytes.includes("data: 1"));
+  stage.process.send({ kind: "finish", deadlineMs: 25_000 });
+  await stage.until(() => heard.frames.length === serviceRestart.length && told.ended);
+  assert.deepEqual(heard.frames, serviceRestart);
+  assert.ok(told.bytes.toString().endsWith("\r\n0\r\n\r\n"));
+  client.end(clientClose);
+  await stage.until(() => stage.process.exitCode === 0, 10_000);
+});
