@@ -13,7 +13,7 @@ import { CoppiceError } from "../model/errors.ts";
 import { callAdmin } from "./admin-client.ts";
 import { coppiceHome, findCluster, logFileOf } from "./home.ts";
 import type { Register } from "./main.ts";
-import { typedDirectory } from "./release.ts";
+import { resolveRelease, typedDirectory } from "./release.ts";
 import { type RunOptions, specificationOf, withRunOptions } from "./run.ts";
 import { stopCluster } from "./stop.ts";
 
@@ -65,6 +65,8 @@ export const registerRestart: Register = (program, setExitCode) => {
       const { name, paths } = findCluster(options.name);
       const how = livingInit(paths)?.background ?? null;
       if (how === null) throw new CoppiceError("COPPICE_ARGUMENT", `"${name}" runs in the foreground: stop it there, and run it again`);
+      const status = await callAdmin<ClusterStatus>(paths, adminRoutes.status).catch(() => null); // a monitor that is away keeps nobody from it
+      if (status !== null) resolveRelease(status.release.asTyped); // what is not there any more is said before anything is stopped
       await stopCluster(name, paths);
       if (!(await startInBackground(name, how, options.json === true))) setExitCode(1);
     });

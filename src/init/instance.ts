@@ -4,7 +4,7 @@
  * stop ladder: signal, grace, SIGKILL of the whole group.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import type { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { InstanceBirth, ToInit } from "../model/birth.ts";
@@ -68,7 +68,7 @@ export class Instance {
     giveBirth(child, birth);
     child.on("spawn", () => options.onStarted(this.pid));
     child.on("error", (error) => {
-      if (child.pid === undefined) options.onFailed(error.message);
+      if (child.pid === undefined) options.onFailed(whyNotSpawned(error, order));
     });
     // "close" comes after the log pipes' ends, but a helper that outlives its parent holds them open:
     // the exit ends the group first.
@@ -129,6 +129,11 @@ function spawnOrFail(options: InstanceOptions): ChildProcess | null {
     setImmediate(() => onFailed(error instanceof Error ? error.message : String(error)));
     return null;
   }
+}
+
+/** The system says ENOENT of the program also where it is the directory that is gone. */
+function whyNotSpawned(error: Error, { release: { workingDirectory } }: StartOrder): string {
+  return existsSync(workingDirectory) ? error.message : `the working directory ${workingDirectory} does not exist any more`;
 }
 
 function giveBirth(child: ChildProcess, birth: InstanceBirth): void {

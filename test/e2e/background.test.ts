@@ -122,7 +122,20 @@ test("restart in a deploy by links takes the release that the link names now, an
   const served = async () => (await fetch(`http://127.0.0.1:${port}/`)).text();
   endAfterTest(() => coppice(join(home, "home"), {}, "stop"));
   use("r1");
-  const typed = [process.execPath, bin, "start", "server.cjs", "-n", "1", "--name", "shop"];
+  const typed = [
+    process.execPath,
+    bin,
+    "start",
+    "server.cjs",
+    "-n",
+    "1",
+    "--name",
+    "shop",
+    "--set",
+    "releaseWatchMs=100",
+    "--set",
+    "minReadyMs=100",
+  ];
   const env = { ...process.env, COPPICE_HOME: join(home, "home") };
   await promisify(execFile)("sh", ["-c", 'cd "$0" && exec "$@"', link, ...typed], { env });
   const run = (...args: string[]) => coppice(env.COPPICE_HOME, {}, ...args);
@@ -133,6 +146,14 @@ test("restart in a deploy by links takes the release that the link names now, an
   use("r3");
   assert.equal((await run("reload", "--wait")).code, 0);
   assert.equal(await served(), "r3");
+  rmSync(join(home, "r3"), { recursive: true });
+  const nowhere = await run("restart");
+  assert.deepEqual([nowhere.code, await served()], [1, "r3"], "nothing is stopped for what cannot be started");
+  assert.match(nowhere.stderr, /the working directory .*current does not exist any more/);
+  assert.match(
+    (await run("regenerate", "--all", "--wait")).stdout,
+    /cannot be started: the working directory .*r3 does not exist any more/,
+  );
   assert.equal((await run("stop")).code, 0);
   rmSync(home, { recursive: true });
 });
