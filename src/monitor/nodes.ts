@@ -236,13 +236,17 @@ export function giveUpIfNobodyEverListened(draft: Draft, reason: string, tail: r
 /** Compilers print in colours, wherever they print to. */
 const colours = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, "g");
 
+/** The last is V8's own, of a heap that is full: it ends itself by SIGABRT. */
+const errorLine = /^(?:\w*Error\b|FATAL ERROR:)/;
+
 function describeExit(record: InstanceRecord, { code, signal, tail }: Exit): string {
-  if (signal !== null) return `ended by ${signal}`;
   const lines = tail.map((line) => line.replaceAll(colours, ""));
-  const last = lines.findLast((line) => /^\w*Error\b/.test(line)) ?? lines.findLast((line) => /\w/.test(line));
+  const error = lines.findLast((line) => errorLine.test(line));
+  const words = (line: string | undefined) => (line === undefined ? "" : ` (${line.trim().slice(0, 200)})`);
+  if (signal !== null) return `ended by ${signal}${signal === "SIGABRT" ? words(error) : ""}`;
   if (code === 0)
     return record.listeningAtMs === null && record.availableSinceMs === 0
       ? "it ended by itself without ever listening on a port"
       : "it ended by itself (code 0)";
-  return `it ended with code ${code}${last === undefined ? "" : ` (${last.trim().slice(0, 200)})`}`;
+  return `it ended with code ${code}${words(error ?? lines.findLast((line) => /\w/.test(line)))}`;
 }

@@ -6,9 +6,16 @@ import { simSpec } from "../../src/sim/sim-spec.ts";
 
 const escapeCode = String.fromCharCode(27);
 
-function saidOf(tail: readonly string[]): string {
+function saidOf(tail: readonly string[], signal: string | null = null): string {
   const started = step(initialState(), { kind: "cluster-started", spec: simSpec(1), nowMs: 0 });
-  const { effects } = step(started.state, { kind: "instance-exited", instance: "web-1.1", code: 1, signal: null, tail, nowMs: 1 });
+  const { effects } = step(started.state, {
+    kind: "instance-exited",
+    instance: "web-1.1",
+    code: signal === null ? 1 : null,
+    signal,
+    tail,
+    nowMs: 1,
+  });
   const [event] = effects.flatMap((effect) => (effect.kind === "event" && effect.event.kind === "instance-exited" ? [effect.event] : []));
   return event?.text ?? assert.fail("no event tells of the exit");
 }
@@ -37,4 +44,12 @@ test("last words: an error's own line before what follows it, else the last line
   ];
   assert.equal(saidOf(compiler), "web-1.1 died: it ended with code 1 (tsconfig.json: error TS5103: invalid)");
   assert.equal(saidOf([]), "web-1.1 died: it ended with code 1");
+});
+
+test("last words: a heap that is full is said, by node itself or behind a shell; who was killed had no last word", () => {
+  const full = "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory";
+  const tail = ["<--- Last few GCs --->", full, "----- Native stack trace -----", "", " 1: 0x931db0  [/usr/bin/node]"];
+  assert.equal(saidOf(tail, "SIGABRT"), `web-1.1 died: ended by SIGABRT (${full})`);
+  assert.equal(saidOf(tail), `web-1.1 died: it ended with code 1 (${full})`);
+  assert.equal(saidOf(["TypeError: seen to"], "SIGKILL"), "web-1.1 died: ended by SIGKILL");
 });
