@@ -243,7 +243,9 @@ function describeExit(record: InstanceRecord, { code, signal, tail }: Exit): str
   const lines = tail.map((line) => line.replaceAll(colours, ""));
   const error = lines.findLast((line) => errorLine.test(line));
   const words = (line: string | undefined) => (line === undefined ? "" : ` (${line.trim().slice(0, 200)})`);
+  if (signal === "SIGKILL") return "ended by SIGKILL, and not by Coppice: by hand, or by the system for want of memory";
   if (signal !== null) return `ended by ${signal}${signal === "SIGABRT" ? words(error) : ""}`;
+  if (code === null) return "it ended while the monitor was away";
   if (code === 0)
     return record.listeningAtMs === null && record.availableSinceMs === 0
       ? "it ended by itself without ever listening on a port"

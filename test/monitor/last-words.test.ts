@@ -51,5 +51,8 @@ test("last words: a heap that is full is said, by node itself or behind a shell;
   const tail = ["<--- Last few GCs --->", full, "----- Native stack trace -----", "", " 1: 0x931db0  [/usr/bin/node]"];
   assert.equal(saidOf(tail, "SIGABRT"), `web-1.1 died: ended by SIGABRT (${full})`);
   assert.equal(saidOf(tail), `web-1.1 died: it ended with code 1 (${full})`);
-  assert.equal(saidOf(["TypeError: seen to"], "SIGKILL"), "web-1.1 died: ended by SIGKILL");
+  assert.equal(
+    saidOf(["TypeError: seen to"], "SIGKILL"),
+    "web-1.1 died: ended by SIGKILL, and not by Coppice: by hand, or by the system for want of memory",
+  );
 });
