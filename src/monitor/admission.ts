@@ -62,9 +62,11 @@ function reasonToWait(draft: Draft, instance: InstanceId, report: AgingReport): 
   return null;
 }
 
-/** At the earliest. */
+/** At the earliest, of what grows for real: any indicator may meet its limit by chance. */
 function exhaustionInMs({ trends }: AgingReport): number {
-  return Math.min(...trends.map((trend) => trend.exhaustionInMs?.low ?? Number.POSITIVE_INFINITY));
+  return Math.min(
+    ...trends.map(({ held, exhaustionInMs }) => (held && exhaustionInMs !== null ? exhaustionInMs.low : Number.POSITIVE_INFINITY)),
+  );
 }
 
 function tellOnce(
