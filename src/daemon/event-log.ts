@@ -11,17 +11,21 @@ export class EventLog {
   readonly #path: string;
   readonly #followers = new Set<(event: ClusterEvent) => void>();
   #events: ClusterEvent[] = [];
+  /** The file's last line may be a part of one, by a kill or by a disk that took only so much: the next begins a new one. */
+  #isTorn = false;
 
   constructor(path: string) {
     this.#path = path;
-    if (existsSync(path)) this.#events = readFileSync(path, "utf8").split("\n").flatMap(parseLine);
+    const text = existsSync(path) ? readFileSync(path, "utf8") : "";
+    this.#events = text.split("\n").flatMap(parseLine);
+    this.#isTorn = text !== "" && !text.endsWith("\n");
   }
 
   append(draft: EventDraft, atMs: number): ClusterEvent {
     const event: ClusterEvent = { sequence: (this.#events.at(-1)?.sequence ?? 0) + 1, atMs, ...draft };
     this.#events.push(event);
     if (this.#events.length > eventsMax) this.#halve();
-    else this.#tryToWrite(() => appendFileSync(this.#path, `${JSON.stringify(event)}\n`, { mode: 0o600 }));
+    else this.#tryToWrite(() => appendFileSync(this.#path, `${this.#isTorn ? "\n" : ""}${JSON.stringify(event)}\n`, { mode: 0o600 }));
     for (const follower of this.#followers) follower(event);
     return event;
   }
@@ -49,7 +53,9 @@ export class EventLog {
   #tryToWrite(write: () => void): void {
     try {
       write();
+      this.#isTorn = false;
     } catch (error) {
+      this.#isTorn = true;
       process.stderr.write(`events cannot be written: ${error instanceof Error ? error.message : String(error)}\n`);
     }
   }

@@ -163,6 +163,11 @@ test(
       again.since(2).map(({ sequence }) => sequence),
       [3, 4],
     );
+    assert.deepEqual(
+      new EventLog(path).since(2).map(({ sequence }) => sequence),
+      [3, 4],
+      "the torn line takes no other with it",
+    );
     for (let n = 0; n < 10_000; n += 1) again.append({ kind: "notice", text: "z", facts: {} }, n);
     assert.ok(again.since(0).length <= 10_000);
     assert.equal(again.since(0).at(-1)?.sequence, 10_004);
