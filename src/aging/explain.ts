@@ -132,6 +132,12 @@ export function describePeers({ indicator, floor }: Trend, peers: PeerOpinion | 
   return { for: [floor - median > aloneRatio * floor ? `it rises alone: ${stood}` : `its peers rise like it: ${stood}`], against: [] };
 }
 
+/** What else of the instance rises for real. */
+export function describeAgreement(others: readonly Evidence[]): string[] {
+  const names = others.map(({ trend }) => nameOf(trend));
+  return names.length === 0 ? [] : [`it is not alone: ${names.join(", ")} rise${names.length === 1 ? "s" : ""} too`];
+}
+
 /** A limit that is none of its own. */
 export function describeRanOut({ indicator, limit }: Trend, ranOutAt: number | null): string[] {
   return limit === undefined || limit !== ranOutAt

@@ -9,6 +9,7 @@ import type { Indicator, Sample } from "../model/sample.ts";
 import { regenerationMsUsual } from "./decision.ts";
 import {
   describeAgainst,
+  describeAgreement,
   describeDue,
   describeHealthy,
   describePeers,
@@ -196,11 +197,11 @@ export class AgingModel {
 }
 
 function reasonsOf(worst: Judged, all: readonly Judged[]): string[] {
-  const agree = all.filter(({ trend }) => trend.held && trend !== worst.trend).map(({ trend }) => trend.indicator);
+  const agree = all.filter(({ trend }) => trend.held && trend !== worst.trend);
   return [
     describeTrend(worst),
     ...(worst.aging ? describeDue(worst) : []),
-    ...(agree.length === 0 ? [] : [`it is not alone: ${agree.join(", ")} rise${agree.length === 1 ? "s" : ""} too`]),
+    ...describeAgreement(agree),
     ...describePeers(worst.trend, worst.peers).for,
     ...describeRanOut(worst.trend, worst.ranOutAt),
   ];

@@ -1,7 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { amount, amountRange, percent, time, timeRange } from "../../src/aging/amounts.ts";
-import { describeAgainst, describeDue, describeHealthy, describeTooLittle, describeTrend, type Evidence } from "../../src/aging/explain.ts";
+import { endsLikeElders } from "../../src/aging/elders.ts";
+import {
+  describeAgainst,
+  describeAgreement,
+  describeDue,
+  describeHealthy,
+  describeRanOut,
+  describeTooLittle,
+  describeTrend,
+  type Evidence,
+} from "../../src/aging/explain.ts";
 import type { Trend } from "../../src/model/report.ts";
 
 const mebibyte = 1024 ** 2;
@@ -42,6 +52,22 @@ describe("what is said of a trend", () => {
       said({}),
       "resident memory grows steadily by 12 MiB an hour (90 %: 11 to 13 MiB); it is at 97.4 % of its limit of 0.977 GiB and meets it in 2.1 h (90 %: 90 min to 2.7 h)",
     );
+  });
+
+  it("explain: what else rises is called by its name, and what older ones of its release did is said", () => {
+    const others = ["openFds", "rssBytes"].map((indicator) => evidenceOf({ trend: { indicator } }));
+    assert.deepEqual(describeAgreement(others), ["it is not alone: the number of open descriptors, resident memory rise too"]);
+    assert.deepEqual(describeAgreement(others.slice(1)), ["it is not alone: resident memory rises too"]);
+    assert.match(
+      said({ shape: "like older ones of its release" }),
+      /^resident memory grows like older ones of its release by 12 MiB an hour/,
+    );
+    const settling = evidenceOf({ shape: endsLikeElders, growsRatio: 0.1, trend: { held: false } });
+    assert.match(describeHealthy([settling]).join(), /; older ones of the same release rose like it and then settled$/);
+    assert.deepEqual(describeRanOut(settling.trend, 1_000 * mebibyte), [
+      "one of the same release ran out of memory at 0.977 GiB, below its limit",
+    ]);
+    assert.deepEqual(describeRanOut(settling.trend, 900 * mebibyte), []);
   });
 
   it("explain: one series of several is called what it is, in its unit, with its labels", () => {
