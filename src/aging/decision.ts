@@ -4,10 +4,13 @@
  * regenerations can still be done calmly. Long lives wait until little is wasted; short ones act as soon as the
  * evidence is solid. Both answers must stand for a while before they are believed.
  */
+import type { Indicator } from "../model/sample.ts";
 import type { Forecast } from "./forecast.ts";
+import { kindOf } from "./fusion.ts";
 import type { Turns } from "./peers.ts";
 
 export interface DecisionInput {
+  readonly indicator: Indicator;
   readonly forecast: Forecast;
   /** The forecast's chance of growth, with what other indicators add (fusion.ts). */
   readonly growsRatio: number;
@@ -68,8 +71,12 @@ export const veryYoungMs = 3 * 60_000;
 const veryYoungMsMin = 20_000;
 const veryYoungLevelRatioMin = 0.25;
 const queuedLevelRatioMin = 0.6;
-/** V8 ends a small heap from .8 of its limit on; and of what is alone and fills in minutes, most settles below this. */
+/** Of what is alone and fills in minutes, most settles below this. */
 const aloneLevelRatioMin = 0.65;
+/** V8 ends a small heap from .8 of its limit on, within a second and without a sign: it is regenerated so long before its end. */
+const smallHeapBytes = 128 * 1024 * 1024;
+const smallHeapLevelRatioMin = 0.7;
+const smallHeapEndMs = 4 * 60_000;
 const countMin = 6;
 const pValueMax = 0.01;
 /** A trend is held if its end is this many ages away at most: what lies beyond cannot be told from a plateau. */
@@ -77,7 +84,8 @@ export const agesAhead = 6;
 export const growsRatioMin = 0.97;
 /** Without a limit nothing is exhausted: a rise of this share of the level is worth attention if it is likely to go on. */
 const riseWithoutLimitRatio = 0.5;
-const growsRatioMinFree = 0.9;
+/** What is measured at matched load is noisy. */
+const growsRatioMinPerformance = 0.8;
 
 /** Evaluations are this share of the age apart, at most. */
 export const evaluatePerAge = 1 / 32;
@@ -102,9 +110,11 @@ function turnsMs({ turns: { allMs, eachMs }, ageMs }: Pick<DecisionInput, "turns
   return neededMs > leadMs ? neededMs : 0;
 }
 
-export function isTrend({ forecast, ageMs, horizonMs, limit, highest, lowest }: DecisionInput): boolean {
-  if (limit === null) return forecast.growsRatio >= growsRatioMinFree && highest - lowest >= riseWithoutLimitRatio * Math.abs(highest);
+export function isTrend({ indicator, forecast, ageMs, horizonMs, limit, highest, lowest }: DecisionInput): boolean {
+  const hasGrown = highest - lowest >= riseWithoutLimitRatio * Math.abs(highest);
+  if (limit === null && kindOf(indicator) === "performance") return forecast.growsRatio >= growsRatioMinPerformance && hasGrown;
   if (forecast.growsRatio < growsRatioMin || forecast.slopePerHour.low <= 0) return false;
+  if (limit === null) return hasGrown;
   return forecast.exhaustionMsMiddle <= Math.max(agesAhead * ageMs, horizonMs);
 }
 
@@ -196,13 +206,15 @@ function isLikely({ forecast, growsRatio }: DecisionInput, horizon: number): boo
 
 /** A fast leak: the whole life is short, so that waiting for its end would be too late. */
 export function isUrgent(input: DecisionInput): boolean {
-  const { forecast, ageMs, horizonMs, limit, highest, lowest, readingNoise, count, pValue, turns } = input;
+  const { indicator, forecast, ageMs, horizonMs, limit, highest, lowest, readingNoise, count, pValue, turns } = input;
   if (limit === null || forecast.exhaustionMs === null || !isTrend(input) || count < countMin || pValue > pValueMax) return false;
   const lead = Math.max(Math.min(leadMs, horizonMs), turnsMs(input));
   if (ageMs > horizonsYoung * horizonAt(input) || forecast.exhaustionMsMiddle > lead) return false;
   const rise = highest - lowest;
   if (rise < riseNoiseMin * readingNoise || rise < riseRatioMin * limit) return false;
   if (forecast.level >= levelRatioMin * limit) return true;
+  const isSmallHeap = indicator === "heapAfterGcBytes" && limit <= smallHeapBytes;
+  if (isSmallHeap && forecast.level >= smallHeapLevelRatioMin * limit && forecast.exhaustionMsMiddle <= smallHeapEndMs) return true;
   if (ageMs < veryYoungMsMin || (ageMs > veryYoungMs && turns.instances < 2)) return false;
   const levelMin = turns.instances < 2 ? aloneLevelRatioMin : ageMs > veryYoungMs ? queuedLevelRatioMin : veryYoungLevelRatioMin;
   return forecast.level >= levelMin * limit && forecast.exhaustionMsMiddle <= turns.instances * regenerationMsUsual;

@@ -126,8 +126,8 @@ export class Watch {
   /** A floor point is new when a major collection ended since the last one; without its time, when it changed. */
   addFloor(reading: FloorReading, floorAtMs: number | undefined, limit: number | undefined): void {
     if (floorAtMs === undefined) {
-      if (this.#isTheSame(reading.value)) this.#stand(reading.atMs);
-      else this.#take(reading, limit);
+      // Told again it is no time in which a decision has stood: nobody knows whether there was a collection.
+      if (!this.#isTheSame(reading.value)) this.#take(reading, limit);
       return;
     }
     if (floorAtMs === this.#floorAtMs) {
@@ -202,6 +202,7 @@ export class Watch {
     if (made === null) return;
     const { highest, lowest, readingNoise, count } = this.#track;
     const input: DecisionInput = {
+      indicator: this.indicator,
       forecast: made,
       growsRatio: fuse(this.indicator, made.growsRatio, this.#surroundings.support()),
       ageMs,
