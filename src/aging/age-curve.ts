@@ -12,23 +12,23 @@ const stepsBackMax = 2;
 const newestShare = 0.1;
 
 export class AgeCurve {
-  readonly #means = new Float32Array(ages).fill(Number.NaN);
-  #first: number | null = null;
+  /** Of each step; behind them the first floor of all. */
+  readonly #means = new Float32Array(ages + 1).fill(Number.NaN);
   #last = -1;
 
   get oldestMs(): number {
     return this.#last < 0 ? 0 : firstAgeMs * 2 ** (this.#last / stepsPerDoubling);
   }
 
-  /** The first floor that it had. */
+  /** The first floor that it had; NaN before. */
   get first(): number {
-    return this.#first ?? Number.NaN;
+    return this.#means[ages] ?? Number.NaN;
   }
 
   add(ageMs: number, floor: number): void {
     const step = stepOf(ageMs);
     if (step === null) return;
-    this.#first ??= floor;
+    if (this.#last < 0) this.#means[ages] = floor;
     this.#last = Math.max(this.#last, step);
     const mean = this.#means[step] ?? Number.NaN;
     this.#means[step] = Number.isNaN(mean) ? floor : mean + (floor - mean) * newestShare;
@@ -60,7 +60,7 @@ export class AgeCurve {
   /** Ages that it had no floor at are no numbers, and are passed over. */
   highestAfter(ageMs: number): number {
     let highest = Number.NEGATIVE_INFINITY;
-    for (const mean of this.#means.subarray((stepOf(ageMs) ?? 0) + 1)) if (mean > highest) highest = mean;
+    for (const mean of this.#means.subarray((stepOf(ageMs) ?? 0) + 1, ages)) if (mean > highest) highest = mean;
     return highest;
   }
 }

@@ -22,6 +22,8 @@ export function intakeOf(indicator: Indicator): Intake {
   if (kindOf(indicator) === "performance") return new MatchedIntake();
   // Descriptors run out, and a kernel ends a process, at the reading itself, whatever it falls to afterwards.
   if (kindOf(indicator) === "handles" || indicator === "rssBytes") return wholeIntake;
+  // A floor is told as one.
+  if (indicator === "heapAfterGcBytes") return wholeIntake;
   if (indicator === "heapUsedBytes") return new LowerEnvelope();
   return new EnvelopeIntake();
 }
