@@ -100,6 +100,17 @@ describe("a leak", () => {
       /the heap after collection grows .* by .* an hour .*; it is at [\d.]+ % of its limit of 512 MiB and meets it in/,
     );
   });
+
+  it("aging model: a small heap is decided before V8 may end it at .8 of its limit, a large one uses more of its life", () => {
+    const levelAt = (limitMiB: number) => {
+      const series = { rows: 600, rowMs: 1_000, limit: limitMiB * mebibyte, noise: 0.003 * limitMiB * mebibyte };
+      const { agingAt } = follow(samplesOf({ ...series, floor: (share) => (0.2 + 0.8 * share) * limitMiB * mebibyte }));
+      return agingAt === null ? Number.NaN : 0.2 + 0.8 * agingAt;
+    };
+    const [small, large] = [levelAt(96), levelAt(512)];
+    assert.ok(small >= 0.7 && small < 0.78, `the small one at ${small}`);
+    assert.ok(large >= 0.85 && large < 0.95, `the large one at ${large}`);
+  });
 });
 
 describe("what only looks like aging", () => {
