@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, fchmodSync, fstatSync, openSync, readFileSync } from "node:fs";
+import { constants } from "node:os";
 import { dirname } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -94,7 +95,7 @@ async function startInBackground(name: string, how: How, json: boolean): Promise
   for (const signal of ["SIGINT", "SIGTERM"] as const)
     process.once(signal, () => {
       process.stderr.write(`coppice: "${name}" goes on starting in the background   end: coppice stop --name ${name}\n`);
-      process.exit(130);
+      process.exit(128 + constants.signals[signal]);
     });
   const status = await untilServing(child, () => callAdmin<ClusterStatus>(paths, adminRoutes.status), paths);
   if (status === null) {
