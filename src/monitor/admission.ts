@@ -43,10 +43,10 @@ export function agingFound(draft: Draft, instance: InstanceId, report: AgingRepo
   enqueue(draft, { node: node.name, origin: "aging", why, requests: [], notBeforeMs, instance });
   if (notBeforeMs > nowMs) {
     const inMs = notBeforeMs - nowMs;
-    const why = `${settings.minRegenerationIntervalMs / 1_000} s are kept between two of them`;
+    const kept = `${settings.minRegenerationIntervalMs / 1_000} s are kept between two of them`;
     draft.event(
       "regeneration-deferred",
-      `${instance} waits ${Math.ceil(inMs / 1_000)} s to be regenerated: ${why}${notBeforeMs < turnMs ? ", but it would not live so long" : ""}`,
+      `${instance} waits ${Math.ceil(inMs / 1_000)} s to be regenerated: ${kept}${notBeforeMs < turnMs ? ", but it would not live so long" : ""}`,
       { inMs },
       { node: node.name, instance },
     );
