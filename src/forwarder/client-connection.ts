@@ -10,6 +10,7 @@
 import type { Socket } from "node:net";
 import { BodyReader, badBody } from "../wire/body.ts";
 import { needMore, whole } from "../wire/head.ts";
+import { valueBytes } from "../wire/http-bytes.ts";
 import { overlong, RequestHead } from "../wire/request-head.ts";
 import { giveBack, largeBlocks } from "./blocks.ts";
 import type { Client, ClientContext } from "./client.ts";
@@ -30,7 +31,6 @@ const lingerMs = 2_000;
 const copyBytesMax = 16 * 1024;
 const copiedBytesMax = 64 * 1024;
 const carriageReturn = 0x0d;
-const lineFeed = 0x0a;
 const nothing = Buffer.alloc(0);
 
 /** One serves all: it keeps nothing from one call to the next. */
@@ -296,8 +296,8 @@ export class ClientConnection implements Client, Idler, TunnelClient {
     const before = this.#partialBytes;
     this.#partialBytes += taken;
     const { headBytesMax } = this.#context.dispatcher.settings;
-    // Without a further line there is nothing new to read.
-    if (this.#partialBytes <= headBytesMax && partial.subarray(before, this.#partialBytes).indexOf(lineFeed) < 0) return;
+    // In the midst of a line nothing new shows before its end, or a byte that none may hold.
+    if (this.#partialBytes <= headBytesMax && isWithinLine(partial, before - 1, this.#partialBytes)) return;
     this.#readHead(partial, 0, this.#partialBytes, false);
     // A head that ended in there has taken what it needs; the rest of this read belongs behind it.
     if (this.#partial === null && taken < length && !this.#closing) this.received(bytes.subarray(taken), length - taken);
@@ -338,4 +338,9 @@ export class ClientConnection implements Client, Idler, TunnelClient {
     this.#partial = null;
     this.#partialBytes = 0;
   }
+}
+
+function isWithinLine(bytes: Buffer, from: number, to: number): boolean {
+  for (let at = from; at < to; at += 1) if (valueBytes[bytes[at] as number] !== 1) return false; // inside
+  return true;
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
+import { fuzzingOf, holds, testFile } from "./fuzzing.ts";
 import { endHeaders, endStream, FrameClient, fields, frame, frameType, get } from "./http2-frames.ts";
 import { ask, http2To, telling, withTls } from "./secure-stage.ts";
 import type { Stage } from "./stage.ts";
@@ -170,11 +171,7 @@ withTls("fuzz: HTTP/2: frames by chance, cut and broken: each connection ends or
       assert.equal(stage.process.exitCode, null);
     },
   );
-  await fc.assert(property, {
-    numRuns: Number(process.env["FUZZ_RUNS"] ?? 150),
-    seed: Number(process.env["FUZZ_SEED"] ?? 1),
-    endOnFailure: true,
-  });
+  await holds(property, fuzzingOf(150), testFile("http2-floods.test.ts"));
   await othersAreServed(stage);
   await stage.until(() => stage.heard.findLast((one) => one.kind === "traffic")?.upstreams.every(({ total }) => total === 0) === true);
 });

@@ -6,9 +6,10 @@ import assert from "node:assert/strict";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ClientHttp2Session } from "node:http2";
 import fc from "fast-check";
+import { fuzzingOf, holds, testFile } from "./fuzzing.ts";
 import { http2To, withTls } from "./secure-stage.ts";
 
-const runs = Number(process.env["FUZZ_RUNS"] ?? 40);
+const fuzzing = fuzzingOf(40);
 const cancel = 8;
 
 interface Wish {
@@ -152,7 +153,7 @@ withTls("fuzz: HTTP/2: exchanges by chance, sixteen at once", {}, async ({ stage
     session.close();
     assert.deepEqual(server.faults, []);
   });
-  await fc.assert(property, { numRuns: runs, seed: Number(process.env["FUZZ_SEED"] ?? 1), endOnFailure: true });
-  assert.ok(compared > runs, `only ${compared} answers were compared`);
+  await holds(property, fuzzing, testFile("http2-fuzz.test.ts"));
+  assert.ok(compared > fuzzing.runs, `only ${compared} answers were compared`);
   await stage.until(() => stage.heard.findLast((one) => one.kind === "traffic")?.upstreams.every(({ total }) => total === 0) === true);
 });

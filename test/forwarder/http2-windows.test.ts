@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { connect } from "node:http2";
 import fc from "fast-check";
+import { fuzzingOf, holds, testFile } from "./fuzzing.ts";
 import { endHeaders, endStream, FrameClient, frame, frameType, get } from "./http2-frames.ts";
 import { ask, http2To, telling, toldIn, withTls } from "./secure-stage.ts";
 import type { Stage } from "./stage.ts";
@@ -192,10 +193,6 @@ withTls(
         session.close();
       },
     );
-    await fc.assert(property, {
-      numRuns: Number(process.env["FUZZ_RUNS"] ?? 40),
-      seed: Number(process.env["FUZZ_SEED"] ?? 1),
-      endOnFailure: true,
-    });
+    await holds(property, fuzzingOf(40), testFile("http2-windows.test.ts"));
   },
 );

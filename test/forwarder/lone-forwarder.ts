@@ -22,7 +22,8 @@ export const listener = "127.0.0.1|80";
 export interface LoneForwarderOptions {
   /** Where its control socket may lie. */
   readonly directory: string;
-  readonly port: number;
+  /** Any that is free, if absent. */
+  readonly port?: number;
   /** Where it listens; 127.0.0.1 if absent. */
   readonly address?: string;
   readonly settings?: Readonly<Record<string, unknown>>;
@@ -42,6 +43,7 @@ export interface LoneForwarderOptions {
 
 export class LoneForwarder {
   readonly heard: FromForwarder[] = [];
+  readonly port: number;
   readonly process: ChildProcess;
   readonly #monitor: LinkServer;
   #peer: Peer | null = null;
@@ -52,7 +54,7 @@ export class LoneForwarder {
   private constructor(options: LoneForwarderOptions) {
     const {
       directory,
-      port,
+      port = 0,
       address = "127.0.0.1",
       settings = {},
       core = null,
@@ -91,13 +93,20 @@ export class LoneForwarder {
     };
     const socket = bindSocket(listener, { address, port });
     if ("code" in socket) throw new Error(socket.code);
+    // Of a port that was found free before, another process may make a connection's own meanwhile.
+    const bound: { port?: number } = {};
+    socket.handle.getsockname(bound);
+    this.port = bound.port ?? port;
     const limited = descriptors === null ? [] : ["prlimit", `--nofile=${descriptors}:${descriptors}`];
     const pinned = core === null ? [] : ["taskset", "-c", `${core}`];
     const [execPath = process.execPath, ...execArgv] = [...pinned, ...limited, process.execPath, ...nodeOptions];
     this.process = fork(main, [], { execPath, execArgv, stdio: ["ignore", "inherit", "inherit", "ipc"] });
     this.process.send(welcome);
-    this.process.send({ kind: "listener", id: listener, at: socket.at }, socket.handle as unknown as SendHandle, {}, () =>
-      socket.handle.close(),
+    this.process.send(
+      { kind: "listener", id: listener, at: { address, port: this.port } },
+      socket.handle as unknown as SendHandle,
+      {},
+      () => socket.handle.close(),
     );
   }
 

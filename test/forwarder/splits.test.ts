@@ -101,3 +101,14 @@ withStage("a node that ends at any byte of its answer: nothing of that is seen, 
     }
   }
 });
+
+withStage("a head that no line end will mend is refused as soon as its fault has come, cut at any byte", {}, async (stage) => {
+  const began = "GET / HTTP/1.1\r\nHost: x";
+  for (const fault of ["\r\n\rabc", "\r\n abc", "\rabc", "\0abc", "\r\n:abc"]) {
+    for (let at = 1; at < began.length + fault.length; at += 1) {
+      const socket = to(stage);
+      writeCut(socket, began + fault, at);
+      assert.match(await heardBy(socket), /^HTTP\/1\.1 400 /, `${JSON.stringify(fault)} cut at ${at}`);
+    }
+  }
+});

@@ -8,7 +8,6 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { FromForwarder } from "../../src/model/control.ts";
 import type { Availability } from "../../src/model/routes.ts";
-import { freePort } from "../e2e/cluster.ts";
 import { endAfterTest } from "../left-open.ts";
 import { LoneForwarder, type LoneForwarderOptions, listener } from "./lone-forwarder.ts";
 
@@ -16,7 +15,6 @@ export { listener };
 
 export class Stage {
   readonly directory: string;
-  readonly port: number;
   /** From here on its clients may be reset: the forwarder is killed. */
   closing = false;
   readonly #forwarder: LoneForwarder;
@@ -26,9 +24,8 @@ export class Stage {
   readonly #states = new Map<string, Availability>();
   readonly #closed: () => void;
 
-  private constructor(directory: string, port: number, forwarder: LoneForwarder) {
+  private constructor(directory: string, forwarder: LoneForwarder) {
     this.directory = directory;
-    this.port = port;
     this.#forwarder = forwarder;
     this.#closed = endAfterTest(() => this.close());
   }
@@ -38,8 +35,11 @@ export class Stage {
     more: Pick<LoneForwarderOptions, "address" | "tls" | "probed" | "accessLog" | "descriptors"> = {},
   ): Promise<Stage> {
     const directory = mkdtempSync(join(tmpdir(), "coppice-fwd-"));
-    const port = await freePort();
-    return new Stage(directory, port, await LoneForwarder.start({ directory, port, settings, ...more }));
+    return new Stage(directory, await LoneForwarder.start({ directory, settings, ...more }));
+  }
+
+  get port(): number {
+    return this.#forwarder.port;
   }
 
   get process(): ChildProcess {
