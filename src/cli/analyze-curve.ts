@@ -5,14 +5,14 @@
  */
 import type { Replay } from "../aging/replay.ts";
 import type { Interval, Verdict } from "../model/report.ts";
-import type { TraceSample } from "./trace-file.ts";
+import type { TraceSamples } from "./trace-file.ts";
 
 export interface Analysis {
   readonly file: string;
   readonly verdict: Verdict;
   readonly indicator: string | null;
   readonly replay: Replay;
-  readonly samples: readonly TraceSample[];
+  readonly samples: TraceSamples;
   readonly problems: readonly string[];
 }
 
@@ -53,11 +53,12 @@ const reachPerLife = 0.5;
 /** @returns null where there is nothing to draw. */
 export function curveOf({ samples, indicator, replay }: Analysis): Curve | null {
   if (indicator === null) return null;
-  const points = samples.flatMap(({ atMs, indicators }) => {
+  const points: Point[] = [];
+  for (const { atMs, indicators } of samples) {
     const value = indicators[indicator];
-    return value === undefined || !Number.isFinite(value) ? [] : [{ atMs, value }];
-  });
-  const [first, last] = [samples[0], samples.at(-1)];
+    if (value !== undefined) points.push({ atMs, value });
+  }
+  const [first, last] = [samples.at(0), samples.at(-1)];
   const limit = replay.last?.trends.find((one) => one.indicator === indicator)?.limit ?? null;
   const highest = points.reduce((max, { value }) => Math.max(max, value), limit ?? 0);
   if (first === undefined || last === undefined || points.length === 0 || highest <= 0) return null;

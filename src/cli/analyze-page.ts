@@ -9,28 +9,27 @@ ul{margin:.3em 0 .6em;padding-left:1.2em}li{margin:.1em 0}.note{color:#666}nav{c
 svg{display:block;width:100%;height:auto;background:#fff;border:1px solid #ddd;font:12px system-ui,sans-serif}
 .aging{color:#a3200d}.attention{color:#8a5a00}.healthy{color:#246b2c}.insufficient,.unread{color:#666}`;
 
-export function pageOf(analyses: readonly Analysis[], left = 0): string {
-  const title = `${analyses.length} trace${analyses.length === 1 ? "" : "s"}`;
-  const contents = analyses.length < 2 ? "" : `<nav>${analyses.map(entryOf).join("\n")}</nav>`;
+/** What the page keeps of a trace: the trace itself may be large. */
+export interface Section {
+  readonly entry: string;
+  readonly body: string;
+}
+
+export function pageOf(sections: readonly Section[], left = 0): string {
+  const title = `${sections.length} trace${sections.length === 1 ? "" : "s"}`;
+  const contents = sections.length < 2 ? "" : `<nav>${sections.map(({ entry }) => entry).join("\n")}</nav>`;
   return `<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>Coppice: ${title}</title>
 <style>${style}</style>
 <h1>Coppice: analysis of ${title}</h1>
 ${left === 0 ? "" : `<p>${left} more were judged and are not on this page.</p>\n`}${contents}
-${analyses.map(sectionOf).join("\n")}
+${sections.map(({ body }) => body).join("\n")}
 </html>
 `;
 }
 
-function entryOf({ file, ...analysis }: Analysis, at: number): string {
-  return `<div><a href="#t${at}">${escapeHtml(file)}</a> ${verdictOf({ file, ...analysis })}</div>`;
-}
-
-function verdictOf({ verdict, samples }: Analysis): string {
-  return samples.length === 0 ? `<span class="unread">not judged</span>` : `<span class="${verdict}">${verdict}</span>`;
-}
-
-function sectionOf(analysis: Analysis, at: number): string {
+/** @param at - its place on the page. */
+export function sectionOf(analysis: Analysis, at: number): Section {
   const { file, problems, samples } = analysis;
   const sentences = samples.length === 0 ? [] : sentencesOf(analysis);
   const list = [
@@ -38,5 +37,13 @@ function sectionOf(analysis: Analysis, at: number): string {
     ...problems.map((text) => `<li class="note">note: ${escapeHtml(text)}</li>`),
   ];
   const curve = curveOf(analysis);
-  return `<section id="t${at}"><h2>${escapeHtml(file)}: ${verdictOf(analysis)}</h2><ul>${list.join("")}</ul>${curve === null ? "" : drawingOf(curve)}</section>`;
+  const [name, verdict] = [escapeHtml(file), verdictOf(analysis)];
+  return {
+    entry: `<div><a href="#t${at}">${name}</a> ${verdict}</div>`,
+    body: `<section id="t${at}"><h2>${name}: ${verdict}</h2><ul>${list.join("")}</ul>${curve === null ? "" : drawingOf(curve)}</section>`,
+  };
+}
+
+function verdictOf({ verdict, samples }: Analysis): string {
+  return samples.length === 0 ? `<span class="unread">not judged</span>` : `<span class="${verdict}">${verdict}</span>`;
 }

@@ -20,7 +20,7 @@ export function sentencesOf(analysis: Analysis): string[] {
 }
 
 function momentsOf({ replay: { trendAtMs, agingAtMs }, samples }: Analysis): string {
-  const startMs = samples[0]?.atMs ?? 0;
+  const startMs = samples.at(0)?.atMs ?? 0;
   const since = (atMs: number) => time(atMs - startMs);
   const life = since(samples.at(-1)?.atMs ?? startMs);
   const trend = trendAtMs === null ? "no trend was held" : `a trend was first held after ${since(trendAtMs)}`;

@@ -2,19 +2,21 @@
  * `coppice analyze`: judges recorded traces with exactly the code of the monitor, in automatic mode with its
  * back-stops off. One trace or thousands; each is read, judged and written before the next.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { nearestTrend } from "../aging/explain.ts";
 import { replay } from "../aging/replay.ts";
 import type { Interval } from "../model/report.ts";
 import type { Analysis } from "./analyze-curve.ts";
-import { pageOf } from "./analyze-page.ts";
+import { pageOf, type Section, sectionOf } from "./analyze-page.ts";
 import { describeAnalysis } from "./analyze-text.ts";
-import { parseTrace, type TraceFile, type TraceSample } from "./trace-file.ts";
+import { limitOf } from "./limit-text.ts";
+import { parseTrace, readTrace, type TraceFile } from "./trace-file.ts";
+import { piecesOf } from "./trace-text.ts";
 
 const defaultHorizonMs = 30 * 60_000;
-/** The page keeps every trace it shows. */
+/** The page is one text: a browser has to hold it. */
 const pageTracesMax = 500;
 
 /** A time, or a share of each trace's recorded life. */
@@ -55,14 +57,14 @@ export function registerAnalyze(program: Command, setExitCode: (code: number) =>
       "\nExample:\n  coppice analyze --limit rssBytes=512000000 trace.csv\n  coppice analyze --json --forecast-every 1/200 traces/*.csv\n",
     )
     .action(async (files: string[], options: AnalyzeOptions) => {
-      const shown: Analysis[] = [];
+      const shown: Section[] = [];
       const out = whileRead(process.stdout);
       for (const file of files) {
         if (!(await out.isRead()) && options.html === undefined) return;
         const analysis = analyzeFile(file, options);
         if (analysis.samples.length === 0) setExitCode(1);
         out.write(options.json === true ? `${JSON.stringify(jsonOf(analysis))}\n` : describeAnalysis(analysis));
-        if (options.html !== undefined && shown.length < pageTracesMax) shown.push(analysis);
+        if (options.html !== undefined && shown.length < pageTracesMax) shown.push(sectionOf(analysis, shown.length));
       }
       if (options.html !== undefined && !wrote(options.html, pageOf(shown, files.length - shown.length))) setExitCode(1);
     });
@@ -86,8 +88,8 @@ function whileRead(stream: NodeJS.WriteStream) {
 
 /** A file that cannot be read is a finding like others: the next one may be readable. */
 export function analyzeFile(file: string, options: Pick<AnalyzeOptions, "limit" | "forecastEvery" | "horizon">): Analysis {
-  const { samples, problems } = readTrace(file, options.limit);
-  const lifeMs = (samples.at(-1)?.atMs ?? 0) - (samples[0]?.atMs ?? 0);
+  const { samples, problems } = traceIn(file, options.limit);
+  const lifeMs = (samples.at(-1)?.atMs ?? 0) - (samples.at(0)?.atMs ?? 0);
   const every = options.forecastEvery ?? null;
   const forecastEveryMs = every === null ? null : "ms" in every ? every.ms : Math.max(lifeMs * every.lifeRatio, 1);
   const result = replay(samples, { horizonMs: options.horizon, forecastEveryMs });
@@ -97,11 +99,11 @@ export function analyzeFile(file: string, options: Pick<AnalyzeOptions, "limit" 
   return { file, verdict, indicator, replay: result, samples, problems };
 }
 
-function readTrace(file: string, limits: Readonly<Record<string, number>>): TraceFile {
+function traceIn(file: string, limits: Readonly<Record<string, number>>): TraceFile {
   try {
-    return parseTrace(readFileSync(file === "-" ? process.stdin.fd : file, "utf8"), limits);
+    return readTrace(piecesOf(file), limits);
   } catch (error) {
-    return { samples: [], limits, problems: [`it cannot be read: ${whyOf(error)}`] };
+    return { samples: parseTrace("", limits).samples, problems: [`it cannot be read: ${whyOf(error)}`] };
   }
 }
 
@@ -123,7 +125,7 @@ function whyOf(error: unknown): string {
 
 /** Times in the trace's own clock. */
 export function jsonOf({ file, verdict, indicator, replay: result, samples, problems }: Analysis) {
-  const own = (atMs: number | null) => (atMs === null ? null : atMs - shiftAt(samples, atMs));
+  const own = (atMs: number | null) => (atMs === null ? null : atMs - samples.shiftMsAt(atMs));
   const ownInterval = (at: Interval | null, shiftMs: number) =>
     at === null ? null : { low: Math.round(at.low - shiftMs), mid: Math.round(at.mid - shiftMs), high: Math.round(at.high - shiftMs) };
   const trend = result.last?.trends.find((one) => one.indicator === indicator) ?? null;
@@ -137,16 +139,11 @@ export function jsonOf({ file, verdict, indicator, replay: result, samples, prob
     attentionMs: result.attentionMs,
     reasons: [...(result.decisive?.reasons ?? []), ...(result.decisive?.against ?? []).map((text) => `but ${text}`)],
     forecasts: result.forecasts.map(({ atMs, exhaustionMs }) => {
-      const shiftMs = shiftAt(samples, atMs);
+      const shiftMs = samples.shiftMsAt(atMs);
       return { atMs: atMs - shiftMs, exhaustionMs: ownInterval(exhaustionMs, shiftMs) };
     }),
     problems,
   };
-}
-
-function shiftAt(samples: readonly TraceSample[], atMs: number): number {
-  if (samples.at(-1)?.shiftMs === 0 && samples[0]?.shiftMs === 0) return 0;
-  return samples.find((sample) => sample.atMs >= atMs)?.shiftMs ?? 0;
 }
 
 const unitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -174,7 +171,7 @@ export function parseEvery(text: string): Every {
 
 function collectLimit(text: string, before: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
   const at = text.lastIndexOf("=");
-  const value = Number(text.slice(at + 1));
-  if (at <= 0 || !Number.isFinite(value) || value <= 0) throw new InvalidArgumentError("Expected name=value, as in rssBytes=512000000.");
+  const value = limitOf(text.slice(at + 1));
+  if (at <= 0 || value === null) throw new InvalidArgumentError("Expected name=value, as in rssBytes=512000000 or rssBytes=512MiB.");
   return { ...before, [text.slice(0, at)]: value };
 }

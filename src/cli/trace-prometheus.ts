@@ -1,7 +1,7 @@
 /**
  * The JSON of a Prometheus range query (`query_range`, a matrix) into rows. What is broken in it is named and survived.
  */
-import { counted, nothing, type Parsed } from "./trace-rows.ts";
+import { counted, nothing, type Parsed, Rows } from "./trace-rows.ts";
 
 /** `query_range` matrix: each series is an indicator, named by `__name__`; several of one name are told apart by their labels. */
 export function parsePrometheus(text: string, problems: string[]): Parsed {
@@ -18,28 +18,50 @@ export function parsePrometheus(text: string, problems: string[]): Parsed {
     return nothing;
   }
   if (series.length === 0) problems.push("the range query found no series");
-  const byTime = new Map<number, Record<string, number>>();
-  const used = new Set<string>();
+  const names = seriesNames(series);
+  const points: Point[] = [];
   let unreadable = 0;
-  for (const { metric, values } of series) {
+  for (const [column, { values }] of series.entries()) {
+    for (const [seconds, value] of values) {
+      const point = { atMs: Math.round(numberOf(seconds) * 1_000), column, reading: numberOf(value) };
+      if (Number.isFinite(point.atMs) && Number.isFinite(point.reading)) points.push(point);
+      else unreadable += 1;
+    }
+  }
+  if (unreadable > 0) problems.push(`left out: ${counted(unreadable, "value")} without a number`);
+  return { rows: rowsOf(points, names), limits: [] };
+}
+
+interface Point {
+  readonly atMs: number;
+  readonly column: number;
+  readonly reading: number;
+}
+
+/** Of several series of one name the first goes by it alone, the others with their labels. */
+function seriesNames(series: readonly Series[]): string[] {
+  const used = new Set<string>();
+  return series.map(({ metric }) => {
     const labels = Object.entries(metric).filter(([key]) => key !== "__name__");
     let name = metric["__name__"] ?? "value";
     if (used.has(name)) name = `${name}{${labels.map(([key, value]) => `${key}=${value}`).join(",")}}`;
     used.add(name);
-    for (const [seconds, value] of values) {
-      const atMs = Math.round(numberOf(seconds) * 1_000);
-      const reading = numberOf(value);
-      if (!Number.isFinite(atMs) || !Number.isFinite(reading)) {
-        unreadable += 1;
-        continue;
-      }
-      const row = byTime.get(atMs) ?? {};
-      row[name] = reading;
-      byTime.set(atMs, row);
-    }
+    return name;
+  });
+}
+
+/** One row for all points of one time. */
+function rowsOf(points: Point[], names: readonly string[]): Rows {
+  const rows = new Rows(names);
+  const cells = names.map(() => Number.NaN);
+  points.sort((a, b) => a.atMs - b.atMs);
+  for (const [at, { atMs, column, reading }] of points.entries()) {
+    cells[column] = reading;
+    if (points[at + 1]?.atMs === atMs) continue;
+    rows.add(atMs, cells);
+    cells.fill(Number.NaN);
   }
-  if (unreadable > 0) problems.push(`left out: ${counted(unreadable, "value")} without a number`);
-  return { rows: [...byTime].sort(([a], [b]) => a - b).map(([atMs, cells]) => ({ atMs, cells })), limits: {}, columns: [...used] };
+  return rows;
 }
 
 /** Of what is neither a number nor the text of one NaN: `Number(null)` and `Number("")` are 0. */

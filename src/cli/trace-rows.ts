@@ -1,18 +1,66 @@
-/** What the readers of trace files agree on: rows as they stand in the file, whose order and clock nobody has judged yet. */
+/**
+ * What the readers of trace files agree on: rows as they stand in the file, whose order and clock nobody has judged yet.
+ * They are kept as doubles: as objects a million rows would take ten times their file.
+ */
 
 export interface Parsed {
-  readonly rows: readonly RawRow[];
+  readonly rows: Rows;
+  /** What the limits are from a row on; at the last such row before it. */
+  readonly limits: readonly LimitsFrom[];
+}
+
+export interface LimitsFrom {
+  readonly row: number;
   readonly limits: Readonly<Record<string, number>>;
-  readonly columns: readonly string[];
 }
 
-export const nothing: Parsed = { rows: [], limits: {}, columns: [] };
+const rowsPerBlock = 512;
 
-export interface RawRow {
-  readonly atMs: number;
-  readonly cells: Readonly<Record<string, number>>;
+export class Rows {
+  /** The columns beside the time. */
+  readonly names: readonly string[];
+  /** Each row is its time and its cells. */
+  readonly #width: number;
+  readonly #blocks: Float64Array[] = [];
+  #length = 0;
+
+  constructor(names: readonly string[]) {
+    this.names = names;
+    this.#width = names.length + 1;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** A cell without a number is NaN. */
+  add(atMs: number, cells: readonly number[]): void {
+    if (this.#length % rowsPerBlock === 0) this.#blocks.push(new Float64Array(rowsPerBlock * this.#width));
+    const begin = (this.#length % rowsPerBlock) * this.#width;
+    const block = this.#blocks.at(-1);
+    block?.set(cells, begin + 1);
+    if (block !== undefined) block[begin] = atMs;
+    this.#length += 1;
+  }
+
+  timesMs(): Float64Array {
+    return new Float64Array(this.#length).map((_, row) => this.cell(row, -1));
+  }
+
+  cell(row: number, column: number): number {
+    return this.#blocks[Math.floor(row / rowsPerBlock)]?.[(row % rowsPerBlock) * this.#width + 1 + column] ?? Number.NaN;
+  }
 }
+
+export const nothing: Parsed = { rows: new Rows([]), limits: [] };
 
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** Of more columns than these not all are named. */
+const columnsNamedMax = 16;
+
+export function named(columns: readonly string[]): string {
+  return `${columns.slice(0, columnsNamedMax).join(", ")}${columns.length > columnsNamedMax ? ", …" : ""}`;
 }

@@ -84,7 +84,7 @@ describe("analyze: the curve", () => {
     const curve = curveOfAnalysis(analysis);
     assert.equal(curve?.indicator, "heapAfterGcBytes");
     assert.ok((curve.points[0]?.atMs ?? 0) > curve.startMs, "the first collection came later");
-    assert.equal(curve.startMs, analysis.samples[0]?.atMs);
+    assert.equal(curve.startMs, analysis.samples.at(0)?.atMs);
     assert.deepEqual(
       curve.marks.map(({ atMs }) => atMs),
       [analysis.replay.trendAtMs, analysis.replay.agingAtMs],

@@ -6,7 +6,7 @@ import { describe, it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { AgingModel } from "../../src/aging/model.ts";
 import { analyzeFile, jsonOf } from "../../src/cli/analyze.ts";
-import { pageOf } from "../../src/cli/analyze-page.ts";
+import { pageOf, sectionOf } from "../../src/cli/analyze-page.ts";
 import { describeAnalysis } from "../../src/cli/analyze-text.ts";
 import { parseTrace } from "../../src/cli/trace-file.ts";
 import { seededRandom } from "../../src/sim/random.ts";
@@ -30,7 +30,7 @@ describe("analyze: recorded servers", () => {
       const { replay, verdict, indicator, samples } = analyzeFile(recorded(name), options);
       assert.equal(verdict, "aging");
       assert.equal(indicator, "heapAfterGcBytes");
-      const at = samples.find(({ atMs }) => atMs === replay.agingAtMs);
+      const at = [...samples].find(({ atMs }) => atMs === replay.agingAtMs);
       const level = (at?.indicators.heapAfterGcBytes ?? 0) / (at?.limits.heapAfterGcBytes ?? 1);
       assert.ok(level < 0.75, `${level}`); // they ended at .8
     });
@@ -58,7 +58,7 @@ describe("analyze: the monitor's own admission", () => {
       cluster.run(10_000);
       const [instance] = cluster.serving();
       assert.ok(instance !== undefined);
-      const shiftMs = cluster.nowMs - (samples[0]?.atMs ?? 0);
+      const shiftMs = cluster.nowMs - (samples.at(0)?.atMs ?? 0);
       const model = new AgingModel({ horizonMs: options.horizon });
       for (const sample of samples) {
         cluster.run(sample.atMs + shiftMs);
@@ -84,7 +84,7 @@ describe("analyze: broken files", () => {
   it("trace: broken rows, NaN and unsorted times are named, and what is whole is kept in order", () => {
     const { samples, problems } = parseTrace("timeMs,rssBytes\n1000,1\n3000,3\n2000,2\nx,4\n4000,NaN\n5000,5,6\n", {});
     assert.deepEqual(
-      samples.map(({ atMs, indicators }) => [atMs, indicators["rssBytes"]]),
+      Array.from(samples, ({ atMs, indicators }) => [atMs, indicators["rssBytes"]]),
       [
         [1000, 1],
         [2000, 2],
@@ -99,14 +99,14 @@ describe("analyze: broken files", () => {
     const rows = Array.from({ length: 60 }, (_, at) => `${(at < 30 ? at : at - 20) * 1_000},${at}`);
     const { samples, problems } = parseTrace(`timeMs,rssBytes\n${rows.join("\n")}\n`, {});
     assert.equal(samples.length, 60);
-    assert.ok(samples.every(({ atMs }, at) => at === 0 || atMs > (samples[at - 1]?.atMs ?? 0)));
-    assert.equal((samples[40]?.atMs ?? 0) - (samples[40]?.shiftMs ?? 0), 20_000);
+    assert.ok([...samples].every(({ atMs }, at) => at === 0 || atMs > (samples.at(at - 1)?.atMs ?? 0)));
+    assert.equal((samples.at(40)?.atMs ?? 0) - (samples.at(40)?.shiftMs ?? 0), 20_000);
     assert.match(problems.join(), /clock was set back once/);
   });
 
   it("trace: limits come from comments, and the command line's go before them", () => {
     const text = "# limit rssBytes=100\n# limit openFds=5\ntimeMs,rssBytes,openFds\n1,2,3\n";
-    assert.deepEqual(parseTrace(text, { openFds: 7 }).limits, { rssBytes: 100, openFds: 7 });
+    assert.deepEqual(parseTrace(text, { openFds: 7 }).samples.at(0)?.limits, { rssBytes: 100, openFds: 7 });
   });
 
   it("trace: a Prometheus range query becomes samples, a series an indicator", () => {
@@ -129,7 +129,7 @@ describe("analyze: broken files", () => {
     };
     const { samples, problems } = parseTrace(JSON.stringify(body), {});
     assert.deepEqual(
-      samples.map(({ atMs, indicators }) => [atMs, indicators]),
+      Array.from(samples, ({ atMs, indicators }) => [atMs, indicators]),
       [
         [1500, { rssBytes: 10, openFds: 3 }],
         [3500, { rssBytes: 12 }],
@@ -215,7 +215,7 @@ describe("analyze: the line of JSON", () => {
   it("trace: a limit holds for each series of its name, whatever its labels", () => {
     const series = (instance: string) => ({ metric: { __name__: "rss", instance }, values: [[1, "5"]] });
     const { samples } = parseTrace(JSON.stringify({ data: { resultType: "matrix", result: [series("a"), series("b")] } }), { rss: 100 });
-    assert.deepEqual(samples[0]?.limits, { rss: 100, "rss{instance=b}": 100 });
+    assert.deepEqual(samples.at(0)?.limits, { rss: 100, "rss{instance=b}": 100 });
   });
 });
 
@@ -226,7 +226,7 @@ describe("analyze: what is shown", () => {
       describeAnalysis(analysis),
       /aging\n {2}would have been regenerated after .*\n {2}the heap after collection grows[\s\S]*│[\s\S]*heapAfterGcBytes/,
     );
-    const page = pageOf([{ ...analysis, file: "<script>" }]);
+    const page = pageOf([sectionOf({ ...analysis, file: "<script>" }, 0)]);
     assert.ok(!page.includes("<script>"));
     assert.match(page, /<svg [\s\S]*<polyline/);
   });

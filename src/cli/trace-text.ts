@@ -1,0 +1,34 @@
+/** The text of a trace file, read piece by piece: a recording may be larger than the memory that is at hand. */
+import { closeSync, openSync, readSync } from "node:fs";
+import { StringDecoder } from "node:string_decoder";
+
+const pieceBytes = 1024 * 1024;
+
+/** @param file - is standard input. */
+export function* piecesOf(file: string): Generator<string> {
+  const descriptor = file === "-" ? process.stdin.fd : openSync(file, "r");
+  try {
+    const buffer = Buffer.allocUnsafe(pieceBytes);
+    const decoder = new StringDecoder("utf8");
+    for (let read = readSync(descriptor, buffer); read > 0; read = readSync(descriptor, buffer)) {
+      yield decoder.write(buffer.subarray(0, read));
+    }
+    yield decoder.end();
+  } finally {
+    if (file !== "-") closeSync(descriptor);
+  }
+}
+
+/** Lines end by a line feed, a carriage return, or both. */
+export function* linesOf(pieces: Iterable<string>): Generator<string> {
+  let rest = "";
+  for (const piece of pieces) {
+    const text = rest + piece;
+    // A carriage return at the end may be half of one.
+    const whole = text.endsWith("\r") ? text.slice(0, -1) : text;
+    const lines = (whole.includes("\r") ? whole.replace(/\r\n?/g, "\n") : whole).split("\n");
+    rest = (lines.pop() ?? "") + text.slice(whole.length);
+    yield* lines;
+  }
+  if (rest !== "") yield rest.replace(/\r$/, "");
+}

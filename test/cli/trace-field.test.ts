@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { limitOf } from "../../src/cli/limit-text.ts";
+import { parseTrace, readTrace } from "../../src/cli/trace-file.ts";
+import { linesOf } from "../../src/cli/trace-text.ts";
+
+const rowsOf = (text: string, limits = {}) => {
+  const { samples, problems } = parseTrace(text, limits);
+  return { rows: Array.from(samples, ({ atMs, indicators }) => [atMs, indicators.rssBytes]), problems, samples };
+};
+
+describe("trace: as the field writes it", () => {
+  it("trace: read in pieces cut anywhere, even within a line's end, it is the same", () => {
+    const line = fc.constantFrom("1,2", "3,4", "", "# limit rssBytes=7", "x,5", "6,7,8");
+    fc.assert(
+      fc.property(fc.array(line), fc.constantFrom("\n", "\r\n", "\r"), fc.array(fc.nat(60)), (lines, end, cuts) => {
+        const text = `timeMs,rssBytes${end}${lines.join(end)}`;
+        const at = [0, ...cuts.toSorted((a, b) => a - b), text.length];
+        const pieces = at.map((begin, cut) => text.slice(begin, at[cut + 1] ?? text.length));
+        const whole = rowsOf(text);
+        const { samples, problems } = readTrace(pieces, {});
+        assert.deepEqual(
+          Array.from(samples, ({ atMs, indicators }) => [atMs, indicators.rssBytes]),
+          whole.rows,
+        );
+        assert.deepEqual(problems, whole.problems);
+        assert.deepEqual([...linesOf(pieces)].join("\n").trimEnd(), text.replaceAll(end, "\n").trimEnd());
+      }),
+    );
+  });
+
+  it("trace: cells without content behind the last column are none, others are a broken row", () => {
+    const { rows, problems } = rowsOf("timeMs,rssBytes\n1,2,\n2,3,,\n3,4,5\n");
+    assert.deepEqual(rows, [
+      [1, 2],
+      [2, 3],
+    ]);
+    assert.deepEqual(problems, ["left out: 1 broken row, the first in line 4 (more cells than columns)"]);
+  });
+
+  it("trace: a time that is no number is shown, and a header without timeMs is all that is said", () => {
+    assert.deepEqual(rowsOf("timeMs,rssBytes\n2026-01-02T03:04:05Z,2\n,3\n").problems, [
+      'left out: 2 broken rows, the first in line 2 (no time: "2026-01-02T03:04:05Z")',
+      "left out: 1 cell without a number",
+    ]);
+    assert.deepEqual(rowsOf("time,rssBytes\n1,2\n", { openFds: 1 }).problems, [
+      "line 1: the header has no column timeMs; it has time, rssBytes",
+    ]);
+  });
+
+  it("trace: a limit below the header holds from there on, the command line's throughout", () => {
+    const text = "# limit rssBytes=100\ntimeMs,rssBytes,openFds\n1,2,3\n# limit rssBytes=200\n2,3,4\n3,4,5\n";
+    const limits = (given: Record<string, number>) => Array.from(parseTrace(text, given).samples, (sample) => sample.limits);
+    assert.deepEqual(limits({}), [{ rssBytes: 100 }, { rssBytes: 200 }, { rssBytes: 200 }]);
+    assert.deepEqual(limits({ rssBytes: 9 }), [{ rssBytes: 9 }, { rssBytes: 9 }, { rssBytes: 9 }]);
+    const late = parseTrace("timeMs,rssBytes\n1,2\n# limit rssBytes=200\n2,3\n", { openFds: 5 });
+    assert.deepEqual(
+      Array.from(late.samples, (sample) => sample.limits),
+      [{ openFds: 5 }, { rssBytes: 200, openFds: 5 }],
+    );
+  });
+
+  it("trace: limits of bytes may be written in the units of the reports, other units are refused", () => {
+    assert.deepEqual(["512", "1.5e9", "64KiB", "0.5 MiB", "256MiB", "2GiB"].map(limitOf), [
+      512,
+      1.5e9,
+      65_536,
+      524_288,
+      268_435_456,
+      2 ** 31,
+    ]);
+    for (const refused of ["", "0", "-1", "MiB", "5M", "5MB", "5 mib", "1,000", "Infinity", "NaN", "0MiB"])
+      assert.equal(limitOf(refused), null, refused);
+    assert.deepEqual(parseTrace("# limit rssBytes=1MiB\ntimeMs,rssBytes\n1,2\n", {}).samples.at(0)?.limits, { rssBytes: 1_048_576 });
+  });
+
+  it("trace: a comment that would be a limit and is written otherwise is named; other comments are not", () => {
+    assert.deepEqual(rowsOf("# limit rssBytes: 5\n# limits were 5\n# way array\ntimeMs,rssBytes\n1,2\n").problems, [
+      'line 1: a limit is written as # limit rssBytes=512000000, not as "# limit rssBytes: 5"',
+    ]);
+  });
+
+  it("trace: rows from far in the past are left out too: a clock that was not yet set", () => {
+    const rows = Array.from({ length: 60 }, (_, at) => `${at === 0 || at === 30 ? at : 1_700_000_000_000 + at * 1_000},1`);
+    const { samples, problems } = rowsOf(`timeMs,rssBytes\n${rows.join("\n")}\n`);
+    assert.deepEqual([samples.length, samples.at(0)?.atMs], [58, 1_700_000_001_000]);
+    assert.deepEqual(problems, ["left out: 2 rows from far in the past"]);
+  });
+
+  it("trace: zeros that a crash left are a broken row; what is compressed is said to be so", () => {
+    const { rows, problems } = rowsOf("timeMs,rssBytes\n1,2\n\0\0\0\0");
+    assert.deepEqual(rows, [[1, 2]]);
+    assert.match(problems.join(), /1 broken row, the first in line 3/);
+    assert.match(rowsOf("\u001F\uFFFD\b\0").problems.join(), /^it is compressed/);
+  });
+});
