@@ -4,7 +4,7 @@
  */
 import { rmSync } from "node:fs";
 import { PassThrough } from "node:stream";
-import Fastify, { type FastifyInstance } from "fastify";
+import Fastify, { type FastifyInstance, type FastifyReply } from "fastify";
 import {
   type AdminError,
   adminRoutes,
@@ -15,6 +15,8 @@ import {
   type RegenerationProgress,
   type ReloadAccepted,
   type ReloadRequest,
+  type Resumed,
+  type ResumeRequest,
   type ScaleRequest,
 } from "../model/admin.ts";
 import type { NodeName } from "../model/node.ts";
@@ -28,6 +30,8 @@ export interface AdminSources {
   readonly regenerate: (nodes: readonly NodeName[] | "all") => string;
   /** Starts a reload; null while another is under way. */
   readonly reload: (wanted: ReloadRequest) => { readonly id: string; readonly release: string } | null;
+  /** What had stopped goes on: says what it was. */
+  readonly resume: (nodes: readonly NodeName[] | "all") => Resumed;
   /** Starts a request for so many nodes. */
   readonly scale: (nodes: number) => string;
   readonly progress: (request: string) => RegenerationProgress | null;
@@ -41,15 +45,17 @@ export async function serveAdmin(sources: AdminSources): Promise<FastifyInstance
     handler: (request, reply) => {
       const known = sources.status().nodes.map(({ name }) => name);
       const wanted = request.body?.nodes;
-      if (wanted !== "all" && !isNames(wanted))
-        return reply.code(400).send(refusal("COPPICE_ARGUMENT", 'nodes must be "all" or a list of names'));
-      const unknown = wanted === "all" ? [] : wanted.filter((name) => !known.includes(name));
-      if (unknown.length > 0) {
-        const names = unknown.map((name) => `"${name}"`).join(", ");
-        return reply.code(404).send(refusal("COPPICE_UNKNOWN_NODE", `there is no node ${names}; this cluster has ${known.join(", ")}`));
-      }
+      if (!isMeant(wanted, known)) return refuseNodes(reply, wanted, known);
       const accepted: RegenerateAccepted = { id: sources.regenerate(wanted), nodes: wanted === "all" ? known : wanted };
       return reply.code(202).send(accepted);
+    },
+  });
+  server.route<{ Body: ResumeRequest | null }>({
+    ...route(adminRoutes.resume),
+    handler: (request, reply) => {
+      const known = sources.status().nodes.map(({ name }) => name);
+      const wanted = request.body?.nodes;
+      return isMeant(wanted, known) ? sources.resume(wanted) : refuseNodes(reply, wanted, known);
     },
   });
   server.route<{ Body: ReloadRequest | null }>({
@@ -109,6 +115,18 @@ function isReload(value: ReloadRequest | null): value is ReloadRequest {
     typeof value.asTyped.workingDirectory === "string" &&
     Object.values(value.environment ?? { none: null }).every((one) => typeof one === "string")
   );
+}
+
+function isMeant(wanted: unknown, known: readonly NodeName[]): wanted is readonly NodeName[] | "all" {
+  return wanted === "all" || (isNames(wanted) && wanted.every((name) => known.includes(name)));
+}
+
+function refuseNodes(reply: FastifyReply, wanted: unknown, known: readonly NodeName[]): FastifyReply {
+  if (!isNames(wanted)) return reply.code(400).send(refusal("COPPICE_ARGUMENT", 'nodes must be "all" or a list of names'));
+  const names = wanted.filter((name) => !known.includes(name)).map((name) => `"${name}"`);
+  return reply
+    .code(404)
+    .send(refusal("COPPICE_UNKNOWN_NODE", `there is no node ${names.join(", ")}; this cluster has ${known.join(", ")}`));
 }
 
 function isNames(value: unknown): value is readonly NodeName[] {

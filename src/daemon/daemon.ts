@@ -8,6 +8,7 @@ import type { FromInit, ToInit, Welcome } from "../model/birth.ts";
 import type { EventDraft } from "../model/events.ts";
 import { residentLimit } from "../model/memory.ts";
 import { type InstanceId, nodeOf } from "../model/node.ts";
+import { stopped } from "../monitor/quarantine.ts";
 import { worseThanOthers } from "../monitor/rollout.ts";
 import type { InstanceRecord, MonitorState } from "../monitor/state.ts";
 import type { Effect } from "../monitor/types.ts";
@@ -125,6 +126,11 @@ export class Daemon {
         return request;
       },
       reload: (wanted) => this.#reload(wanted),
+      resume: (nodes) => {
+        const resumed = stopped(this.#engine.state, nodes);
+        this.#engine.accept({ kind: "resume", nodes });
+        return resumed;
+      },
       scale: (nodes) => {
         const request = this.#nextRequest();
         this.#engine.accept({ kind: "scale", request, nodes });

@@ -2,12 +2,13 @@
  * Who is regenerated, and when: the operator's requests as they come, one after the other; automatic
  * ones by the policy (DESIGN §6).
  */
-import type { InstanceId, NodeName } from "../model/node.ts";
+import { type InstanceId, type NodeName, nodeOf } from "../model/node.ts";
 import type { AgingReport } from "../model/report.ts";
 import { begin } from "./advance.ts";
 import type { Draft } from "./draft.ts";
 import { isLeaving } from "./drain.ts";
 import type { Mode } from "./lifecycle.ts";
+import { isQuarantined, judgeLife } from "./quarantine.ts";
 import { attach, enqueue } from "./requests.ts";
 import type { NodeRecord, QueueEntry, Regeneration } from "./state.ts";
 import { regenerationTakesMs } from "./view.ts";
@@ -27,10 +28,11 @@ export function agingFound(draft: Draft, instance: InstanceId, report: AgingRepo
     if (queued.origin === "aging") queued.notBeforeMs = Math.min(queued.notBeforeMs, latestMs);
     return;
   }
-  const why = report.reasons.join("; ");
-  tellOnce(draft, instance, "aging-found", `${instance} is aging: ${why}`, { report });
+  const reasons = report.reasons.join("; ");
+  tellOnce(draft, instance, "aging-found", `${instance} is aging: ${reasons}`, { report });
   if (settings.mode === "observe")
     return tellOnce(draft, instance, "regeneration-deferred", `${instance} would be regenerated now (mode observe)`, {});
+  judgeLife(draft, node, record);
   const deferral = reasonToWait(draft, instance, report);
   if (deferral !== null)
     return tellOnce(draft, instance, "regeneration-deferred", `${instance} is not regenerated yet: ${deferral}`, { deferral });
@@ -38,8 +40,9 @@ export function agingFound(draft: Draft, instance: InstanceId, report: AgingRepo
   // where it would not live to see its turn: the distance is there to spare the cluster, and a crash does not.
   const { lastAutomaticAtMs } = state;
   const turnMs = lastAutomaticAtMs === null ? nowMs : Math.max(nowMs, lastAutomaticAtMs + settings.minRegenerationIntervalMs);
-  const notBeforeMs = Math.min(turnMs, latestMs);
+  const notBeforeMs = isQuarantined(node) ? nowMs : Math.min(turnMs, latestMs);
   state.lastAutomaticAtMs = Math.max(notBeforeMs, lastAutomaticAtMs ?? notBeforeMs);
+  const why = isQuarantined(node) ? `${reasons}; though in quarantine, since its end is as near as regenerating it takes` : reasons;
   enqueue(draft, { node: node.name, origin: "aging", why, requests: [], notBeforeMs, instance });
   if (notBeforeMs > nowMs) {
     const inMs = notBeforeMs - nowMs;
@@ -59,7 +62,15 @@ function reasonToWait(draft: Draft, instance: InstanceId, report: AgingReport): 
   const probation = state.ended.find(({ replacement, phase }) => replacement === instance && phase === "probation");
   if (probation !== undefined && probation.deadlineMs !== null && exhaustionInMs(report) > probation.deadlineMs - nowMs)
     return "it is on probation";
+  if (isQuarantined(draft.node(nodeOf(instance))) && !isLastMoment(draft, report))
+    return "its node is in quarantine until just before its end";
   return null;
+}
+
+/** Its end is as near, at the earliest, as regenerating one after the other those who wait for that. */
+function isLastMoment({ state, settings }: Draft, report: AgingReport): boolean {
+  const waiting = state.nodes.filter(isQuarantined).length;
+  return exhaustionInMs(report) <= waiting * regenerationTakesMs(state, settings);
 }
 
 /** At the earliest, of what grows for real: any indicator may meet its limit by chance. */

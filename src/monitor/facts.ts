@@ -8,6 +8,7 @@ import { agingFound } from "./admission.ts";
 import type { Draft } from "./draft.ts";
 import { oldLost, regrowthLost, replacementLost } from "./lost.ts";
 import { buryInstance, type Exit, endDeserted, endStuck, giveUpIfNobodyEverListened, scheduleRestart, startCluster } from "./nodes.ts";
+import { resume } from "./quarantine.ts";
 import { requestRegeneration } from "./requests.ts";
 import { releaseWorse, requestReload, rolloutInstanceDied } from "./rollout.ts";
 import { requestScale } from "./scale.ts";
@@ -62,12 +63,8 @@ export function takeFact(draft: Draft, input: Input): void {
       return forwarderLinked(draft, input);
     case "routes-applied":
       return routesApplied(draft, input);
-    case "upstream-drained": {
-      const forwarder = forwarderOf(draft, input.forwarder);
-      const cordoned = draft.instance(input.instance)?.availability === "cordoned";
-      if (cordoned && !forwarder.drained.includes(input.instance)) forwarder.drained.push(input.instance);
-      return;
-    }
+    case "upstream-drained":
+      return upstreamDrained(draft, input);
     case "replicator-link":
       return replicatorLinked(draft, input.up);
     case "listener-bound":
@@ -76,6 +73,8 @@ export function takeFact(draft: Draft, input: Input): void {
       return bindFailed(draft, input);
     case "regenerate":
       return requestRegeneration(draft, input.request, input.nodes);
+    case "resume":
+      return resume(draft, input.nodes);
     case "scale":
       return requestScale(draft, input.request, input.nodes);
     case "reload":
@@ -91,6 +90,12 @@ function routesApplied(draft: Draft, { forwarder: id, revision, inFlight }: Of<"
   const forwarder = forwarderOf(draft, id);
   forwarder.appliedRevision = Math.max(forwarder.appliedRevision, revision);
   forwarder.inFlight = { ...inFlight };
+}
+
+function upstreamDrained(draft: Draft, { forwarder: id, instance }: Of<"upstream-drained">): void {
+  const forwarder = forwarderOf(draft, id);
+  const cordoned = draft.instance(instance)?.availability === "cordoned";
+  if (cordoned && !forwarder.drained.includes(instance)) forwarder.drained.push(instance);
 }
 
 function started(draft: Draft, { instance, pid }: Of<"instance-started">): void {

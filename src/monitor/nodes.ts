@@ -46,6 +46,7 @@ export function addNode({ state }: Draft, index: number): NodeRecord {
     reason: null,
     failed: false,
     exclusive: null,
+    lives: null,
   };
   state.nodes.push(node);
   return node;

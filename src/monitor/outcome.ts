@@ -44,7 +44,7 @@ export function countFailure(draft: Draft, { origin }: Regeneration, why: string
   const { state, settings } = draft;
   state.consecutiveFailures += 1;
   if (state.consecutiveFailures < settings.maxConsecutiveFailures || state.halted !== null) return;
-  state.halted = `${state.consecutiveFailures} regenerations failed in a row, the last: ${why}; they go on after one by hand that succeeds (coppice regenerate)`;
+  state.halted = `${state.consecutiveFailures} regenerations failed in a row, the last: ${why}; they go on when told (coppice resume), or after one by hand that succeeds (coppice regenerate)`;
   draft.event("fleet-halted", `automatic regenerations are halted: ${state.halted}`, { failures: state.consecutiveFailures });
 }
 
@@ -68,6 +68,7 @@ export function succeed(draft: Draft, regeneration: Regeneration, remark: string
   node.failed = false;
   node.restartAtMs = null;
   node.crashes = [];
+  if (regeneration.origin === "deploy") node.lives = null; // what another release does is its own
   end(draft, regeneration, "probation", "succeeded", remark);
   regeneration.deadlineMs = draft.nowMs + draft.settings.probationMs;
   draft.state.consecutiveFailures = 0;

@@ -58,6 +58,22 @@ export interface NodeRecord {
   failed: boolean;
   /** Why it cannot have two instances at once (a port, file or lock of its own); null if it can. */
   exclusive: string | null;
+  /** Null before it was first found aging, and from each deploy on. */
+  lives: Lives | null;
+}
+
+/** What became of a node's lives of late: whether regenerating it helps (quarantine.ts). */
+export interface Lives {
+  /** How long one lasted until it was found aging: the last that was not short. */
+  readonly lifeMs: number;
+  /** The last short one since; null if there was none. */
+  readonly shortMs: number | null;
+  /** Automatic regenerations in a row that began a short one. */
+  readonly fruitless: number;
+  /** The last instance that was counted. */
+  readonly judged: InstanceId;
+  /** When the node was last found aging. */
+  foundAtMs: number;
 }
 
 export type Origin = "operator" | "aging" | "deploy";

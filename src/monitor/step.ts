@@ -11,6 +11,7 @@ import { isLeaving, tendLeaving } from "./drain.ts";
 import { takeFact } from "./facts.ts";
 import { lifecycle } from "./lifecycle.ts";
 import { effectStart, effectStop, mustListen, restartDueNodes, tendStarting } from "./nodes.ts";
+import { endQuarantines, quarantineEndsAtMs } from "./quarantine.ts";
 import { advanceRollout } from "./rollout.ts";
 import { publishRoutes } from "./route-table.ts";
 import { growToWanted } from "./scale.ts";
@@ -43,6 +44,7 @@ export function step(before: MonitorState, input: Input): StepResult<MonitorStat
   advance(draft);
   growToWanted(draft);
   advanceRollout(draft);
+  endQuarantines(draft);
   admitNext(draft);
   publishRoutes(draft);
   state.wakeAtMs = nextWake(draft);
@@ -80,7 +82,11 @@ function forgiveJump(draft: Draft, isWoken: boolean): void {
     if (record.leavingUntilMs !== null) record.leavingUntilMs += shiftMs;
     if (record.listeningAtMs !== null) record.listeningAtMs += shiftMs;
   }
-  for (const node of state.nodes) if (node.restartAtMs !== null) node.restartAtMs += shiftMs;
+  if (shiftMs < 0) for (const record of state.instances) if (record.availableSinceMs > 0) record.availableSinceMs += shiftMs;
+  for (const node of state.nodes) {
+    if (node.restartAtMs !== null) node.restartAtMs += shiftMs;
+    if (node.lives !== null) node.lives.foundAtMs += shiftMs;
+  }
   for (const regeneration of state.current === null ? state.ended : [...state.ended, state.current]) {
     if (regeneration.deadlineMs !== null) regeneration.deadlineMs += shiftMs;
   }
@@ -100,6 +106,10 @@ function nextWake(draft: Draft): number | null {
   if (state.current === null) for (const { notBeforeMs } of state.queue) if (notBeforeMs > state.nowMs) times.push(notBeforeMs);
   for (const { phase, deadlineMs } of state.ended) if (phase === "probation" && deadlineMs !== null) times.push(deadlineMs);
   if (state.rollout?.watchUntilMs != null) times.push(state.rollout.watchUntilMs);
+  for (const node of state.nodes) {
+    const endsAtMs = quarantineEndsAtMs(node, settings);
+    if (endsAtMs !== null) times.push(endsAtMs);
+  }
   const { current } = state;
   if (current !== null) {
     if (current.deadlineMs !== null && lifecycle[current.mode][current.phase].onDeadline !== "wait") times.push(current.deadlineMs);

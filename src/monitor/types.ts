@@ -52,6 +52,8 @@ export type Input = { readonly nowMs: number } /** First input of a cluster's li
   | { readonly kind: "listener-failed"; readonly id: ListenerId; readonly at: ListenAddress; readonly code: string }
   /** An operator's request; `request` is an id that the shell chose. */
   | { readonly kind: "regenerate"; readonly request: string; readonly nodes: readonly NodeName[] | "all" }
+  /** Somebody looked: automatic regenerations of these nodes, or of the fleet, go on. */
+  | { readonly kind: "resume"; readonly nodes: readonly NodeName[] | "all" }
   /** The operator wants so many nodes: new ones are started, or the last ones retire. */
   | { readonly kind: "scale"; readonly request: string; readonly nodes: number }
   /** An operator's deploy: `release` was resolved by the shell. Ignored while another one is under way. */

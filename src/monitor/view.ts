@@ -2,11 +2,12 @@
 import type { NodeState, NodeStatus, RegenerationProgress } from "../model/admin.ts";
 import type { ListenAddress } from "../model/node.ts";
 import type { Settings } from "../model/settings.ts";
+import { quarantineOf } from "./quarantine.ts";
 import type { MonitorState, NodeRecord, Regeneration } from "./state.ts";
 
 export type NodeView = Pick<
   NodeStatus,
-  "name" | "generation" | "release" | "state" | "phase" | "instance" | "pid" | "startedAtMs" | "restarts" | "reason"
+  "name" | "generation" | "release" | "state" | "phase" | "instance" | "pid" | "startedAtMs" | "restarts" | "reason" | "quarantine"
 >;
 
 export function nodeStates(state: MonitorState): NodeView[] {
@@ -23,6 +24,7 @@ export function nodeStates(state: MonitorState): NodeView[] {
       startedAtMs: instance?.askedAtMs ?? null,
       restarts: node.restarts,
       reason: node.reason,
+      quarantine: quarantineOf(state, node),
     };
   });
 }

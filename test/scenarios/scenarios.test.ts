@@ -78,6 +78,10 @@ function perform(cluster: SimCluster, command: string, args: readonly string[]):
       cluster.tell({ kind: "regenerate", request: `request-${cluster.nowMs}`, nodes: first === "all" ? "all" : args });
       cluster.run(cluster.nowMs + 1);
       break;
+    case "resume":
+      cluster.tell({ kind: "resume", nodes: args.length === 0 ? "all" : args });
+      cluster.run(cluster.nowMs + 1);
+      break;
     case "scale":
       cluster.tell({ kind: "scale", request: `request-${cluster.nowMs}`, nodes: Number(first) });
       cluster.run(cluster.nowMs + 1);

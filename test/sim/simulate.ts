@@ -83,7 +83,7 @@ function misbehave(cluster: SimCluster, { random, draw, loss, nodes, kills }: Mi
   faults.duplicateRatio = random() * 0.3;
   const node = `web-${1 + draw(nodes)}`;
   const serving = cluster.serving();
-  switch (draw(kills ? 13 : 12)) {
+  switch (draw(kills ? 14 : 13)) {
     case 0:
       return cluster.tell({ kind: "regenerate", request: `request-${cluster.nowMs}`, nodes: random() < 0.3 ? "all" : [node] });
     case 1: {
@@ -121,7 +121,9 @@ function misbehave(cluster: SimCluster, { random, draw, loss, nodes, kills }: Mi
       return cluster.linkForwarder("forwarder-1", random() < 0.5);
     case 11:
       return cluster.tell({ kind: "scale", request: `request-${cluster.nowMs}`, nodes: 1 + draw(4) });
-    case 12: {
+    case 12:
+      return cluster.tell({ kind: "resume", nodes: random() < 0.5 ? "all" : [node] });
+    case 13: {
       const victim = serving[draw(serving.length)];
       if (victim !== undefined) cluster.kill(victim);
       return;
