@@ -56,6 +56,8 @@ export class Answering implements UpstreamUser {
   readonly #bytesMax: number;
   #reading: "head" | "held" | "streaming" | "over" = "head";
   #endsAtChunk = false;
+  /** Nothing came behind its head. */
+  #bare = true;
   #unchunking: Unchunking | null = null;
   #timer: NodeJS.Timeout | null = null;
 
@@ -77,17 +79,25 @@ export class Answering implements UpstreamUser {
 
   upstreamEnded(error: NodeJS.ErrnoException | null): void {
     if (this.#reading === "over") return this.#to.connectionGone();
-    if (error !== null || this.#reading === "head" || this.#connection.head.framing !== framing.untilClose) {
-      this.drop();
-      return this.#to.failed(error);
-    }
+    const isWhole = this.#reading !== "head" && this.#connection.head.framing === framing.untilClose && this.#endsHere(error);
     this.drop();
+    if (!isWhole) return this.#to.failed(error);
     const { block, from, to } = this.#connection;
     this.sent = true;
     const flushed = from === to || this.#client.write(block.subarray(from, to));
     this.#connection.user = null;
     this.#connection.destroy(!flushed);
     this.#to.complete(false);
+  }
+
+  /**
+   * An answer without a length ends with its connection, in order. A server that refuses a request which it has not read whole
+   * ends with a reset: its word counts where nothing but the head came, and it said that it would end (Node's own 413 and 431).
+   */
+  #endsHere(error: NodeJS.ErrnoException | null): boolean {
+    if (error === null || this.#connection.heardOut) return true;
+    const { saysClose, status } = this.#connection.head;
+    return this.#bare && saysClose && status >= 400 && status < 500;
   }
 
   /** Ends it cleanly though the server has not: an event stream whose client is to connect again elsewhere. */
@@ -180,6 +190,7 @@ export class Answering implements UpstreamUser {
   #readBody(): void {
     const connection = this.#connection;
     const { body, block, scanned, to } = connection;
+    if (to > scanned) this.#bare = false;
     const parts = this.#unchunking?.into(block, scanned) ?? null;
     const read = body.read(block, scanned, to, parts);
     if (read === badBody) {

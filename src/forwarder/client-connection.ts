@@ -1,8 +1,8 @@
 /**
  * A client's connection: it reads requests one after the other, strictly, and hands each to an exchange.
  * The socket may be any stream (TCP, TLS) as long as what it reads is passed to `received`
- * and its end to `ended`. Bytes that come while an answer is awaited are kept for the next request, and
- * reading rests, so that a client cannot make the forwarder keep more than one read of them.
+ * and its end to `ended`. Bytes that come while an answer is awaited are kept for the next request; reading
+ * goes on while they are few, so that a client's end is seen, and then rests: nobody makes us keep many of them.
  *
  * A client that closes its side after its request may have gone or may still listen: nobody can tell. It
  * gets its answer if that comes soon, or is coming; else it counts as gone.
@@ -30,6 +30,8 @@ const lingerMs = 2_000;
 /** What is copied at most, and what of it may wait. */
 const copyBytesMax = 16 * 1024;
 const copiedBytesMax = 64 * 1024;
+/** Of requests behind the one in process; and no more than one read beyond it. */
+const aheadBytesMax = 16 * 1024;
 const carriageReturn = 0x0d;
 const nothing = Buffer.alloc(0);
 
@@ -270,6 +272,10 @@ export class ClientConnection implements Client, Idler, TunnelClient {
       if (ahead === null || this.#closing) return;
       this.resume();
       this.#readHead(ahead, 0, ahead.length, true);
+      // An end that came behind what lay ahead is this request's now.
+      if (!this.hasEnded || (this.#exchange === null && this.#ahead !== null)) return;
+      this.hasEnded = false;
+      this.ended();
     });
   }
 
@@ -330,7 +336,7 @@ export class ClientConnection implements Client, Idler, TunnelClient {
   #keepAhead(source: Buffer, from: number, to: number, owned: boolean): void {
     const rest = owned ? source.subarray(from, to) : Buffer.from(source.subarray(from, to));
     this.#ahead = this.#ahead === null ? rest : Buffer.concat([this.#ahead, rest]);
-    this.pause();
+    if (this.#ahead.length > aheadBytesMax) this.pause();
   }
 
   #dropPartial(): void {

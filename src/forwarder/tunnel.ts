@@ -102,10 +102,11 @@ export class Tunnel implements UpstreamUser, Stream {
   upstreamEnded(error: NodeJS.ErrnoException | null): void {
     this.#serverEnded = true;
     if (this.#ending === "told") return this.#close();
-    if (error !== null) this.#client.destroy();
+    const broken = error !== null && !this.#server.heardOut;
+    if (broken) this.#client.destroy();
     else this.#client.endWriting();
     // The client may have more to say; its own end, or the close of the server's connection, ends the tunnel.
-    if (error !== null || this.#server.destroyed || this.#client.hasEnded) this.#close();
+    if (broken || this.#server.destroyed || this.#client.hasEnded) this.#close();
     else this.#server.onceClosed(() => this.#close());
   }
 

@@ -85,6 +85,11 @@ export class UpstreamConnection {
     return this.#socket.destroyed || this.#socket.unheard;
   }
 
+  /** Its end came in order, though a write had failed before. */
+  get heardOut(): boolean {
+    return this.#socket.heardOut;
+  }
+
   /** False while the write is under way; the bytes must stay as they are until it is done. */
   write(bytes: Buffer): boolean {
     if (!this.#socket.unheard) this.#socket.write(bytes);

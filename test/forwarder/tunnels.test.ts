@@ -144,3 +144,19 @@ withStage("a forwarder that is to end tells WebSockets 1012, ends event streams,
   client.end(clientClose);
   await stage.until(() => stage.process.exitCode === 0, 10_000);
 });
+
+withStage("a server's last words before its end arrive, and its end in order is one, though its client still speaks", {}, async (stage) => {
+  const { client, heard, server } = await open(stage);
+  server().write(agreed);
+  await stage.until(() => heard.bytes.length === agreed.length);
+  // What both say is there before the forwarder looks, the client's first.
+  stage.process.kill("SIGSTOP");
+  await new Promise<void>((resolve) => client.write(clientText, () => resolve()));
+  const last = Buffer.alloc(100_000, "z");
+  server().write(last, () => server().destroy());
+  await new Promise<void>((resolve) => server().once("close", () => resolve()));
+  stage.process.kill("SIGCONT");
+  await stage.until(() => heard.ended || heard.error !== null);
+  assert.deepEqual([heard.error, heard.frames.length], [null, last.length]);
+  client.end();
+});

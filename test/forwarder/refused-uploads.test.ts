@@ -1,0 +1,60 @@
+/** Servers that refuse a request of which they have not read all: what they say arrives, though a reset follows it, and nothing of an answer that was cut short passes for one. */
+import assert from "node:assert/strict";
+import { connect } from "node:net";
+import { type Stage, withStage } from "./stage.ts";
+
+/** What a client is told that sends all of its request whatever it is told, and how it ends. */
+function heardOf({ port }: Stage, head: string, bodyBytes: number): Promise<string> {
+  const socket = connect({ port, host: "127.0.0.1" });
+  let heard = "";
+  socket.setEncoding("latin1").on("data", (text: string) => (heard += text));
+  socket.write(`${head}Content-Length: ${bodyBytes}\r\n\r\n`);
+  socket.write(Buffer.alloc(bodyBytes, "x"));
+  return new Promise((resolve) => {
+    socket.on("error", ({ code }: NodeJS.ErrnoException) => resolve(`${heard}${code}`));
+    socket.on("end", () => resolve(heard));
+  });
+}
+
+const failed = ({ heard }: Stage) => heard.findLast((one) => one.kind === "traffic")?.upstreams.map(({ failedTotal }) => failedTotal);
+
+withStage("Node's own refusal of a long head, which says no length, arrives however much of a body follows", {}, async (stage) => {
+  await stage.instance("web-1.1", (_, response) => response.end());
+  await stage.route({ "web-1.1": "available" });
+  const head = `POST / HTTP/1.1\r\nHost: x\r\nX-Long: ${"y".repeat(20_000)}\r\n`;
+  const expected = "HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\r\n";
+  for (let count = 0; count < 40; count += 1) {
+    const bytes = [1, 100_000, 900_000, 3_000_000][count % 4] ?? 0;
+    assert.equal(await heardOf(stage, head, bytes), expected, `body of ${bytes} bytes`);
+  }
+  await stage.until(() => failed(stage)?.[0] === 0);
+});
+
+withStage("a refusal that waits for its body to be sent is told at once, and ends in order", {}, async (stage) => {
+  await stage.instance("web-1.1", (_, response) => response.end());
+  await stage.route({ "web-1.1": "available" });
+  const head = `POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nX-Long: ${"y".repeat(20_000)}\r\nContent-Length: 100000\r\n\r\n`;
+  for (let count = 0; count < 100; count += 1) {
+    const socket = connect({ port: stage.port, host: "127.0.0.1" });
+    let heard = "";
+    socket.setEncoding("latin1").on("data", (text: string) => (heard += text));
+    const end = new Promise<string>((resolve) => socket.on("end", () => resolve("in order")).on("error", () => resolve("reset")));
+    socket.write(head);
+    const beganMs = performance.now();
+    assert.equal(await end, "in order");
+    assert.match(heard, /^HTTP\/1\.1 431 /);
+    assert.ok(performance.now() - beganMs < 900, "the connection's end was told late");
+  }
+});
+
+withStage("half an answer without a length is none, whatever its status: a reset tells of more", {}, async (stage) => {
+  for (const [id, answer] of Object.entries({
+    page: "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n\r\n<html>",
+    kept: "HTTP/1.1 413 Content Too Large\r\n\r\n",
+    found: "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
+  })) {
+    await stage.rawInstance(id, (socket) => socket.once("data", () => socket.write(answer, () => socket.destroy())));
+    await stage.routeTo({ id, availability: "available", sockets: { "127.0.0.1|80": stage.socketOf(id) } });
+    assert.match(await heardOf(stage, "POST / HTTP/1.1\r\nHost: x\r\n", 3_000_000), /^HTTP\/1\.1 502 |(ECONNRESET|EPIPE)$/, id);
+  }
+});
