@@ -30,7 +30,7 @@ const socketNameBytesMax = 28;
 const freeBytesMin = 8 * 1024 * 1024;
 
 /** The sessions' file outlives init, and so a Coppice: its format is in its name, and one of another format is not ours. */
-const sessionsFileName = "sessions-1.mdb";
+const sessionsFileName = "sessions-2.mdb";
 
 /** What init says of itself, for `coppice stop` and for the next init of the same name. */
 export interface InitFile {

@@ -16,6 +16,10 @@ const mapBytesMax = 64 * 1024 ** 3; // address space, not memory; the file grows
 /** A full disk is tried again so often: until there is room the write is not acknowledged, and its answer waits. */
 const fullRetryMs = 1_000;
 const floorKey = "\u0000floor";
+/** Between store and session in a key; none of LMDB's control characters, which its long keys do not bring back. */
+const separator = ":";
+/** The next character: no key of a store comes behind it. */
+const separatorAfter = ";";
 
 interface Pending {
   record: SessionRecord | null;
@@ -126,17 +130,17 @@ export class SessionFile {
 
   /** Every record of a store, live or not, committed ones. */
   *records(store: StoreName): Generator<{ id: SessionId; record: SessionRecord }> {
-    const prefix = keyOf(store, "");
-    for (const { key, value } of this.#database.getRange({ start: prefix, end: `${prefix}\uffff` })) {
-      if (typeof value !== "number") yield { id: key.slice(prefix.length), record: value };
+    const start = keyOf(store, "");
+    for (const { key, value } of this.#database.getRange({ start, end: `${store}${separatorAfter}` })) {
+      if (typeof value !== "number") yield { id: key.slice(start.length), record: value };
     }
   }
 
   /** Up to `limit` keys of all stores, from `after` on, for sweeps. */
   page(after: string, limit: number): { key: string; store: StoreName; id: SessionId; record: SessionRecord }[] {
     const page: { key: string; store: StoreName; id: SessionId; record: SessionRecord }[] = [];
-    for (const { key, value } of this.#database.getRange({ start: after === "" ? "\u0001" : `${after}\u0000`, limit })) {
-      const at = key.indexOf("\u0000");
+    for (const { key, value } of this.#database.getRange({ start: after, exclusiveStart: true, limit })) {
+      const at = key.indexOf(separator);
       if (at > 0 && typeof value !== "number") page.push({ key, store: key.slice(0, at), id: key.slice(at + 1), record: value });
     }
     return page;
@@ -150,7 +154,7 @@ export class SessionFile {
 }
 
 function keyOf(store: StoreName, id: SessionId): string {
-  return `${store}\u0000${id}`;
+  return `${store}${separator}${id}`;
 }
 
 /**

@@ -168,7 +168,7 @@ test("files of another Coppice, and damaged ones, do not keep a cluster from sta
   writeFileSync(join(directory, "init.json"), '{"pid":1,"from":"the future"}');
   writeFileSync(join(directory, "journal.jsonl"), '{"format":99}\nnot even JSON\n');
   writeFileSync(join(directory, "sessions-0.mdb"), "of another format");
-  writeFileSync(join(directory, "sessions-1.mdb"), Buffer.alloc(20_000, 171));
+  writeFileSync(join(directory, "sessions-2.mdb"), Buffer.alloc(20_000, 171));
   const cluster = await TestCluster.start({ script: expressApp, home });
   await cluster.until("the damaged file is set aside", () => cluster.output.includes("is damaged and was set aside"));
   const load = new SessionLoad({ port: cluster.port, clients: 2, thinkMs: 5 });

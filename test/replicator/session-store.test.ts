@@ -4,19 +4,57 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import type { SessionAnswer, SessionRequest } from "../../src/model/session.ts";
 import { SessionFile } from "../../src/replicator/session-file.ts";
 import { SessionStore } from "../../src/replicator/session-store.ts";
 import { Tally } from "../../src/state/tally.ts";
 
-test("sweep: a session that is touched at its last moment stays", async () => {
-  const directory = mkdtempSync(join(tmpdir(), "coppice-sweep-"));
+type WithoutNumber<T> = T extends unknown ? Omit<T, "n" | "store"> : never;
+
+async function withStore(
+  body: (stage: {
+    file: SessionFile;
+    store: SessionStore;
+    /** Its answers. */
+    execute: (request: WithoutNumber<SessionRequest>, nowMs: number, text?: string) => Promise<SessionAnswer[]>;
+  }) => Promise<void>,
+): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-store-"));
   const file = new SessionFile(join(directory, "s.mdb"), () => {});
   const store = new SessionStore(file);
-  const caller = { tally: new Tally(), revoked: () => false, answer: () => {} };
-  await store.execute({ n: 1, store: "s", kind: "write", id: "a", base: -1, expiresAtMs: 1_000 }, Buffer.from("{}"), caller, 0);
-  const touch = store.execute({ n: 2, store: "s", kind: "touch", id: "a", expiresAtMs: 10_000 }, Buffer.alloc(0), caller, 999);
-  await Promise.all([touch, store.sweep(1_001, 100)]);
-  assert.equal(file.get("s", "a")?.expiresAtMs, 10_000);
+  await body({
+    file,
+    store,
+    execute: async (request, nowMs, text = "") => {
+      const answers: SessionAnswer[] = [];
+      const caller = { tally: new Tally(), revoked: () => false, answer: (answer: SessionAnswer) => answers.push(answer) };
+      await store.execute({ ...request, n: 1, store: "s" } as SessionRequest, Buffer.from(text), caller, nowMs); // what was left out
+      return answers;
+    },
+  });
   await file.close();
   rmSync(directory, { recursive: true });
-});
+}
+
+test("sweep: a session that is touched at its last moment stays", () =>
+  withStore(async ({ file, store, execute }) => {
+    await execute({ kind: "write", id: "a", base: -1, expiresAtMs: 1_000 }, 0, "{}");
+    const touch = execute({ kind: "touch", id: "a", expiresAtMs: 10_000 }, 999);
+    await Promise.all([touch, store.sweep(1_001, 100)]);
+    assert.equal(file.get("s", "a")?.expiresAtMs, 10_000);
+  }));
+
+test("whatever a session is called, it is counted, listed, swept and cleared", () =>
+  withStore(async ({ store, execute }) => {
+    const ids = ["", "a", "ü", "\u{1f600}", "\uffff", ...[50, 60, 64, 100, 500, 1_900].map((length) => "x".repeat(length))];
+    const write = (id: string, expiresAtMs: number) => execute({ kind: "write", id, base: -1, expiresAtMs }, 0, "{}");
+    await Promise.all(ids.map((id) => write(id, 1_000)));
+    const listed = (await execute({ kind: "all" }, 1)).flatMap((answer) => (answer.kind === "record" ? [answer.id] : []));
+    assert.deepEqual(listed.sort(), [...ids].sort());
+    assert.deepEqual(await execute({ kind: "count" }, 1), [{ n: 1, kind: "counted", sessions: ids.length }]);
+    for (let pages = 0; pages <= ids.length; pages += 1) await store.sweep(1_001, 2);
+    assert.equal(store.sessions, 0, "swept");
+    await Promise.all(ids.map((id) => write(id, 1_000)));
+    await execute({ kind: "clear" }, 1);
+    assert.equal(store.sessions, 0, "cleared");
+  }));
