@@ -1,7 +1,8 @@
 /**
  * The other side of a link: accepts framed connections on a Unix socket in a private directory. A peer
  * counts from its `hello` on, if protocol and token are right; until then, and if not, it is nobody and
- * is cut off after a second. If a peer of the same id connects again, the older connection is closed.
+ * is cut off after a while. If a peer of the same id connects again, the older connection is closed; one
+ * that hangs and reads nothing is closed, too, before what waits for it fills the memory.
  */
 import { chmodSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
@@ -11,10 +12,14 @@ import { tokenIsRight } from "./token.ts";
 
 /** A server may block its loop for long while it loads: it says hello when it is through. */
 const helloTimeoutMs = 60_000;
+/** So much may wait for a peer: two of the longest frames. */
+const unsentBytesMax = 64 * 1024 * 1024;
 
 export interface Peer {
   readonly hello: Hello;
   send(head: object, body?: Uint8Array): void;
+  /** Resolves when what was sent has left, or never will: for who sends much. */
+  drained(): Promise<void>;
   close(): void;
 }
 
@@ -105,7 +110,20 @@ class Connection implements Peer {
   }
 
   send(head: object, body?: Uint8Array): void {
-    if (this.#socket.writable) this.#socket.write(encodeFrame(head, body));
+    if (!this.#socket.writable) return;
+    if (this.#socket.writableLength > unsentBytesMax) return this.close();
+    this.#socket.write(encodeFrame(head, body));
+  }
+
+  drained(): Promise<void> {
+    if (this.#socket.destroyed || !this.#socket.writableNeedDrain) return Promise.resolve();
+    return new Promise((resolve) => {
+      const settle = () => {
+        this.#socket.off("drain", settle).off("close", settle);
+        resolve();
+      };
+      this.#socket.on("drain", settle).on("close", settle);
+    });
   }
 
   close(): void {

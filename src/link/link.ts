@@ -2,6 +2,7 @@
  * A link: framed messages over one Unix socket, from the side that connects. It connects again for ever
  * when the other side goes away, with a growing pause, and says `hello` each time: whoever owns the link
  * then tells its level again. Nothing is queued while the link is down; `send` says whether it was sent.
+ * The other side may hang and read nothing: what waits for it is bounded, too.
  *
  * Runs in the user's process too: Node ≥ 18.19, no dependency, and it never keeps a process alive
  * unless asked to (`keepAlive`).
@@ -12,6 +13,8 @@ import { encodeFrame, type Frame, FrameDecoder } from "../wire/frame.ts";
 
 const retryMsMin = 20;
 const retryMsMax = 500;
+/** Hours of samples. */
+const unsentBytesMax = 8 * 1024 * 1024;
 
 export interface LinkOptions {
   readonly path: string;
@@ -19,10 +22,10 @@ export interface LinkOptions {
   readonly onFrame: (frame: Frame) => void;
   /** Connected and `hello` sent. */
   readonly onUp?: () => void;
-  /** The connection was lost; another attempt follows by itself. */
-  readonly onDown?: () => void;
   /** True: an open link keeps the process alive. Default false. */
   readonly keepAlive?: boolean;
+  /** So much may wait to leave before the connection is made anew, without it. */
+  readonly unsentBytesMax?: number;
 }
 
 export class Link {
@@ -42,10 +45,24 @@ export class Link {
     return this.#up;
   }
 
+  /** What was sent and has not left: a side that reads takes it at once. */
+  get unsentBytes(): number {
+    return this.#socket?.writableLength ?? 0;
+  }
+
   /** False if the link is down: nothing was sent, and nothing will be. */
   send(head: object, body?: Uint8Array): boolean {
+    return this.sendFrame(encodeFrame(head, body));
+  }
+
+  /** The same for a frame that was encoded before. */
+  sendFrame(frame: Uint8Array): boolean {
     if (!this.#up || this.#socket === null) return false;
-    this.#socket.write(encodeFrame(head, body));
+    if (this.unsentBytes > (this.#options.unsentBytesMax ?? unsentBytesMax)) {
+      this.reset();
+      return false;
+    }
+    this.#socket.write(frame);
     return true;
   }
 
@@ -56,8 +73,9 @@ export class Link {
     this.#socket?.end();
   }
 
-  /** Drops the connection, as after an answer that did not come; connects again unless closed. */
+  /** Drops the connection with all that has not left, as where the other side hangs; connects again unless closed. */
   reset(): void {
+    this.#up = false;
     this.#socket?.destroy();
   }
 
@@ -84,10 +102,8 @@ export class Link {
   }
 
   #lost(): void {
-    const wasUp = this.#up;
     this.#up = false;
     this.#socket = null;
-    if (wasUp) this.#options.onDown?.();
     if (this.#closed) return;
     this.#timer = setTimeout(() => this.#connect(), this.#retryMs);
     if (this.#options.keepAlive !== true) this.#timer.unref();

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { connect } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -67,20 +67,12 @@ test("link: says hello, carries heads and bodies both ways", { timeout: 30_000 }
 test("link: connects again by itself after the server was restarted, and says hello again", { timeout: 30_000 }, async () => {
   const first = recordingServer("b");
   await first.server.listen();
-  const downs: string[] = [];
-  const link = new Link({
-    path: first.path,
-    hello: helloOf("web-1.2"),
-    keepAlive: true,
-    onFrame: () => {},
-    onDown: () => downs.push("down"),
-  });
+  const link = new Link({ path: first.path, hello: helloOf("web-1.2"), keepAlive: true, onFrame: () => {} });
   await first.heardText("joined web-1.2");
   first.server.close();
   const second = recordingServer("b");
   await second.server.listen();
   await second.heardText("joined web-1.2");
-  assert.deepEqual(downs, ["down"]);
   link.close();
   second.server.close();
 });
@@ -89,6 +81,47 @@ test("link: without a server nothing is sent, and send says so", async () => {
   const link = new Link({ path: join(directory, "nobody"), hello: helloOf("web-1.3"), onFrame: () => {} });
   assert.equal(link.send({ kind: "x" }), false);
   link.close();
+});
+
+test("link: where the other side hangs, what waits for it is bounded, and gone with the connection", { timeout: 30_000 }, async () => {
+  const hanging = createServer((socket) => socket.pause());
+  const connections: Socket[] = [];
+  hanging.on("connection", (socket) => connections.push(socket));
+  hanging.listen(join(directory, "h"));
+  await once(hanging, "listening");
+  const up = Promise.withResolvers<void>();
+  const link = new Link({
+    path: join(directory, "h"),
+    hello: helloOf("web-1.6"),
+    keepAlive: true,
+    unsentBytesMax: 1_000_000,
+    onFrame: () => {},
+    onUp: () => up.resolve(),
+  });
+  await up.promise;
+  let mostBytes = 0;
+  for (let frames = 0; frames < 1_000 && link.send({ kind: "x" }, Buffer.alloc(10_000)); frames += 1) mostBytes = link.unsentBytes;
+  assert.ok(mostBytes > 900_000 && mostBytes < 1_100_000, `${mostBytes} bytes waited`);
+  await once(hanging, "connection");
+  assert.equal(connections.length, 2, "it has connected again");
+  assert.equal(link.unsentBytes, 0);
+  link.close();
+  hanging.close();
+  for (const socket of connections) socket.destroy();
+});
+
+test("link server: a peer that reads nothing is closed before what waits for it fills the memory", { timeout: 30_000 }, async () => {
+  const { server, peers, heardText, path } = recordingServer("e");
+  await server.listen();
+  const socket = connect(path);
+  socket.write(encodeFrame(helloOf("web-1.7")));
+  await heardText("joined web-1.7");
+  const [peer] = peers;
+  for (let frames = 0; frames < 200; frames += 1) peer?.send({ kind: "x" }, Buffer.alloc(1024 * 1024));
+  await heardText("left web-1.7");
+  await peer?.drained();
+  socket.destroy();
+  server.close();
 });
 
 test("link server: a wrong token, a wrong protocol and a first frame that is no hello are cut off unheard", {
