@@ -73,6 +73,46 @@ withStage("the hand-off: both sides counted the same writes, and the instance wr
   assert.deepEqual((await stage.revoke("nobody.1")).writes, 0);
 });
 
+withStage("a session that is too long is refused at once, and nothing of it is left to be sent again", async (stage) => {
+  const client = stage.client("web-1.1", 60_000);
+  const store = new ReplicatedStore(client, "s");
+  await store.write("a", null, "{}", null);
+  await assert.rejects(store.write("b", null, JSON.stringify("x".repeat(32 * 1024 * 1024)), null), /longer than 33554432/);
+  await stage.killAndRestart();
+  assert.equal((await store.read("a"))?.base.text, "{}");
+  assert.equal((await client.flush()).writes, 0, "on this connection");
+});
+
+withStage("a replicator that hangs longer than the deadline: what it does afterwards is in both tallies", async (stage) => {
+  const patient = new ReplicatedStore(stage.client("web-2.1"), "s");
+  await patient.write("a", null, '{"n":1}', null);
+  const client = stage.client("web-1.1", 1_000);
+  const store = new ReplicatedStore(client, "s");
+  await store.write("a", null, '{"n":2}', null);
+  stage.hang();
+  await assert.rejects(store.write("a", null, '{"n":3}', null), /did not answer within 1000 ms/);
+  stage.goOn();
+  assert.equal((await store.read("a"))?.base.text, '{"n":3}');
+  const flushed = await client.flush();
+  const { writes, checksum } = await stage.revoke("web-1.1");
+  assert.deepEqual(flushed, { writes, checksum });
+});
+
+withStage("a replicator that hangs and reads nothing: what waits for it leaves the memory at its deadline", async (stage) => {
+  const patient = new ReplicatedStore(stage.client("web-2.1"), "s");
+  await patient.write("a", null, "{}", null);
+  const client = stage.client("web-1.1", 1_000);
+  const store = new ReplicatedStore(client, "s");
+  await store.read("a");
+  stage.hang();
+  const writes = Array.from({ length: 40 }, (_, index) => store.write(`id-${index}`, null, JSON.stringify("x".repeat(1024 * 1024)), null));
+  for (const outcome of await Promise.allSettled(writes)) assert.equal(outcome.status, "rejected");
+  await client.flush();
+  stage.goOn();
+  await patient.read("a");
+  assert.equal(await store.count(), 1, "none of them was still on its way");
+});
+
 withStage("kill -9 under 200 writers, three times: nothing acknowledged is lost, nobody sees an error, versions go on", async (stage) => {
   const stores = [new ReplicatedStore(stage.client("web-1.1"), "s"), new ReplicatedStore(stage.client("web-2.1"), "s")];
   const acknowledged = new Map<string, number>();

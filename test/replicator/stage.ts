@@ -99,6 +99,15 @@ export class ReplicatorStage {
     this.#process = this.#fork();
   }
 
+  /** As a machine that swaps, or a debugger: it is there and does nothing. */
+  hang(): void {
+    this.#process.kill("SIGSTOP");
+  }
+
+  goOn(): void {
+    this.#process.kill("SIGCONT");
+  }
+
   async close(): Promise<void> {
     const exited = once(this.#process, "exit");
     this.#process.send({ kind: "finish" });

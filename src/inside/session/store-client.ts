@@ -1,14 +1,15 @@
 /**
  * The instance's side of the session protocol: numbered requests over one link, sent again after a
  * reconnect, failed after the store's deadline. The tally of acknowledged writes is per connection, as the
- * replicator's is: what an earlier connection acknowledged is durable already.
+ * replicator's is: what an earlier connection acknowledged is durable already. What is acknowledged after
+ * its deadline is in both, so that the next hand-off agrees.
  */
 import { Link } from "../../link/link.ts";
 import type { InstanceBirth } from "../../model/birth.ts";
 import { controlProtocol } from "../../model/control.ts";
 import type { SessionAnswer, SessionRequest } from "../../model/session.ts";
 import { Tally } from "../../state/tally.ts";
-import type { Frame } from "../../wire/frame.ts";
+import { encodeFrame, type Frame } from "../../wire/frame.ts";
 
 type WithoutNumber<T> = T extends unknown ? Omit<T, "n"> : never;
 export type Operation = WithoutNumber<SessionRequest>;
@@ -22,7 +23,8 @@ export interface Answered {
 
 interface Pending {
   readonly request: SessionRequest;
-  readonly body: Uint8Array | undefined;
+  /** Null: its caller was told that it came too late; the answer is still counted. */
+  frame: Uint8Array | null;
   readonly records: { id: string; text: string; expiresAtMs: number | null }[];
   readonly resolve: (answered: Answered) => void;
   readonly timer: NodeJS.Timeout;
@@ -41,15 +43,16 @@ export class StoreClient {
     this.#birthOf = birthOf;
   }
 
-  /** Rejects if the replicator cannot do it, or does not answer within the store's deadline. */
-  call(operation: Operation, body?: Uint8Array): Promise<Answered> {
+  /** Rejects if it is too long, if the replicator cannot do it, or does not answer within the store's deadline. */
+  async call(operation: Operation, body?: Uint8Array): Promise<Answered> {
     const request = { ...operation, n: this.#next } as SessionRequest; // an Operation is a request less its number
+    const frame = encodeFrame(request, body);
     this.#next += 1;
     const link = this.#connect();
     return new Promise((resolve, reject) => {
       const { sessionStoreTimeoutMs } = this.#birthOf();
       const timer = setTimeout(() => {
-        this.#forget(request.n);
+        this.#giveUp(request.n);
         reject(new Error(`the session store did not answer within ${sessionStoreTimeoutMs} ms`));
       }, sessionStoreTimeoutMs);
       const settle = (answered: Answered) => {
@@ -58,8 +61,8 @@ export class StoreClient {
           reject(new Error(`the session store ${answer.kind} it: ${answer.reason}`));
         else resolve(answered);
       };
-      this.#pending.set(request.n, { request, body, records: [], resolve: settle, timer });
-      link.send(request, body);
+      this.#pending.set(request.n, { request, frame, records: [], resolve: settle, timer });
+      link.sendFrame(frame);
     });
   }
 
@@ -75,16 +78,28 @@ export class StoreClient {
     this.#link ??= new Link({
       path: storeSocket,
       hello: { kind: "hello", protocol: controlProtocol, role: "instance", id: instance, token, pid: process.pid },
-      onUp: () => {
-        this.#tally = new Tally();
-        for (const { request, body, records } of this.#pending.values()) {
-          records.length = 0;
-          this.#link?.send(request, body);
-        }
-      },
+      unsentBytesMax: Number.POSITIVE_INFINITY, // requests that wait have their deadline, and are sent again
+      onUp: () => this.#sendAgain(),
       onFrame: (frame) => this.#heard(frame),
     });
     return this.#link;
+  }
+
+  #sendAgain(): void {
+    this.#tally = new Tally();
+    for (const [n, { frame, records }] of this.#pending) {
+      records.length = 0;
+      if (frame === null) this.#forget(n);
+      else this.#link?.sendFrame(frame);
+    }
+  }
+
+  /** A replicator that reads but does not answer may still do it (its disk is full); one that does not even read hangs. */
+  #giveUp(n: number): void {
+    const pending = this.#pending.get(n);
+    if (pending !== undefined) pending.frame = null;
+    if (this.#link?.up !== true) this.#forget(n);
+    else if (this.#link.unsentBytes > 0) this.#link.reset();
   }
 
   #heard({ head, body }: Frame): void {
