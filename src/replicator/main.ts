@@ -83,7 +83,7 @@ class Replicator {
     const answer = (message: SessionAnswer, data?: Uint8Array) => peer.send(message, data);
     const revoked = () => this.#revoked.has(peer.hello.id);
     try {
-      await this.#store.execute(request, body, { tally, revoked, answer }, Date.now());
+      await this.#store.execute(request, body, { tally, revoked, answer, drained: () => peer.drained() }, Date.now());
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       process.stderr.write(`a session could not be stored: ${reason}\n`);

@@ -21,6 +21,13 @@ const separator = ":";
 /** The next character: no key of a store comes behind it. */
 const separatorAfter = ";";
 
+export interface Entry {
+  readonly key: string;
+  readonly store: StoreName;
+  readonly id: SessionId;
+  readonly record: SessionRecord;
+}
+
 interface Pending {
   record: SessionRecord | null;
   committed: Promise<unknown>;
@@ -128,18 +135,11 @@ export class SessionFile {
     return (lastPageNumber + 1) * pageSize;
   }
 
-  /** Every record of a store, live or not, committed ones. */
-  *records(store: StoreName): Generator<{ id: SessionId; record: SessionRecord }> {
-    const start = keyOf(store, "");
-    for (const { key, value } of this.#database.getRange({ start, end: `${store}${separatorAfter}` })) {
-      if (typeof value !== "number") yield { id: key.slice(start.length), record: value };
-    }
-  }
-
-  /** Up to `limit` keys of all stores, from `after` on, for sweeps. */
-  page(after: string, limit: number): { key: string; store: StoreName; id: SessionId; record: SessionRecord }[] {
-    const page: { key: string; store: StoreName; id: SessionId; record: SessionRecord }[] = [];
-    for (const { key, value } of this.#database.getRange({ start: after, exclusiveStart: true, limit })) {
+  /** Up to `limit` committed records, live or not, in the order of their keys: of one store or of all, behind the key `after`. */
+  page(limit: number, after: string | null, store?: StoreName): Entry[] {
+    const range = store === undefined ? { start: after ?? "" } : { start: after ?? keyOf(store, ""), end: `${store}${separatorAfter}` };
+    const page: Entry[] = [];
+    for (const { key, value } of this.#database.getRange({ ...range, exclusiveStart: after !== null, limit })) {
       const at = key.indexOf(separator);
       if (at > 0 && typeof value !== "number") page.push({ key, store: key.slice(0, at), id: key.slice(at + 1), record: value });
     }

@@ -3,26 +3,32 @@
  * they come (each is decided at once, against the overlay), and answers when what the answer rests on is
  * durable. So each session is linearizable.
  */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { SessionAnswer, SessionRequest } from "../model/session.ts";
 import { hasExpired, type SessionRecord, write } from "../state/session-record.ts";
 import type { Tally } from "../state/tally.ts";
-import type { SessionFile } from "./session-file.ts";
+import type { Entry, SessionFile } from "./session-file.ts";
 
 /** A tombstone stands so long at least: longer than any request is in process. */
 const tombstoneMs = 24 * 60 * 60 * 1_000;
 const noBytes = new Uint8Array(0);
+/** What goes through a whole store lets others have their turn after so many records. */
+const pageRecords = 500;
 
 export interface Caller {
   readonly tally: Tally;
   readonly revoked: () => boolean;
   readonly answer: (answer: SessionAnswer, body?: Uint8Array) => void;
+  /** Resolves when the answers so far have left. */
+  readonly drained: () => Promise<void>;
 }
 
 export class SessionStore {
   readonly #file: SessionFile;
   writesTotal = 0;
   conflictsTotal = 0;
-  #sweptTo = "";
+  #sweptTo: string | null = null;
+  #sweeping = false;
 
   constructor(file: SessionFile) {
     this.#file = file;
@@ -55,14 +61,20 @@ export class SessionStore {
         });
         return caller.answer({ n, kind: "done" });
       }
-      case "count":
-        return caller.answer({ n, kind: "counted", sessions: this.#liveRecords(store, nowMs).length });
+      case "count": {
+        let sessions = 0;
+        for await (const page of this.#livePages(store, nowMs)) sessions += page.length;
+        return caller.answer({ n, kind: "counted", sessions });
+      }
       case "clear":
-        await Promise.all(this.#liveRecords(store, nowMs).map(({ id }) => this.#file.set(store, id, null)));
+        for await (const page of this.#livePages(store, nowMs)) await Promise.all(page.map(({ id }) => this.#file.set(store, id, null)));
         return caller.answer({ n, kind: "done" });
       case "all":
-        for (const { id, record } of this.#liveRecords(store, nowMs)) {
-          caller.answer({ n, kind: "record", id, version: record.version, expiresAtMs: record.expiresAtMs }, Buffer.from(record.text));
+        for await (const page of this.#livePages(store, nowMs)) {
+          for (const { id, record } of page) {
+            caller.answer({ n, kind: "record", id, version: record.version, expiresAtMs: record.expiresAtMs }, Buffer.from(record.text));
+            await caller.drained();
+          }
         }
         return caller.answer({ n, kind: "done" });
     }
@@ -73,13 +85,19 @@ export class SessionStore {
     return this.#file.size;
   }
 
-  /** Removes what has expired among the next `limit` records; called now and then. */
+  /** Removes what has expired among the next `limit` records; called now and then. One at a time: a full disk lets it wait. */
   async sweep(nowMs: number, limit: number): Promise<void> {
-    const page = this.#file.page(this.#sweptTo, limit);
-    this.#sweptTo = page.at(-1)?.key ?? "";
-    // The page is what was committed: a write or a touch may be on its way.
-    const expired = page.filter(({ store, id, record }) => hasExpired(this.#file.get(store, id) ?? record, nowMs));
-    await Promise.all(expired.map(({ store, id }) => this.#file.set(store, id, null)));
+    if (this.#sweeping) return;
+    this.#sweeping = true;
+    try {
+      const page = this.#file.page(limit, this.#sweptTo);
+      this.#sweptTo = page.at(-1)?.key ?? null;
+      // The page is what was committed: a write or a touch may be on its way.
+      const expired = page.filter(({ store, id, record }) => hasExpired(this.#file.get(store, id) ?? record, nowMs));
+      await Promise.all(expired.map(({ store, id }) => this.#file.set(store, id, null)));
+    } finally {
+      this.#sweeping = false;
+    }
   }
 
   async #read(request: Extract<SessionRequest, { kind: "read" }>, caller: Caller, nowMs: number): Promise<void> {
@@ -124,7 +142,11 @@ export class SessionStore {
     return record === null || record.tombstone || hasExpired(record, nowMs) ? null : record;
   }
 
-  #liveRecords(store: string, nowMs: number): { id: string; record: SessionRecord }[] {
-    return [...this.#file.records(store)].filter(({ record }) => !record.tombstone && !hasExpired(record, nowMs));
+  async *#livePages(store: string, nowMs: number): AsyncGenerator<Entry[]> {
+    for (let page = this.#file.page(pageRecords, null, store); page.length > 0; ) {
+      yield page.filter(({ record }) => !record.tombstone && !hasExpired(record, nowMs));
+      await nextTurn();
+      page = this.#file.page(pageRecords, page.at(-1)?.key ?? null, store);
+    }
   }
 }

@@ -27,7 +27,7 @@ async function withStore(
     store,
     execute: async (request, nowMs, text = "") => {
       const answers: SessionAnswer[] = [];
-      const caller = { tally: new Tally(), revoked: () => false, answer: (answer: SessionAnswer) => answers.push(answer) };
+      const caller = { tally: new Tally(), revoked: () => false, answer: (answer: SessionAnswer) => answers.push(answer), drained: async () => {} };
       await store.execute({ ...request, n: 1, store: "s" } as SessionRequest, Buffer.from(text), caller, nowMs); // what was left out
       return answers;
     },
@@ -42,6 +42,15 @@ test("sweep: a session that is touched at its last moment stays", () =>
     const touch = execute({ kind: "touch", id: "a", expiresAtMs: 10_000 }, 999);
     await Promise.all([touch, store.sweep(1_001, 100)]);
     assert.equal(file.get("s", "a")?.expiresAtMs, 10_000);
+  }));
+
+test("sweep: where the last one still waits for the disk, none begins", () =>
+  withStore(async ({ store, execute }) => {
+    for (const id of ["a", "b", "c"]) await execute({ kind: "write", id, base: -1, expiresAtMs: 1_000 }, 0, "{}");
+    await Promise.all([store.sweep(1_001, 1), store.sweep(1_001, 1)]);
+    assert.equal(store.sessions, 2);
+    await store.sweep(1_001, 1);
+    assert.equal(store.sessions, 1);
   }));
 
 test("whatever a session is called, it is counted, listed, swept and cleared", () =>
