@@ -14,7 +14,7 @@ import { controlProtocol, type FromReplicator, type ToReplicator } from "../mode
 import type { InstanceId } from "../model/node.ts";
 import type { SessionAnswer, SessionRequest } from "../model/session.ts";
 import { Tally } from "../state/tally.ts";
-import { isDiskFull, SessionFile } from "./session-file.ts";
+import { isDamage, isDiskFull, SessionFile } from "./session-file.ts";
 import { SessionStore } from "./session-store.ts";
 
 const tellMs = 1_000;
@@ -85,6 +85,7 @@ class Replicator {
     try {
       await this.#store.execute(request, body, { tally, revoked, answer, drained: () => peer.drained() }, Date.now());
     } catch (error) {
+      endIfDamaged(error);
       const reason = error instanceof Error ? error.message : String(error);
       process.stderr.write(`a session could not be stored: ${reason}\n`);
       answer({ n: request.n, kind: "failed", reason });
@@ -125,6 +126,13 @@ function sayFull(full: boolean): void {
   process.stderr.write(`the sessions' file ${text}\n`);
 }
 
+/** As LMDB ends where it stumbles itself: init counts these ends, and tells who comes after so many of them. */
+function endIfDamaged(error: unknown): void {
+  if (!isDamage(error)) return;
+  process.stderr.write(`the sessions' file is damaged (${error})\n`);
+  process.abort();
+}
+
 function setAside(file: string): void {
   const aside = `${file}.damaged`;
   renameSync(file, aside);
@@ -140,6 +148,7 @@ endWithInit();
 process.on("unhandledRejection", (error) => {
   if (!isDiskFull(error)) throw error;
 });
+process.on("uncaughtExceptionMonitor", endIfDamaged);
 process.on("SIGTERM", () => finish());
 process.on("message", (message) => {
   const told = message as ToReplicatorFromInit; // init's own channel

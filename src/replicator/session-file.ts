@@ -166,3 +166,8 @@ export function isDiskFull(error: unknown): boolean {
   if (error instanceof DiskFull) return true;
   return error instanceof Error && /Commit failed|No space left|Input\/output error/.test(error.message);
 }
+
+/** What is in the file cannot be: LMDB says so where it does not die of it. */
+export function isDamage(error: unknown): boolean {
+  return error instanceof Error && /^MDB_(?:CORRUPTED|INVALID|PAGE_NOTFOUND|PANIC|VERSION_MISMATCH)\b/.test(error.message);
+}

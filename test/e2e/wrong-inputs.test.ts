@@ -1,12 +1,13 @@
 /** What people get wrong, and what their machine does: each has a clear word, an exit code, and leaves nothing behind. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { startTicksOf } from "../../src/init/process-identity.ts";
+import { SessionFile } from "../../src/replicator/session-file.ts";
 import { endAfterTest } from "../left-open.ts";
 import { notRoot, SmallDisk } from "../small-disk.ts";
 import { bin, freePort, TestCluster } from "./cluster.ts";
@@ -171,6 +172,26 @@ test("files of another Coppice, and damaged ones, do not keep a cluster from sta
   writeFileSync(join(directory, "sessions-2.mdb"), Buffer.alloc(20_000, 171));
   const cluster = await TestCluster.start({ script: expressApp, home });
   await cluster.until("the damaged file is set aside", () => cluster.output.includes("is damaged and was set aside"));
+  const load = new SessionLoad({ port: cluster.port, clients: 2, thinkMs: 5 });
+  await cluster.until("sessions are kept", () => load.result.requests > 50);
+  const { failed, lost } = await load.end();
+  assert.deepEqual([failed, lost], [[], 0]);
+  assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+});
+
+test("a sessions' file whose end a loss of power took, so that LMDB reads on and stumbles later, is set aside too", {
+  timeout: 60_000,
+}, async () => {
+  const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
+  mkdirSync(join(home, "t"));
+  const path = join(home, "t", "sessions-2.mdb");
+  const file = new SessionFile(path, () => {});
+  const record = { version: 1, expiresAtMs: null, tombstone: false, text: "x".repeat(500) };
+  await Promise.all(Array.from({ length: 3_000 }, (_, index) => file.set("store-1", `id-${index}`, record)));
+  await file.close();
+  truncateSync(path, statSync(path).size / 4);
+  const cluster = await TestCluster.start({ script: expressApp, home });
+  await cluster.until("it is set aside", () => cluster.output.includes("is damaged and was set aside"));
   const load = new SessionLoad({ port: cluster.port, clients: 2, thinkMs: 5 });
   await cluster.until("sessions are kept", () => load.result.requests > 50);
   const { failed, lost } = await load.end();
