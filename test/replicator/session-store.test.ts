@@ -27,7 +27,12 @@ async function withStore(
     store,
     execute: async (request, nowMs, text = "") => {
       const answers: SessionAnswer[] = [];
-      const caller = { tally: new Tally(), revoked: () => false, answer: (answer: SessionAnswer) => answers.push(answer), drained: async () => {} };
+      const caller = {
+        tally: new Tally(),
+        revoked: () => false,
+        answer: (answer: SessionAnswer) => answers.push(answer),
+        drained: async () => {},
+      };
       await store.execute({ ...request, n: 1, store: "s" } as SessionRequest, Buffer.from(text), caller, nowMs); // what was left out
       return answers;
     },
