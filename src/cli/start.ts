@@ -1,6 +1,6 @@
 /**
  * `coppice start` and `restart`: `run` in the background, its log in a file that rotates. The command waits
- * until every node serves, so that its exit code means something.
+ * until every node serves and the public ports answer, so that its exit code means something.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, fchmodSync, fstatSync, openSync, readFileSync } from "node:fs";
@@ -14,6 +14,7 @@ import { CoppiceError } from "../model/errors.ts";
 import { callAdmin } from "./admin-client.ts";
 import { coppiceHome, findCluster, logFileOf } from "./home.ts";
 import type { Register } from "./main.ts";
+import { portAnswers } from "./port-answers.ts";
 import { resolveRelease, typedDirectory } from "./release.ts";
 import { type RunOptions, specificationOf, withRunOptions } from "./run.ts";
 import { stopCluster } from "./stop.ts";
@@ -21,6 +22,8 @@ import { stopCluster } from "./stop.ts";
 const launcher = fileURLToPath(new URL("../../bin/coppice.js", import.meta.url));
 const pollMs = 100;
 const wordsOnFailure = 15;
+/** Beyond that a forwarder is not late but missing; init starts one that ended within two seconds. */
+const answerMsMax = 10_000;
 
 /** The command line of a cluster in the background, and the directory as it was typed; its environment is the caller's. */
 interface How {
@@ -98,14 +101,19 @@ async function startInBackground(name: string, how: How, json: boolean): Promise
       process.exit(128 + constants.signals[signal]);
     });
   const status = await untilServing(child, () => callAdmin<ClusterStatus>(paths, adminRoutes.status), paths);
-  if (status === null) {
+  const lastWords = () => {
     const words = readFileSync(log, "utf8").slice(logBytes).trimEnd().split("\n").slice(-wordsOnFailure);
+    return `The end of its log (${log}):\n${words.map((line) => `    ${line}`).join("\n")}`;
+  };
+  if (status === null) throw new CoppiceError("COPPICE_START_FAILED", `"${name}" did not start. ${lastWords()}`);
+  child.unref();
+  const silent = await silentPort(status.listeners);
+  if (silent !== null)
     throw new CoppiceError(
       "COPPICE_START_FAILED",
-      `"${name}" did not start. The end of its log (${log}):\n${words.map((line) => `    ${line}`).join("\n")}`,
+      `the nodes of "${name}" serve, but nobody answers on port ${silent} after ${answerMsMax / 1_000} s: its forwarder is missing or hangs. ` +
+        `It goes on trying; end it: coppice stop --name ${name}. ${lastWords()}`,
     );
-  }
-  child.unref();
   const failed = status.nodes.filter(({ state }) => state === "failed");
   if (json)
     process.stdout.write(
@@ -120,6 +128,18 @@ async function startInBackground(name: string, how: How, json: boolean): Promise
   }
   for (const node of failed) process.stderr.write(`coppice: ${node.name} has failed: ${node.reason}\n`);
   return failed.length === 0;
+}
+
+/** The first port that stays silent; null once all answer. */
+async function silentPort(listeners: ClusterStatus["listeners"]): Promise<number | null> {
+  const endMs = Date.now() + answerMsMax;
+  for (const listener of listeners) {
+    while (!(await portAnswers(listener, Math.max(endMs - Date.now(), pollMs)))) {
+      if (Date.now() >= endMs) return listener.port;
+      await pause(pollMs);
+    }
+  }
+  return null;
 }
 
 function openLog(path: string): number {

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { ClusterStatus } from "../../src/model/admin.ts";
@@ -74,6 +75,52 @@ test("start waits until it serves, a second one is an answer, logs tell the node
   assert.match((await follower).stdout, /the cluster is being stopped/, "a follower sees the end, and ends");
   assert.deepEqual(readdirSync(home), ["shop.log"], "the log alone outlives it");
   assert.match((await run("logs", "--name", "shop", "--lines", "2")).stdout, /is being stopped/);
+  rmSync(home, { recursive: true });
+});
+
+test("start waits for a forwarder too: while none answers on the public port it does not say that the nodes serve", {
+  timeout: 120_000,
+}, async () => {
+  const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
+  const port = await freePort();
+  const go = join(home, "go");
+  const script = join(home, "late.cjs");
+  writeFileSync(
+    script,
+    `const wait = setInterval(() => {
+      if (!require("node:fs").existsSync(${JSON.stringify(go)})) return;
+      clearInterval(wait);
+      require("node:http").createServer((_, res) => res.end("late")).listen(${port});
+    }, 20);`,
+  );
+  const run = (...args: string[]) => coppice(home, {}, ...args, "--name", "late");
+  endAfterTest(() => run("stop"));
+  for (const comes of [true, false]) {
+    const starting = run("start", script, "-n", "1");
+    let forwarder = 0;
+    for (const endMs = Date.now() + 20_000; forwarder === 0; await pause(50)) {
+      assert.ok(Date.now() < endMs, "no forwarder came");
+      const { stdout } = await run("status", "--json");
+      forwarder = stdout === "" ? 0 : ((JSON.parse(stdout) as ClusterStatus).forwarders[0]?.pid ?? 0);
+    }
+    process.kill(forwarder, "SIGSTOP");
+    writeFileSync(go, "");
+    let ready = false;
+    for (const endMs = Date.now() + 20_000; !ready; await pause(50)) {
+      assert.ok(Date.now() < endMs, "the node does not serve");
+      ready = (JSON.parse((await run("status", "--json")).stdout) as ClusterStatus).nodes[0]?.state === "ready";
+    }
+    const early = await Promise.race([starting, run("status")]);
+    assert.match(early.stdout, /STATE/, "start has not ended before a whole further command did");
+    if (comes) process.kill(forwarder, "SIGCONT");
+    const { code, stdout, stderr } = await starting;
+    process.kill(forwarder, "SIGCONT");
+    if (comes) assert.match(stdout, /1 of 1 nodes serve/, stderr);
+    else assert.match(stderr, new RegExp(`nobody answers on port ${port} after 10 s.*coppice stop --name late`));
+    assert.equal(code, comes ? 0 : 1);
+    assert.equal((await run("stop")).code, 0);
+    rmSync(go);
+  }
   rmSync(home, { recursive: true });
 });
 
