@@ -44,15 +44,10 @@ withStage("sessions expire, a touch moves the expiry, stores are kept apart", as
   assert.deepEqual([await first.count(), await second.count()], [0, 1]);
 });
 
-withStage("a store of many and of large sessions is listed whole, and others have their turn meanwhile", async (stage) => {
-  const client = stage.client("web-1.1", 60_000);
-  const [many, large] = [new ReplicatedStore(client, "many"), new ReplicatedStore(client, "large")];
-  await Promise.all(Array.from({ length: 1_000 }, (_, index) => many.write(`id-${index}`, null, "{}", null)));
-  for (let index = 0; index < 70; index += 1) await large.write(`id-${index}`, null, JSON.stringify("x".repeat(1024 * 1024)), null);
-  const order: string[] = [];
-  await Promise.all([many.count().then((count) => order.push(`counted ${count}`)), many.read("id-0").then(() => order.push("read"))]);
-  assert.deepEqual(order, ["read", "counted 1000"]);
-  assert.equal((await large.all()).length, 70);
+withStage("a store with more in it than may wait for a reader is listed whole", async (stage) => {
+  const store = new ReplicatedStore(stage.client("web-1.1", 60_000), "s");
+  for (let index = 0; index < 70; index += 1) await store.write(`id-${index}`, null, JSON.stringify("x".repeat(1024 * 1024)), null);
+  assert.equal((await store.all()).length, 70);
 });
 
 withStage("parallel requests of one session on two instances: changes to different keys are all kept", async (stage) => {

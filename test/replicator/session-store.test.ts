@@ -72,3 +72,13 @@ test("whatever a session is called, it is counted, listed, swept and cleared", (
     await execute({ kind: "clear" }, 1);
     assert.equal(store.sessions, 0, "cleared");
   }));
+
+test("while a store is counted others have their turn", () =>
+  withStore(async ({ execute }) => {
+    const write = (id: string) => execute({ kind: "write", id, base: -1, expiresAtMs: null }, 0, "{}");
+    await Promise.all(Array.from({ length: 1_000 }, (_, index) => write(`id-${index}`)));
+    const order: string[] = [];
+    const count = execute({ kind: "count" }, 1).then(([answer]) => order.push(JSON.stringify(answer)));
+    await Promise.all([count, execute({ kind: "read", id: "id-1" }, 1).then(() => order.push("read"))]);
+    assert.deepEqual(order, ["read", '{"n":1,"kind":"counted","sessions":1000}']);
+  }));
