@@ -35,7 +35,8 @@ class Forwarder {
         this.#tellTraffic();
       },
     });
-    this.#servers = new PublicServers(this.#dispatcher, spec.tls.length === 0 ? null : new Certificates(spec.tls, clusterKey, say));
+    const certificates = spec.tls.length === 0 ? null : new Certificates(spec.tls, clusterKey, say);
+    this.#servers = new PublicServers(this.#dispatcher, certificates, spec.forwarders === 1);
     this.#link = new Link({
       path: spec.paths.controlSocket,
       hello: {

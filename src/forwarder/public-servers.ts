@@ -17,6 +17,7 @@ import { clientsWithin, descriptorsMax } from "./descriptors.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { ClientFacts } from "./headers.ts";
 import { type Idler, Idlers } from "./idlers.ts";
+import { Yielding } from "./yielding.ts";
 
 const backlog = 511;
 const readBytes = 64 * 1024;
@@ -44,6 +45,7 @@ export class PublicServers {
   /** Sets of connections that may give way. */
   readonly #kinds: ReadonlySet<Idler>[] = [this.#connections];
   readonly #idlers = new Idlers(this.#kinds);
+  readonly #yielding: Yielding | null;
   /** Of whose clients the balancer has said nothing yet. */
   readonly #announcing = new Set<Socket>();
   readonly #readBlock = Buffer.allocUnsafeSlow(readBytes);
@@ -53,9 +55,10 @@ export class PublicServers {
   readonly limit: string;
   refusedTotal = 0;
 
-  /** With certificates clients are served https, and HTTP/2 where they can. */
-  constructor(dispatcher: Dispatcher, certificates: Certificates | null) {
+  /** With certificates clients are served https, and HTTP/2 where they can. `alone`: no other process accepts on these sockets. */
+  constructor(dispatcher: Dispatcher, certificates: Certificates | null, alone: boolean) {
     this.#dispatcher = dispatcher;
+    this.#yielding = alone ? null : new Yielding();
     this.#certificates = certificates;
     const { connectionsMax } = dispatcher.settings;
     const descriptors = descriptorsMax();
@@ -86,9 +89,13 @@ export class PublicServers {
     const accept = this.#certificates === null ? this.#accepting(context) : this.#acceptingSecure(context, this.#certificates);
     handle.onconnection = (status, accepted) => {
       if (status !== 0) return;
-      if (this.connections < this.#connectionsMax || this.#idlers.makeRoom(performance.now())) return accept(accepted);
-      this.refusedTotal += 1;
-      accepted.close();
+      if (this.connections < this.#connectionsMax || this.#idlers.makeRoom(performance.now())) {
+        accept(accepted);
+        this.#yielding?.came(this.connections);
+      } else {
+        this.refusedTotal += 1;
+        accepted.close();
+      }
     };
     const status = handle.listen(backlog);
     if (status !== 0) onError(Object.assign(new Error(`listen ${getSystemErrorName(status)}`), { code: getSystemErrorName(status) }));
@@ -184,6 +191,7 @@ export class PublicServers {
       connection.watch(nowMs);
     }
     for (const arrivals of this.#arrivals) arrivals.sweep(nowMs);
+    this.#yielding?.forget(this.connections);
     this.#dispatcher.sweep(nowMs);
   }
 }
