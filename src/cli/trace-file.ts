@@ -21,6 +21,8 @@ export interface TraceFile {
 }
 
 const notIndicators: ReadonlySet<string> = new Set(["timeMs", "requestsTotal", "heapAfterGcAtMs"]);
+/** The work of a second series (`requestsTotal{instance=b}`) is no gauge either. */
+const isIndicator = (name: string) => !notIndicators.has(withoutLabels(name));
 
 export function parseTrace(text: string, limits: Limits): TraceFile {
   return readTrace([text], limits);
@@ -69,7 +71,7 @@ function notText(begin: string): string | null {
 
 /** A limit of a column that is not there would be met by nothing, and nobody would hear of it. */
 function nameLimits(limits: Limits, columns: readonly string[], problems: string[]): void {
-  const indicators = columns.filter((name) => !notIndicators.has(name));
+  const indicators = columns.filter(isIndicator);
   if (indicators.length === 0) return;
   const known = new Set(indicators.flatMap((name) => [name, withoutLabels(name)]));
   for (const name of Object.keys(limits)) {
@@ -94,7 +96,7 @@ export class TraceSamples implements Iterable<TraceSample> {
     this.length = order.rows.length;
     this.#rows = rows;
     this.#order = order;
-    this.#columns = rows.names.flatMap((name, column) => (notIndicators.has(name) ? [] : [[name, column] as const]));
+    this.#columns = rows.names.flatMap((name, column) => (isIndicator(name) ? [[name, column] as const] : []));
     this.#limits = limits.map((one) => ({ row: one.row, limits: this.#ofSeries(one.limits) }));
     this.#requests = rows.names.indexOf("requestsTotal");
     this.#collected = rows.names.indexOf("heapAfterGcAtMs");

@@ -94,4 +94,11 @@ describe("trace: as the field writes it", () => {
     assert.match(problems.join(), /1 broken row, the first in line 3/);
     assert.match(rowsOf("\u001F\uFFFD\b\0").problems.join(), /^it is compressed/);
   });
+
+  it("trace: the work of a second series is no gauge that grows", () => {
+    const series = (name: string, instance: string) => ({ metric: { __name__: name, instance }, values: [[1, "5"]] });
+    const result = [series("requestsTotal", "a"), series("requestsTotal", "b"), series("rssBytes", "a")];
+    const sample = parseTrace(JSON.stringify({ data: { resultType: "matrix", result } }), {}).samples.at(0);
+    assert.deepEqual([sample?.requestsTotal, sample?.indicators], [5, { rssBytes: 5 }]);
+  });
 });
