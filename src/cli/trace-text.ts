@@ -3,6 +3,9 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { StringDecoder } from "node:string_decoder";
 
 const pieceBytes = 1024 * 1024;
+const waitMs = 20;
+/** Nobody wakes who waits here: it is a pause of the thread, which has nothing else to do. */
+const nothingComes = new Int32Array(new SharedArrayBuffer(4));
 
 /** @param file - is standard input. */
 export function* piecesOf(file: string): Generator<string> {
@@ -10,12 +13,24 @@ export function* piecesOf(file: string): Generator<string> {
   try {
     const buffer = Buffer.allocUnsafe(pieceBytes);
     const decoder = new StringDecoder("utf8");
-    for (let read = readSync(descriptor, buffer); read > 0; read = readSync(descriptor, buffer)) {
+    for (let read = readWaiting(descriptor, buffer); read > 0; read = readWaiting(descriptor, buffer)) {
       yield decoder.write(buffer.subarray(0, read));
     }
     yield decoder.end();
   } finally {
     if (file !== "-") closeSync(descriptor);
+  }
+}
+
+/** Standard input may be set not to block (a parent that is a Node process does so): what is not there yet is waited for. */
+function readWaiting(descriptor: number, buffer: Buffer): number {
+  for (;;) {
+    try {
+      return readSync(descriptor, buffer);
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "EAGAIN")) throw error;
+      Atomics.wait(nothingComes, 0, 0, waitMs);
+    }
   }
 }
 

@@ -62,6 +62,20 @@ describe("analyze: the command", () => {
     assert.deepEqual({ ...JSON.parse(stdout), file: "" }, { ...JSON.parse(analyze("--json", recorded).stdout), file: "" });
   });
 
+  it("analyze: standard input that is not there yet, on a descriptor that does not block, is waited for", { timeout: 60_000 }, async (t) => {
+    const child = spawn(process.execPath, [cli, "analyze", "--json", recorded, "-"], { stdio: ["pipe", "pipe", "inherit"] });
+    t.after(() => child.kill());
+    let out = "";
+    // Its first line is there, and it has turned to its standard input.
+    child.stdout.once("data", () => child.stdin.end(readFileSync(recorded, "utf8")));
+    child.stdout.on("data", (chunk: Buffer) => {
+      out += chunk.toString();
+    });
+    await once(child, "close");
+    const [first, second] = out.split("\n").map((line): Record<string, unknown> => (line === "" ? {} : JSON.parse(line)));
+    assert.deepEqual({ ...second, file: recorded }, first);
+  });
+
   it("analyze: a share of the life is a grid of its own for each trace, and a share that is none is refused", (t) => {
     const directory = directoryOf(t);
     const [short, long] = [60_000, 3_600_000].map((rowMs) => {
