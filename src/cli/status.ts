@@ -34,6 +34,7 @@ function describe(status: ClusterStatus, nowMs: number): string {
   if (status.halted !== null) lines.push(`automatic regenerations are halted: ${status.halted}`);
   for (const node of status.nodes) {
     if (node.reason !== null) lines.push(`${node.name}: ${node.reason}`);
+    if (node.waits !== null) lines.push(`${node.name} is to be regenerated, and waits: ${node.waits}`);
     if (node.quarantine !== null) lines.push(`${node.name} is in quarantine: ${node.quarantine}`);
     if (node.report?.verdict === "aging" || node.report?.verdict === "attention")
       lines.push(`${node.name}: ${node.report.reasons.join("; ")}`);

@@ -3,7 +3,9 @@
  * command line, the documents and the error messages all read this table. Pure.
  */
 import { isNetwork } from "../model/addresses.ts";
+import { parsePeriod } from "../model/calendar.ts";
 import { CoppiceError } from "../model/errors.ts";
+import { knownIndicators } from "../model/sample.ts";
 import type { Settings } from "../model/settings.ts";
 
 type NumberKey = { [K in keyof Settings]: Settings[K] extends number ? K : never }[keyof Settings];
@@ -44,6 +46,18 @@ export const numberSettings: Readonly<Record<NumberKey, NumberSetting>> = {
     doc: "Time between two automatic regenerations of the cluster; less where an instance would be exhausted before its turn.",
   },
   maxConsecutiveFailures: { default: 3, min: 1, max: 100, doc: "After so many failed regenerations the automatic ones stop." },
+  maxAgeMs: {
+    default: 0,
+    min: 0,
+    max: 366 * day,
+    doc: "No instance is to serve for longer than this: each is regenerated before, the nodes spread evenly over the time. 0: as long as it is well.",
+  },
+  maxRequests: {
+    default: 0,
+    min: 0,
+    max: 1e15,
+    doc: "No instance is to serve more requests than this: each is regenerated before, the nodes spread evenly over it. 0: as many as come.",
+  },
   probationMs: { default: minute, min: 0, max: day, doc: "How long a regrown instance is watched before the regeneration is verified." },
   releaseWatchMs: {
     default: 10 * second,
@@ -138,7 +152,10 @@ type ChoiceKey = "mode" | "regenerate";
 
 /** The first choice is the default. */
 export const choiceSettings: Readonly<Record<ChoiceKey, ChoiceSetting>> = {
-  mode: { choices: ["automatic", "observe"], doc: "`observe`: say what would be regenerated, and do nothing by itself." },
+  mode: {
+    choices: ["automatic", "supervised", "observe"],
+    doc: "`supervised`: say what is to be regenerated, and wait for `coppice regenerate`; `observe`: say what would be, and do nothing by itself, not even end an instance that is stuck.",
+  },
   regenerate: {
     choices: ["auto", "replace", "in-place"],
     doc: "`replace`: the new instance starts beside the old one; `in-place`: after it; `auto`: beside it where memory has room.",
@@ -164,6 +181,14 @@ export const switchSettings: Readonly<Record<SwitchKey, SwitchSetting>> = {
   },
 };
 
+function isWatermark(item: string): boolean {
+  const [, indicator, level] = /^(\w+):(\d+(?:\.\d+)?)$/.exec(item) ?? [];
+  return Number(level) > 0 && knownIndicators.some((known) => known === indicator);
+}
+
+const periods = "times of the week (02:00-05:00, Sat 22:00-06:00, Mon-Fri 08:00-18:00)";
+const isPeriod = (item: string) => parsePeriod(item) !== null;
+
 interface ListSetting {
   readonly default: readonly string[];
   readonly accepts: (item: string) => boolean;
@@ -172,7 +197,7 @@ interface ListSetting {
   readonly doc: string;
 }
 
-type ListKey = "affinityCookies" | "trustProxy";
+type ListKey = "affinityCookies" | "forbiddenTimes" | "maintenanceWindows" | "trustProxy" | "watermarks";
 
 export const listSettings: Readonly<Record<ListKey, ListSetting>> = {
   affinityCookies: {
@@ -186,6 +211,24 @@ export const listSettings: Readonly<Record<ListKey, ListSetting>> = {
     accepts: isNetwork,
     accepted: "addresses or networks (10.0.0.0/8, 2001:db8::/32)",
     doc: "Proxies in front whose X-Forwarded-* nodes without a probe are told; others' are not believed.",
+  },
+  maintenanceWindows: {
+    default: [],
+    accepts: isPeriod,
+    accepted: periods,
+    doc: "Automatic regenerations wait for these times (the machine's local ones), unless an instance would be exhausted before. None: any time.",
+  },
+  forbiddenTimes: {
+    default: [],
+    accepts: isPeriod,
+    accepted: periods,
+    doc: "No automatic regeneration begins in these times, not even if an instance is about to be exhausted.",
+  },
+  watermarks: {
+    default: [],
+    accepts: isWatermark,
+    accepted: "indicators with a level (rssBytes:600000000)",
+    doc: "Who stays above one for ten seconds is regenerated, whatever the aging model says. Indicators are named as in `coppice status --json`.",
   },
 };
 

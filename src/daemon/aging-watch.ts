@@ -47,6 +47,8 @@ export interface AgingWatchOptions {
   readonly rssLimitBytes: () => number | null;
   /** What an instance runs; those of one release are compared. */
   readonly releaseOf: (instance: InstanceId) => string;
+  /** What was read of one, from inside and outside together. */
+  readonly onSample: (instance: InstanceId, sample: Sample) => void;
   readonly onAging: (instance: InstanceId, report: AgingReport) => void;
 }
 
@@ -150,6 +152,7 @@ export class AgingWatch {
       limits: { ...outside?.reading.limits, ...(rssLimitBytes === null ? {} : { rssBytes: rssLimitBytes }), ...probe.limits },
     };
     watched.latest = sample;
+    this.#options.onSample(instance, sample);
     watched.model.add(sample);
     watched.report = watched.model.report(sample.atMs);
     if (watched.report.verdict === "aging") this.#options.onAging(instance, watched.report);

@@ -17,6 +17,7 @@ import { processRegenerator } from "../regenerators/process.ts";
 import type { Regenerator } from "../regenerators/regenerator.ts";
 import { serveAdmin } from "./admin-api.ts";
 import { AgingWatch } from "./aging-watch.ts";
+import { BackStopWatch } from "./back-stop-watch.ts";
 import { DesertedWatch } from "./deserted-watch.ts";
 import { Engine } from "./engine.ts";
 import { EventLog } from "./event-log.ts";
@@ -34,6 +35,7 @@ export class Daemon {
   readonly #startedAtMs = Date.now();
   readonly #events: EventLog;
   readonly #watch: AgingWatch;
+  readonly #backStops: BackStopWatch;
   readonly #stuck: StuckWatch;
   readonly #deserted = new DesertedWatch((instance) => this.#engine.accept({ kind: "instance-deserted", instance }));
   readonly #ports: PortWatch;
@@ -58,7 +60,14 @@ export class Daemon {
       sampleIntervalMs: settings.sampleIntervalMs,
       rssLimitBytes: () => (memory === null ? null : residentLimit(memory, this.#engine.state.nodes.length)),
       releaseOf: (instance) => this.#record(instance)?.release ?? "",
+      onSample: (instance, sample) => this.#backStops.sampled(instance, sample),
       onAging: (instance, report) => this.#engine.accept({ kind: "aging", instance, report }),
+    });
+    this.#backStops = new BackStopWatch({
+      settings,
+      state: () => this.#engine.state,
+      requestsOf: (instance) => this.#watch.latest(instance)?.requestsTotal ?? null,
+      accept: (fact) => this.#engine.accept(fact),
     });
     this.#stuck = new StuckWatch({
       ...settings,
@@ -140,6 +149,7 @@ export class Daemon {
     });
     setInterval(() => {
       this.#watch.tick(Date.now());
+      this.#backStops.tick(Date.now());
       this.#stuck.tick();
       this.#deserted.tick();
     }, spec.settings.sampleIntervalMs);
@@ -201,6 +211,7 @@ export class Daemon {
         break;
       case "exited":
         this.#watch.end(message.instance, message);
+        this.#backStops.end(message.instance);
         this.#stuck.end(message.instance);
         this.#deserted.forget(message.instance);
         this.#ports.end(message.instance);

@@ -12,7 +12,14 @@ import type { Effect, Input, StepResult } from "../monitor/types.ts";
 import type { Journal } from "./journal.ts";
 
 const diskRetryMs = 1_000;
-const saidAgain: ReadonlySet<Input["kind"]> = new Set(["woken", "aging", "instance-stuck", "instance-deserted", "release-worse"]);
+const saidAgain: ReadonlySet<Input["kind"]> = new Set([
+  "woken",
+  "aging",
+  "back-stop",
+  "instance-stuck",
+  "instance-deserted",
+  "release-worse",
+]);
 
 /** An input without its time: the engine stamps it. */
 export type Fact = Input extends infer I ? (I extends Input ? Omit<I, "nowMs"> : never) : never;

@@ -20,7 +20,7 @@ export interface StatusSources {
 
 export function clusterStatus({ welcome, state, peers, watch, notices, monitorStartedAtMs }: StatusSources): ClusterStatus {
   const forwarders = [...peers.forwarders.values()];
-  const nodes = nodeStates(state).map((node): NodeStatus => {
+  const nodes = nodeStates(state, Date.now()).map((node): NodeStatus => {
     const traffic = forwarders.flatMap(({ upstreams }) => upstreams.filter(({ id }) => id === node.instance));
     const counted = node.instance === null ? null : watch.traffic(node.instance);
     const latest = node.instance === null ? null : watch.latest(node.instance);

@@ -17,6 +17,12 @@ export interface Settings {
   readonly evidenceTimeoutMs: number;
   readonly minRegenerationIntervalMs: number;
   readonly maxConsecutiveFailures: number;
+  /** 0: as old as it gets. */
+  readonly maxAgeMs: number;
+  /** 0: as many as come. */
+  readonly maxRequests: number;
+  /** `indicator:level`. */
+  readonly watermarks: readonly string[];
   readonly probationMs: number;
   readonly releaseWatchMs: number;
   readonly horizonMs: number;
@@ -48,6 +54,9 @@ export interface Settings {
   readonly crashLoopWindowMs: number;
   /** 0: as the container, else the machine. */
   readonly memoryLimitBytes: number;
-  readonly mode: "observe" | "automatic";
+  readonly mode: "automatic" | "supervised" | "observe";
+  /** Times of the week (model/calendar.ts). Empty: any time. */
+  readonly maintenanceWindows: readonly string[];
+  readonly forbiddenTimes: readonly string[];
   readonly regenerate: "auto" | "replace" | "in-place";
 }

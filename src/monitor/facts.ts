@@ -4,7 +4,7 @@
  */
 import { assert } from "../model/errors.ts";
 import { listenerId, nodeOf } from "../model/node.ts";
-import { agingFound } from "./admission.ts";
+import { agingFound, backStopMet } from "./automatic.ts";
 import type { Draft } from "./draft.ts";
 import { oldLost, regrowthLost, replacementLost } from "./lost.ts";
 import { buryInstance, type Exit, endDeserted, endStuck, giveUpIfNobodyEverListened, scheduleRestart, startCluster } from "./nodes.ts";
@@ -47,18 +47,19 @@ export function takeFact(draft: Draft, input: Input): void {
       return;
     }
     case "instance-handed-off":
-    case "replicator-revoked": {
-      const { current } = draft.state;
-      if (current?.phase !== "handing-off" || current.old !== input.instance) return;
-      current[input.kind === "replicator-revoked" ? "revoked" : "handedOff"] = { writes: input.writes, checksum: input.checksum };
-      return;
-    }
+    case "replicator-revoked":
+      return handedOff(draft, input);
     case "instance-evidence":
       return evidence(draft, input);
     case "affinity-cookie":
       return cookieLearned(draft, input.name);
     case "aging":
       return agingFound(draft, input.instance, input.report);
+    case "back-stop":
+      return backStopMet(draft, input);
+    case "calendar":
+      draft.state.calendar = input.calendar;
+      return;
     case "forwarder-link":
       return forwarderLinked(draft, input);
     case "routes-applied":
@@ -84,6 +85,12 @@ export function takeFact(draft: Draft, input: Input): void {
     case "recovered":
       return recovered(draft, input);
   }
+}
+
+function handedOff(draft: Draft, { kind, instance, writes, checksum }: Of<"instance-handed-off" | "replicator-revoked">): void {
+  const { current } = draft.state;
+  if (current?.phase !== "handing-off" || current.old !== instance) return;
+  current[kind === "replicator-revoked" ? "revoked" : "handedOff"] = { writes, checksum };
 }
 
 function routesApplied(draft: Draft, { forwarder: id, revision, inFlight }: Of<"routes-applied">): void {

@@ -47,6 +47,7 @@ export function addNode({ state }: Draft, index: number): NodeRecord {
     failed: false,
     exclusive: null,
     lives: null,
+    waits: null,
   };
   state.nodes.push(node);
   return node;

@@ -44,7 +44,7 @@ export function judgeLife(draft: Draft, node: NodeRecord, { id, availableSinceMs
   const { state, nowMs, settings } = draft;
   if (node.lives !== null) node.lives.foundAtMs = nowMs;
   if (node.lives?.judged === id) return;
-  const automatic = state.ended.some(({ replacement, origin }) => replacement === id && origin === "aging");
+  const automatic = state.ended.some(({ replacement, origin }) => replacement === id && (origin === "aging" || origin === "watermark"));
   const was = isQuarantined(node);
   node.lives = {
     ...countLife(node.lives, { ms: nowMs - availableSinceMs, automatic }, settings),

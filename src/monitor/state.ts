@@ -3,6 +3,7 @@
  * Records are kept in arrays in a fixed order, so that the same inputs always give the same effects.
  */
 import type { ClusterSpec } from "../model/birth.ts";
+import type { Calendar } from "../model/calendar.ts";
 import type { InstanceId, ListenAddress, ListenerId, NodeName, Release } from "../model/node.ts";
 import type { InFlight, RouteTable } from "../model/routes.ts";
 import type { Mode, Phase } from "./lifecycle.ts";
@@ -60,6 +61,8 @@ export interface NodeRecord {
   exclusive: string | null;
   /** Null before it was first found aging, and from each deploy on. */
   lives: Lives | null;
+  /** What an automatic regeneration of its instance last waited for; as old as that may be. */
+  waits: { readonly instance: InstanceId; readonly why: string; readonly atMs: number } | null;
 }
 
 /** What became of a node's lives of late: whether regenerating it helps (quarantine.ts). */
@@ -76,7 +79,8 @@ export interface Lives {
   foundAtMs: number;
 }
 
-export type Origin = "operator" | "aging" | "deploy";
+export type BackStop = "watermark" | "max-age" | "max-requests";
+export type Origin = "operator" | "deploy" | "aging" | BackStop;
 
 export interface Confirmation {
   readonly writes: number;
@@ -123,6 +127,8 @@ export interface QueueEntry {
   notBeforeMs: number;
   /** The instance that was found aging; if it is gone by then, so is the reason. Null for an operator's. */
   readonly instance: InstanceId | null;
+  /** Its end is so near that no better time is waited for. */
+  readonly isLast: boolean;
   /** The release that the replacement is to run; null: the node's own. */
   readonly release: string | null;
 }
@@ -200,6 +206,7 @@ export interface MonitorState {
   consecutiveFailures: number;
   halted: string | null;
   lastAutomaticAtMs: number | null;
+  calendar: Calendar;
   /** Reasons for which a regeneration of an instance was put off, already told. */
   told: string[];
   /** When unconfirmed effects were last given out. */
@@ -236,6 +243,7 @@ export function initialState(): MonitorState {
     consecutiveFailures: 0,
     halted: null,
     lastAutomaticAtMs: null,
+    calendar: "open",
     told: [],
     retriedAtMs: 0,
     everListened: false,

@@ -4,10 +4,12 @@
  * idempotent, so that all of an unfinished state can be performed again after a recovery.
  */
 import type { ClusterSpec, RosterEntry } from "../model/birth.ts";
+import type { Calendar } from "../model/calendar.ts";
 import type { EventDraft } from "../model/events.ts";
 import type { InstanceId, ListenAddress, ListenerId, NodeName, Release } from "../model/node.ts";
 import type { AgingReport } from "../model/report.ts";
 import type { InFlight, RouteTable } from "../model/routes.ts";
+import type { BackStop } from "./state.ts";
 
 /** Every input carries the time at which the shell saw it. */
 export type Input = { readonly nowMs: number } /** First input of a cluster's life, journalled as any other. */ & (
@@ -38,6 +40,10 @@ export type Input = { readonly nowMs: number } /** First input of a cluster's li
   | { readonly kind: "affinity-cookie"; readonly name: string }
   /** A report whose verdict is `aging`; the shell sends it again with each evaluation while it stands. */
   | { readonly kind: "aging"; readonly instance: InstanceId; readonly report: AgingReport }
+  /** What an operator set beside the model has come for this instance; said again while it stands. */
+  | { readonly kind: "back-stop"; readonly instance: InstanceId; readonly by: BackStop; readonly why: string }
+  /** Whether the time is one for automatic regenerations, each time that it changes. */
+  | { readonly kind: "calendar"; readonly calendar: Calendar }
   | { readonly kind: "forwarder-link"; readonly forwarder: string; readonly up: boolean }
   | {
       readonly kind: "routes-applied";

@@ -7,10 +7,21 @@ import type { MonitorState, NodeRecord, Regeneration } from "./state.ts";
 
 export type NodeView = Pick<
   NodeStatus,
-  "name" | "generation" | "release" | "state" | "phase" | "instance" | "pid" | "startedAtMs" | "restarts" | "reason" | "quarantine"
+  | "name"
+  | "generation"
+  | "release"
+  | "state"
+  | "phase"
+  | "instance"
+  | "pid"
+  | "startedAtMs"
+  | "restarts"
+  | "reason"
+  | "quarantine"
+  | "waits"
 >;
 
-export function nodeStates(state: MonitorState): NodeView[] {
+export function nodeStates(state: MonitorState, nowMs = state.nowMs): NodeView[] {
   return state.nodes.map((node) => {
     const instance = state.instances.find(({ id }) => id === node.instance) ?? null;
     return {
@@ -25,8 +36,20 @@ export function nodeStates(state: MonitorState): NodeView[] {
       restarts: node.restarts,
       reason: node.reason,
       quarantine: quarantineOf(state, node),
+      waits: waitsFor(state, node, nowMs),
     };
   });
+}
+
+/** What is said again while it stands, with each sample, is over when it is not. */
+const saidAgainSamples = 3;
+
+function waitsFor({ spec, queue }: MonitorState, { name, instance, waits }: NodeRecord, nowMs: number): string | null {
+  const queued = queue.find(({ node, instance: found }) => node === name && found !== null);
+  if (queued !== undefined)
+    return `its turn${queued.notBeforeMs > nowMs ? `, in ${Math.ceil((queued.notBeforeMs - nowMs) / 1_000)} s` : ""}`;
+  if (waits === null || waits.instance !== instance || spec === null) return null;
+  return nowMs - waits.atMs <= saidAgainSamples * spec.settings.sampleIntervalMs ? waits.why : null;
 }
 
 function stateOf(state: MonitorState, node: NodeRecord): NodeState {

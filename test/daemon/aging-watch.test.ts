@@ -13,6 +13,7 @@ function watchOf(rssLimitBytes: () => number | null = () => null): AgingWatch {
     sampleIntervalMs: 1_000,
     rssLimitBytes,
     releaseOf: () => "1",
+    onSample: () => {},
     onAging: () => {},
   });
   watch.begin(instance, process.pid, true);

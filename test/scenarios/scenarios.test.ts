@@ -110,6 +110,14 @@ function perform(cluster: SimCluster, command: string, args: readonly string[]):
       });
       cluster.run(cluster.nowMs + 1);
       break;
+    case "back-stop":
+      cluster.tell({ kind: "back-stop", instance: first, by: second as "watermark", why: "as the operator set it" }); // or another, as the scenario says
+      cluster.run(cluster.nowMs + 1);
+      break;
+    case "calendar":
+      cluster.tell({ kind: "calendar", calendar: first as "open" }); // as above
+      cluster.run(cluster.nowMs + 1);
+      break;
     case "stuck":
       cluster.tell({ kind: "instance-stuck", instance: first, silentMs: 30_000 });
       cluster.run(cluster.nowMs + 1);

@@ -83,7 +83,7 @@ function misbehave(cluster: SimCluster, { random, draw, loss, nodes, kills }: Mi
   faults.duplicateRatio = random() * 0.3;
   const node = `web-${1 + draw(nodes)}`;
   const serving = cluster.serving();
-  switch (draw(kills ? 14 : 13)) {
+  switch (draw(kills ? 16 : 15)) {
     case 0:
       return cluster.tell({ kind: "regenerate", request: `request-${cluster.nowMs}`, nodes: random() < 0.3 ? "all" : [node] });
     case 1: {
@@ -123,7 +123,14 @@ function misbehave(cluster: SimCluster, { random, draw, loss, nodes, kills }: Mi
       return cluster.tell({ kind: "scale", request: `request-${cluster.nowMs}`, nodes: 1 + draw(4) });
     case 12:
       return cluster.tell({ kind: "resume", nodes: random() < 0.5 ? "all" : [node] });
-    case 13: {
+    case 13:
+      return cluster.tell({ kind: "calendar", calendar: (["open", "outside", "forbidden"] as const)[draw(3)] ?? "open" });
+    case 14: {
+      const instance = serving[draw(serving.length)];
+      const by = (["watermark", "max-age", "max-requests"] as const)[draw(3)] ?? "max-age";
+      return instance === undefined ? undefined : cluster.tell({ kind: "back-stop", instance, by, why: "drawn" });
+    }
+    case 15: {
       const victim = serving[draw(serving.length)];
       if (victim !== undefined) cluster.kill(victim);
       return;

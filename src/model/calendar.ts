@@ -1,0 +1,66 @@
+/**
+ * Times of the week, as settings name them: `02:00-05:00`, `Sat 22:00-06:00`, `Mon-Fri 08:00-18:00`. One that goes past midnight
+ * belongs to the day on which it begins. Pure: whose clock it is, and in which zone, the caller says.
+ */
+const days: readonly string[] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
+const dayMinutes = 24 * 60;
+
+/** A minute of a week. */
+export interface WeekTime {
+  /** 0: Sunday. */
+  readonly day: number;
+  readonly minute: number;
+}
+
+interface Period {
+  readonly days: readonly number[];
+  readonly fromMinute: number;
+  readonly minutes: number;
+}
+
+const pattern = /^(?:([a-z]{3})(?:-([a-z]{3}))? )?([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|24:00)$/i;
+
+/** Null if it is none. */
+export function parsePeriod(text: string): Period | null {
+  const match = pattern.exec(text);
+  if (match === null) return null;
+  const [, first, last = first, fromHour, fromMinutes, toHour = "24", toMinutes = "0"] = match;
+  const named = daysFrom(first, last);
+  if (named === null) return null;
+  const fromMinute = 60 * Number(fromHour) + Number(fromMinutes);
+  const minutes = (60 * Number(toHour) + Number(toMinutes) - fromMinute + dayMinutes) % dayMinutes;
+  return { days: named, fromMinute, minutes: minutes === 0 ? dayMinutes : minutes };
+}
+
+/** `Fri-Mon` goes over the week's end. Without a name it is every day. */
+function daysFrom(first: string | undefined, last: string | undefined): number[] | null {
+  const from = first === undefined ? 0 : days.indexOf(first.toLowerCase());
+  const to = last === undefined ? days.length - 1 : days.indexOf(last.toLowerCase());
+  if (from === -1 || to === -1) return null;
+  const count = ((to - from + days.length) % days.length) + 1;
+  return Array.from({ length: count }, (_, at) => (from + at) % days.length);
+}
+
+function isWithin(period: Period, { day, minute }: WeekTime): boolean {
+  const yesterday = (day + days.length - 1) % days.length;
+  const since = minute - period.fromMinute;
+  if (since >= 0 && since < period.minutes && period.days.includes(day)) return true;
+  return since + dayMinutes < period.minutes && period.days.includes(yesterday);
+}
+
+/** Whether automatic regenerations may begin: `open`, `outside` of the times that are for them, or `forbidden`. */
+export type Calendar = "open" | "outside" | "forbidden";
+
+/** @param settings periods, as the settings were checked. */
+export function calendarAt(
+  time: WeekTime,
+  { maintenanceWindows, forbiddenTimes }: { readonly maintenanceWindows: readonly string[]; readonly forbiddenTimes: readonly string[] },
+): Calendar {
+  const isIn = (periods: readonly string[]) =>
+    periods.some((text) => {
+      const period = parsePeriod(text);
+      return period !== null && isWithin(period, time);
+    });
+  if (isIn(forbiddenTimes)) return "forbidden";
+  return maintenanceWindows.length === 0 || isIn(maintenanceWindows) ? "open" : "outside";
+}

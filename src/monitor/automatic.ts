@@ -1,0 +1,157 @@
+/**
+ * What nobody asked for: an instance was found aging, or came to a back-stop. The policy (DESIGN §6) says whether its node is
+ * regenerated now, later, or not at all; what it waits for is told once. All of it is said again by the shell while it stands.
+ */
+import type { InstanceId } from "../model/node.ts";
+import type { AgingReport } from "../model/report.ts";
+import type { Settings } from "../model/settings.ts";
+import type { Draft } from "./draft.ts";
+import { isQuarantined, judgeLife } from "./quarantine.ts";
+import { enqueue } from "./requests.ts";
+import type { InstanceRecord, NodeRecord, Origin, QueueEntry } from "./state.ts";
+import type { Input } from "./types.ts";
+import { regenerationTakesMs } from "./view.ts";
+
+const toldMax = 200;
+
+export function isAutomatic(origin: Origin): boolean {
+  return origin !== "operator" && origin !== "deploy";
+}
+
+/** A report says `aging`. */
+export function agingFound(draft: Draft, instance: InstanceId, report: AgingReport): void {
+  const found = servingNode(draft, instance);
+  if (found === null) return;
+  const queued = queuedOf(draft, found.node);
+  if (queued !== undefined) {
+    if (isAutomatic(queued.origin)) queued.notBeforeMs = Math.min(queued.notBeforeMs, latestMs(draft, exhaustionInMs(report)));
+    return;
+  }
+  const why = report.reasons.join("; ");
+  tellOnce(draft, instance, "aging-found", `${instance} is aging: ${why}`, { report });
+  consider(draft, { ...found, origin: "aging", why, exhaustionInMs: exhaustionInMs(report) });
+}
+
+/** It came to what an operator set beside the model. Nothing forecasts its end. */
+export function backStopMet(draft: Draft, { instance, by, why }: Extract<Input, { kind: "back-stop" }>): void {
+  const found = servingNode(draft, instance);
+  if (found === null || queuedOf(draft, found.node) !== undefined) return;
+  if (by === "watermark") tellOnce(draft, instance, "aging-found", `${instance} is aging: ${why}`, { by });
+  consider(draft, { ...found, origin: by, why, exhaustionInMs: Number.POSITIVE_INFINITY });
+}
+
+/** Whose instance serves, and is not being regenerated. */
+function servingNode(draft: Draft, instance: InstanceId): { readonly node: NodeRecord; readonly record: InstanceRecord } | null {
+  const record = draft.instance(instance);
+  if (record === null || record.availability !== "available") return null;
+  const node = draft.node(record.node);
+  return node.instance === instance && draft.state.current?.node !== node.name ? { node, record } : null;
+}
+
+function queuedOf({ state }: Draft, { name }: NodeRecord): QueueEntry | undefined {
+  return state.queue.find(({ node }) => node === name);
+}
+
+interface Considered {
+  readonly node: NodeRecord;
+  readonly record: InstanceRecord;
+  readonly origin: Exclude<Origin, "operator" | "deploy">;
+  readonly why: string;
+  /** At the earliest; infinite where nothing says so. */
+  readonly exhaustionInMs: number;
+}
+
+function consider(draft: Draft, considered: Considered): void {
+  const { settings, nowMs } = draft;
+  const { node, record, origin, why, exhaustionInMs } = considered;
+  const isFound = origin === "aging" || origin === "watermark";
+  if (isFound && settings.mode !== "observe") judgeLife(draft, node, record);
+  const held = heldFor(draft, considered, isFound);
+  const reason = reasonToWait(draft, considered) ?? (held === null || held.isOver ? null : held.why);
+  if (reason !== null) {
+    node.waits = { instance: record.id, why: reason, atMs: nowMs };
+    return tellOnce(draft, record.id, "regeneration-deferred", sayDeferred(considered, settings.mode, reason), { reason });
+  }
+  // A leak does not heal: whoever was found aging keeps its place, at the distance that the policy asks for; or at less,
+  // where it would not live to see its turn: the distance is there to spare the cluster, and a crash does not.
+  const turnMs = nextTurnMs(draft);
+  const notBeforeMs = held === null ? Math.min(turnMs, latestMs(draft, exhaustionInMs)) : nowMs;
+  const last = held === null ? "" : `; at the last moment before its end, though ${held.why}`;
+  enqueue(draft, { node: node.name, origin, why: `${why}${last}`, requests: [], notBeforeMs, instance: record.id, isLast: held !== null });
+  if (notBeforeMs > nowMs) tellTurn(draft, record, { inMs: notBeforeMs - nowMs, sooner: notBeforeMs < turnMs });
+}
+
+/** At the distance from the last one, and from those that are planned. */
+function nextTurnMs({ state, settings, nowMs }: Draft): number {
+  const planned = state.queue.filter(({ origin }) => isAutomatic(origin)).map(({ notBeforeMs }) => notBeforeMs);
+  const lastMs = Math.max(state.lastAutomaticAtMs ?? Number.NEGATIVE_INFINITY, ...planned);
+  return Math.max(nowMs, lastMs + settings.minRegenerationIntervalMs);
+}
+
+function tellTurn(draft: Draft, { id, node }: InstanceRecord, { inMs, sooner }: { readonly inMs: number; readonly sooner: boolean }): void {
+  const kept = `${draft.settings.minRegenerationIntervalMs / 1_000} s are kept between two of them`;
+  draft.event(
+    "regeneration-deferred",
+    `${id} waits ${Math.ceil(inMs / 1_000)} s to be regenerated: ${kept}${sooner ? ", but it would not live so long" : ""}`,
+    { inMs },
+    { node, instance: id },
+  );
+}
+
+function sayDeferred({ node, record, origin }: Considered, mode: Settings["mode"], reason: string): string {
+  const setting = origin === "max-age" ? "maxAgeMs" : origin === "max-requests" ? "maxRequests" : null;
+  const turn = setting === null ? "" : `, since it is its turn (${setting})`;
+  if (mode === "observe") return `${record.id} would be regenerated now${turn} (mode observe)`;
+  if (mode === "supervised")
+    return `${record.id} is to be regenerated${turn}, and waits to be told (mode supervised): coppice regenerate ${node.name}`;
+  return `${record.id} is not regenerated yet${setting === null ? "" : `, though it is its turn (${setting})`}: ${reason}`;
+}
+
+/** What nothing shortens. */
+function reasonToWait({ state, settings, nowMs }: Draft, { node, record, exhaustionInMs }: Considered): string | null {
+  if (settings.mode === "observe") return "mode observe";
+  if (settings.mode === "supervised") return `to be told (mode supervised): coppice regenerate ${node.name}`;
+  if (state.halted !== null) return "automatic regenerations are halted";
+  if (state.calendar === "forbidden") return "no regeneration begins now (forbiddenTimes)";
+  const probation = state.ended.find(({ replacement, phase }) => replacement === record.id && phase === "probation");
+  if (probation !== undefined && probation.deadlineMs !== null && exhaustionInMs > probation.deadlineMs - nowMs)
+    return "it is on probation";
+  return null;
+}
+
+/** What is waited for until just before the end: that is as near, at the earliest, as regenerating one after the other all who wait for it. */
+function heldFor(
+  { state, settings }: Draft,
+  { node, exhaustionInMs }: Considered,
+  isFound: boolean,
+): { readonly why: string; readonly isOver: boolean } | null {
+  const isOver = (waiting: number) => exhaustionInMs <= waiting * regenerationTakesMs(state, settings);
+  if (state.calendar === "outside") return { why: "it is outside of the maintenanceWindows", isOver: isOver(state.nodes.length) };
+  if (isFound && isQuarantined(node)) return { why: "its node is in quarantine", isOver: isOver(state.nodes.filter(isQuarantined).length) };
+  return null;
+}
+
+function latestMs({ state, settings, nowMs }: Draft, exhaustionInMs: number): number {
+  return nowMs + Math.max(0, exhaustionInMs - regenerationTakesMs(state, settings));
+}
+
+/** At the earliest, of what grows for real: any indicator may meet its limit by chance. */
+function exhaustionInMs({ trends }: AgingReport): number {
+  return Math.min(
+    ...trends.map(({ held, exhaustionInMs }) => (held && exhaustionInMs !== null ? exhaustionInMs.low : Number.POSITIVE_INFINITY)),
+  );
+}
+
+function tellOnce(
+  draft: Draft,
+  instance: InstanceId,
+  kind: "aging-found" | "regeneration-deferred",
+  text: string,
+  facts: Readonly<Record<string, unknown>>,
+): void {
+  const subject = kind === "aging-found" ? kind : text;
+  const key = `${instance} ${subject}`;
+  if (draft.state.told.includes(key)) return;
+  draft.state.told = [...draft.state.told, key].slice(-toldMax);
+  draft.event(kind, text, facts, { node: draft.instance(instance)?.node ?? "", instance });
+}
