@@ -6,10 +6,15 @@ import { plotOf } from "./analyze-plot.ts";
 export function describeAnalysis(analysis: Analysis): string {
   const { file, verdict, samples, problems } = analysis;
   // Nothing was read, and nothing can be said.
-  if (samples.length === 0) return `${file}: ${problems.join("; ")}\n`;
+  if (samples.length === 0) return printable(`${file}: ${problems.join("; ")}\n`);
   const curve = curveOf(analysis);
   const sentences = [...sentencesOf(analysis), ...problems.map((text) => `note: ${text}`)].map((text) => `  ${text}`);
-  return `${[`${file}: ${verdict}`, ...sentences, "", ...(curve === null ? [] : [...plotOf(curve), ""])].join("\n")}\n`;
+  return printable(`${[`${file}: ${verdict}`, ...sentences, "", ...(curve === null ? [] : [...plotOf(curve), ""])].join("\n")}\n`);
+}
+
+/** Names come from the file, and a terminal would obey what they hold. */
+function printable(text: string): string {
+  return text.replace(/[^\P{Cc}\n]/gu, "\uFFFD");
 }
 
 /** The moments, what spoke for the verdict, and what against a worse one. */

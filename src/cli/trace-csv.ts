@@ -1,7 +1,7 @@
 /** CSV with a header into rows. What is broken in it is named and survived. */
 import { cellsOf } from "./csv-cells.ts";
 import { limitOf } from "./limit-text.ts";
-import { counted, type LimitsFrom, named, nothing, type Parsed, Rows } from "./trace-rows.ts";
+import { counted, type LimitsFrom, named, nothing, type Parsed, Rows, shortened } from "./trace-rows.ts";
 
 export function parseCsv(lines: Iterable<string>, problems: string[]): Parsed {
   const reader = new CsvReader(problems);
@@ -48,13 +48,13 @@ class CsvReader {
     if (!/^#\s*limit\b/.test(line)) return;
     const [, name, told = ""] = /^#\s*limit\s+([^=\s]+)\s*=\s*(\S*)/.exec(line) ?? [];
     if (name === undefined) {
-      this.#name(`a limit is written as # limit rssBytes=512000000, not as "${line.slice(0, 60)}"`);
+      this.#name(`a limit is written as # limit rssBytes=512000000, not as "${shortened(line)}"`);
       return;
     }
     const value = limitOf(told);
     if (value !== null) {
       this.#limits.push({ row: this.#rows.length, limits: { ...this.#limits.at(-1)?.limits, [name]: value } });
-    } else this.#name(`the limit of ${name} is no number above 0: "${told}"`);
+    } else this.#name(`the limit of ${name} is no number above 0: "${shortened(told)}"`);
   }
 
   #readHeader(line: string): boolean {
@@ -64,7 +64,7 @@ class CsvReader {
       return false;
     }
     const twice = cells.find((name, at) => name !== "" && cells.indexOf(name) !== at);
-    if (twice !== undefined) this.#name(`there is more than one column ${twice}; the first was taken`);
+    if (twice !== undefined) this.#name(`there is more than one column ${shortened(twice)}; the first was taken`);
     if (!cells.includes("timeMs")) {
       this.#name(`the header has no column timeMs; it has ${named(cells)}`);
       return false;
@@ -84,7 +84,7 @@ class CsvReader {
       return;
     }
     this.#broken += 1;
-    this.#firstBroken ||= `line ${this.#line} (${Number.isFinite(atMs) ? "more cells than columns" : `no time: "${cells[time] ?? ""}"`})`;
+    this.#firstBroken ||= `line ${this.#line} (${Number.isFinite(atMs) ? "more cells than columns" : `no time: "${shortened(cells[time] ?? "")}"`})`;
   }
 
   #number(cell: string | undefined): number {

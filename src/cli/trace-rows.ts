@@ -60,7 +60,13 @@ export function counted(count: number, noun: string): string {
 
 /** Of more columns than these not all are named. */
 const columnsNamedMax = 16;
+const shownMax = 60;
+
+/** What a file says, in a sentence about it. */
+export function shortened(told: string): string {
+  return told.length > shownMax ? `${told.slice(0, shownMax)}…` : told;
+}
 
 export function named(columns: readonly string[]): string {
-  return `${columns.slice(0, columnsNamedMax).join(", ")}${columns.length > columnsNamedMax ? ", …" : ""}`;
+  return `${columns.slice(0, columnsNamedMax).map(shortened).join(", ")}${columns.length > columnsNamedMax ? ", …" : ""}`;
 }

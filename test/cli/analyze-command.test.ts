@@ -62,7 +62,9 @@ describe("analyze: the command", () => {
     assert.deepEqual({ ...JSON.parse(stdout), file: "" }, { ...JSON.parse(analyze("--json", recorded).stdout), file: "" });
   });
 
-  it("analyze: standard input that is not there yet, on a descriptor that does not block, is waited for", { timeout: 60_000 }, async (t) => {
+  it("analyze: standard input that is not there yet, on a descriptor that does not block, is waited for", {
+    timeout: 60_000,
+  }, async (t) => {
     const child = spawn(process.execPath, [cli, "analyze", "--json", recorded, "-"], { stdio: ["pipe", "pipe", "inherit"] });
     t.after(() => child.kill());
     let out = "";

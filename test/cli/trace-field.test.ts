@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { describeAnalysis } from "../../src/cli/analyze-text.ts";
 import { limitOf } from "../../src/cli/limit-text.ts";
 import { parseTrace, readTrace } from "../../src/cli/trace-file.ts";
 import { linesOf } from "../../src/cli/trace-text.ts";
@@ -100,5 +101,12 @@ describe("trace: as the field writes it", () => {
     const result = [series("requestsTotal", "a"), series("requestsTotal", "b"), series("rssBytes", "a")];
     const sample = parseTrace(JSON.stringify({ data: { resultType: "matrix", result } }), {}).samples.at(0);
     assert.deepEqual([sample?.requestsTotal, sample?.indicators], [5, { rssBytes: 5 }]);
+  });
+
+  it("analyze: control characters of a file's names do not reach the terminal, and a long name is shortened", () => {
+    const { samples, problems } = parseTrace(`time\u001B[2J,${"x".repeat(1_000)}\n1,2\n`, {});
+    const nothing = { trendAtMs: null, agingAtMs: null, attentionMs: 0, forecasts: [], decisive: null, last: null };
+    const text = describeAnalysis({ file: "a.csv", verdict: "insufficient", indicator: null, replay: nothing, samples, problems });
+    assert.equal(text, `a.csv: line 1: the header has no column timeMs; it has time\uFFFD[2J, ${"x".repeat(60)}…\n`);
   });
 });
