@@ -30,9 +30,7 @@ import {
 import { Sending } from "./sending.ts";
 import type { Stream } from "./streams.ts";
 
-/** A request is refused by a fence or finds a socket gone only in races with a table on its way: more is a fault. */
-const attemptsMax = 20;
-/** Between two tries of the same upstream. */
+/** Between two tries of the same upstream, at last. */
 const retryMsMax = 250;
 
 /** In the access log, for want of an answer (nginx's number for it). */
@@ -75,7 +73,6 @@ export class Exchange implements Answered, Stream {
   readonly #bytesBefore: number;
   #status = 0;
   #answeredBy: Upstream | null = null;
-  #attempts = 0;
   #deaths = 0;
   #done = false;
   #unpark: (() => void) | null = null;
@@ -230,8 +227,7 @@ export class Exchange implements Answered, Stream {
   #try(): void {
     if (this.#done) return;
     this.#unpark = null;
-    this.#attempts += 1;
-    if (this.#attempts > attemptsMax) return this.#refuse(parkedTooLong);
+    if (this.#waitedMs > this.#dispatcher.settings.parkTimeoutMs) return this.#refuse(parkedTooLong);
     const upstream = this.#dispatcher.table.choose({
       listener: this.#listener,
       session: this.#session,
@@ -243,17 +239,23 @@ export class Exchange implements Answered, Stream {
     else this.#send(upstream);
   }
 
+  get #waitedMs(): number {
+    return this.#waitsSinceMs === 0 ? 0 : performance.now() - this.#waitsSinceMs;
+  }
+
+  #waits(sinceMs: number): void {
+    if (this.#waitsSinceMs === 0) this.#waitsSinceMs = sinceMs;
+  }
+
   #park(): void {
-    const nowMs = performance.now();
-    if (this.#waitsSinceMs === 0) this.#waitsSinceMs = nowMs;
+    this.#waits(performance.now());
     this.#unpark = this.#dispatcher.parking.park(
       () => {
-        this.#attempts -= 1; // waiting is no attempt
         this.#silent = nobody; // something has changed
         this.#try();
       },
       () => this.#refuse(parkedTooLong),
-      nowMs - this.#waitsSinceMs,
+      this.#waitedMs,
     );
     if (this.#unpark === null) this.#refuse(tooManyParked);
   }
@@ -268,13 +270,12 @@ export class Exchange implements Answered, Stream {
     const hasRoom = this.#dispatcher.outOfDescriptors(upstream, this.#unsafe);
     if (this.#done) return;
     if (!hasRoom) return this.#park();
-    this.#attempts -= 1;
     setImmediate(() => this.#try());
   }
 
   #noteSilence(): void {
     if (this.#upstream !== null) this.#silent = [...this.#silent, this.#upstream.id];
-    if (this.#waitsSinceMs === 0) this.#waitsSinceMs = this.#startedMs;
+    this.#waits(this.#startedMs);
   }
 
   #send(upstream: Upstream): void {
@@ -317,7 +318,10 @@ export class Exchange implements Answered, Stream {
       idempotencyKey: this.#idempotencyKey,
       deadly: deadlyRoutes.isDeadly(route, nowMs),
     });
-    if (end === "died") this.#deaths += 1;
+    if (end === "died") {
+      this.#deaths += 1;
+      this.#waitsSinceMs = 0; // a node had taken it
+    }
     if (verdict === "resend") return this.#resend(upstream);
     upstream.failedTotal += 1;
     if (verdict === "reset") this.#client.destroy();
@@ -328,9 +332,10 @@ export class Exchange implements Answered, Stream {
     upstream.resentTotal += 1;
     const again = this.#avoid.includes(upstream.id);
     this.#avoid = [...this.#avoid, upstream.id];
-    // The table that says who is gone may be on its way: let it come in first. Where all have failed, wait a little.
+    // The table that says who is gone may be on its way: let it come in first. Where all have failed, wait a little, as one that is parked.
     if (again) {
-      const timer = setTimeout(() => this.#try(), Math.min(retryMsMax, 2 ** this.#attempts));
+      this.#waits(performance.now());
+      const timer = setTimeout(() => this.#try(), Math.min(retryMsMax, 2 ** this.#avoid.length));
       this.#unpark = () => clearTimeout(timer);
     } else setImmediate(() => this.#try());
   }

@@ -153,3 +153,39 @@ function inProcess(stage: Stage): number {
   const last = stage.heard.findLast((message) => message.kind === "traffic");
   return last?.kind === "traffic" ? last.upstreams.reduce((sum, { total }) => sum + total, 0) : 0;
 }
+
+const trafficOf = ({ heard }: Stage) => heard.filter(({ kind }) => kind === "traffic").length;
+
+withStage("a request waits for a node that is gone, though no table says so yet, as long as any waits", {}, async (stage) => {
+  await stage.route({ "web-1.1": "available" });
+  const asked = ask(stage, { method: "POST", body: "x" });
+  const seconds = trafficOf(stage) + 5;
+  await stage.until(() => trafficOf(stage) >= seconds);
+  await stage.instance("web-1.1", (_, response) => response.end("late"));
+  assert.deepEqual(await asked, { status: 200, body: "late" });
+});
+
+withStage("and no longer than it may; the time that a node had it counts not", { parkTimeoutMs: 3_000 }, async (stage) => {
+  await stage.route({ "web-1.1": "available" });
+  const beganMs = performance.now();
+  assert.equal((await ask(stage, { method: "POST", body: "x" })).status, 503);
+  const tookMs = performance.now() - beganMs;
+  assert.ok(tookMs > 2_900 && tookMs < 5_000, `${tookMs} ms`);
+  // Parked for a while, in process for longer than it may be parked, and its node dies: it is parked again.
+  await stage.route({ "web-1.1": "removed" });
+  const asked = ask(stage, {});
+  await stage.until(() => stage.heard.findLast((one) => one.kind === "traffic")?.parked === 1);
+  let held: Socket | null = null;
+  await stage.rawInstance("web-2.1", (socket) => {
+    held = socket;
+  });
+  await stage.route({ "web-2.1": "available" });
+  const seconds = trafficOf(stage) + 4;
+  await stage.until(() => trafficOf(stage) >= seconds && held !== null);
+  await stage.route({ "web-2.1": "removed" });
+  (held as Socket | null)?.destroy();
+  await stage.until(() => stage.heard.findLast((one) => one.kind === "traffic")?.parked === 1, 2_800);
+  await stage.instance("web-3.1", (_, response) => response.end("again"));
+  await stage.route({ "web-3.1": "available" });
+  assert.deepEqual(await asked, { status: 200, body: "again" });
+});

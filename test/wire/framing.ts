@@ -35,14 +35,14 @@ export interface AskedFor {
 /** The longest head that is read here. */
 const headBytesMax = 32 * 1024;
 
-/** Requests as the forwarder reads them, in pieces cut at `cuts`. */
-export function readRequests(bytes: Buffer, cuts: readonly number[] = []): Reading {
+/** Requests as the forwarder reads them, in pieces cut at `cuts`. `granted`: behind one for an upgrade comes something else. */
+export function readRequests(bytes: Buffer, cuts: readonly number[] = [], granted = true): Reading {
   const head = new RequestHead();
   return readMessages(bytes, cuts, head, {
     read: (source, from, to) => head.read(source, from, to),
     line: (source) => `${head.method} ${source.toString("latin1", head.targetAt, head.targetEnd)}`,
     // Behind either nobody reads a further request.
-    isLast: () => !head.keepsAlive || head.upgrades,
+    isLast: () => !head.keepsAlive || (head.upgrades && granted),
   });
 }
 
