@@ -145,7 +145,7 @@ export function describeRanOut({ indicator, limit }: Trend, ranOutAt: number | n
     : [`one of the same release ran out of memory at ${amount(indicator, limit)}, below its limit`];
 }
 
-function nameOf({ indicator }: Trend): string {
+export function nameOf({ indicator }: Pick<Trend, "indicator">): string {
   const base = withoutLabels(indicator);
   const said = names[base];
   return said === undefined ? indicator : base === indicator ? said : `${said} ${indicator.slice(base.length)}`;

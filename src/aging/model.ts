@@ -36,7 +36,8 @@ export interface AgingModelOptions {
 
 /** They measure the load, not the age. */
 const ignored: ReadonlySet<Indicator> = new Set(["cpuRatio", "eventLoopUtilisationRatio"]);
-const indicatorsMax = 24;
+/** Of one instance; what comes later is not watched. */
+export const indicatorsMax = 24;
 /** A clock that was set back by more than this starts anew; by less, it is waited for. */
 const clockBackMsMax = 60_000;
 /** A silence longer than this, and than so many lives: the clock was set, and what was seen before would be a point in time. */

@@ -16,6 +16,8 @@ export interface RecordedForecast {
 
 export interface Replay {
   readonly trendAtMs: number | null;
+  /** Of which the trend was that was held first. */
+  readonly trendIndicator: string | null;
   readonly agingAtMs: number | null;
   /** Time in which a trend was held. */
   readonly attentionMs: number;
@@ -33,6 +35,7 @@ export interface ReplayOptions extends AgingModelOptions {
 export function replay(samples: Iterable<Sample>, options: ReplayOptions): Replay {
   const model = new AgingModel(options);
   let trendAtMs: number | null = null;
+  let trendIndicator: string | null = null;
   let agingAtMs: number | null = null;
   let attentionMs = 0;
   let before: AgingReport | null = null;
@@ -45,7 +48,10 @@ export function replay(samples: Iterable<Sample>, options: ReplayOptions): Repla
     model.add(sample);
     const report = model.report(sample.atMs);
     const held = report.verdict === "attention" || report.verdict === "aging";
-    if (held) trendAtMs ??= sample.atMs;
+    if (held && trendAtMs === null) {
+      trendAtMs = sample.atMs;
+      trendIndicator = report.indicator ?? null;
+    }
     if (held && before !== null) attentionMs += Math.max(sample.atMs - before.atMs, 0);
     if (report.verdict === "aging" && agingAtMs === null) {
       agingAtMs = sample.atMs;
@@ -61,7 +67,7 @@ export function replay(samples: Iterable<Sample>, options: ReplayOptions): Repla
     }
     before = report;
   }
-  return { trendAtMs, agingAtMs, attentionMs, forecasts, decisive: decisive ?? before, last: before };
+  return { trendAtMs, trendIndicator, agingAtMs, attentionMs, forecasts, decisive: decisive ?? before, last: before };
 }
 
 /** Of the trend that ends first; a mid that is never reached is no forecast. */

@@ -72,7 +72,11 @@ export function curveOf({ samples, indicator, replay }: Analysis): Curve | null 
     lastMs: Math.max(last.atMs, (cone?.from.atMs ?? 0) + reachMs, first.atMs + 1),
     highest,
     limit,
-    marks: [...marksOf(replay.trendAtMs, "trend"), ...marksOf(replay.agingAtMs, "regeneration")],
+    // The trend that was held first may have been another indicator's: on this curve nobody would see it.
+    marks: [
+      ...(replay.trendIndicator === indicator ? marksOf(replay.trendAtMs, "trend") : []),
+      ...marksOf(replay.agingAtMs, "regeneration"),
+    ],
     cone,
   };
 }

@@ -1,5 +1,6 @@
 /** What a person reads of an analysed trace in the terminal: verdict, reasons and a plot. The page (`--html`) says the same. */
 import { time } from "../aging/amounts.ts";
+import { nameOf } from "../aging/explain.ts";
 import { type Analysis, curveOf } from "./analyze-curve.ts";
 import { plotOf } from "./analyze-plot.ts";
 
@@ -24,11 +25,12 @@ export function sentencesOf(analysis: Analysis): string[] {
   return [...moments, ...(decisive?.reasons ?? []), ...(decisive?.against ?? []).map((text) => `but ${text}`)];
 }
 
-function momentsOf({ replay: { trendAtMs, agingAtMs }, samples }: Analysis): string {
+function momentsOf({ replay: { trendAtMs, trendIndicator, agingAtMs }, indicator, samples }: Analysis): string {
   const startMs = samples.at(0)?.atMs ?? 0;
   const since = (atMs: number) => time(atMs - startMs);
   const life = since(samples.at(-1)?.atMs ?? startMs);
-  const trend = trendAtMs === null ? "no trend was held" : `a trend was first held after ${since(trendAtMs)}`;
+  const other = trendIndicator === null || trendIndicator === indicator ? "" : ` of ${nameOf({ indicator: trendIndicator })}`;
+  const trend = trendAtMs === null ? "no trend was held" : `a trend${other} was first held after ${since(trendAtMs)}`;
   if (agingAtMs === null) return `would not have been regenerated in the ${life} recorded; ${trend}`;
   return `would have been regenerated after ${since(agingAtMs)} of the ${life} recorded; ${trend}. As it was then:`;
 }

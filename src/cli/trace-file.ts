@@ -4,7 +4,8 @@
  * jumped back, `shiftMs` says by how much a sample's time differs from the file's own.
  */
 import { withoutLabels } from "../aging/amounts.ts";
-import type { Sample } from "../model/sample.ts";
+import { indicatorsMax } from "../aging/model.ts";
+import { knownIndicators, type Sample } from "../model/sample.ts";
 import { nearName } from "./near-name.ts";
 import { parseCsv } from "./trace-csv.ts";
 import { type Order, orderOf } from "./trace-order.ts";
@@ -21,6 +22,7 @@ export interface TraceFile {
 }
 
 const notIndicators: ReadonlySet<string> = new Set(["timeMs", "requestsTotal", "heapAfterGcAtMs"]);
+const measured: ReadonlySet<string> = new Set(knownIndicators);
 /** The work of a second series (`requestsTotal{instance=b}`) is no gauge either. */
 const isIndicator = (name: string) => !notIndicators.has(withoutLabels(name));
 
@@ -35,8 +37,25 @@ export function readTrace(pieces: Iterable<string>, limits: Limits): TraceFile {
   if (parsed === null) return { samples: noSamples, problems };
   const all = parsed.limits.map(({ row, limits: told }) => ({ row, limits: { ...told, ...limits } }));
   if (all[0]?.row !== 0) all.unshift({ row: 0, limits });
-  nameLimits(Object.assign({}, ...all.map((one) => one.limits)), parsed.rows.names, problems);
-  return { samples: new TraceSamples(parsed.rows, orderOf(parsed.rows.timesMs(), problems), all), problems };
+  const everyLimit: Limits = Object.assign({}, ...all.map((one) => one.limits));
+  nameLimits(everyLimit, parsed.rows.names, problems);
+  const columns = judgedColumns(parsed.rows, everyLimit, problems);
+  return { samples: new TraceSamples(parsed.rows, columns, orderOf(parsed.rows.timesMs(), problems), all), problems };
+}
+
+type Column = readonly [name: string, column: number];
+
+/** The model watches so many indicators of an instance: of a wider table those with a limit, then those that it knows, then the first. */
+function judgedColumns(rows: Rows, limits: Limits, problems: string[]): readonly Column[] {
+  const all = rows.names.flatMap((name, column): Column[] => (isIndicator(name) ? [[name, column]] : []));
+  if (all.length <= indicatorsMax) return all;
+  const told = all.filter(([, column]) => rows.hasNumber(column));
+  const rank = ([name]: Column) => (name in limits || withoutLabels(name) in limits ? 0 : measured.has(withoutLabels(name)) ? 1 : 2);
+  const ranked = told.toSorted((a, b) => rank(a) - rank(b));
+  const left = ranked.slice(indicatorsMax).map(([name]) => name);
+  if (left.length > 0)
+    problems.push(`of its ${told.length} columns ${indicatorsMax} were judged, those with a limit first; not ${named(left)}`);
+  return ranked.slice(0, indicatorsMax);
 }
 
 /** @returns null where there is nothing to parse. */
@@ -88,15 +107,15 @@ export class TraceSamples implements Iterable<TraceSample> {
   readonly #rows: Rows;
   readonly #order: Order;
   readonly #limits: readonly LimitsFrom[];
-  readonly #columns: readonly (readonly [name: string, column: number])[];
+  readonly #columns: readonly Column[];
   readonly #requests: number;
   readonly #collected: number;
 
-  constructor(rows: Rows, order: Order, limits: readonly LimitsFrom[]) {
+  constructor(rows: Rows, columns: readonly Column[], order: Order, limits: readonly LimitsFrom[]) {
     this.length = order.rows.length;
     this.#rows = rows;
     this.#order = order;
-    this.#columns = rows.names.flatMap((name, column) => (isIndicator(name) ? [[name, column] as const] : []));
+    this.#columns = columns;
     this.#limits = limits.map((one) => ({ row: one.row, limits: this.#ofSeries(one.limits) }));
     this.#requests = rows.names.indexOf("requestsTotal");
     this.#collected = rows.names.indexOf("heapAfterGcAtMs");
@@ -155,4 +174,4 @@ export interface TraceSample extends Sample {
   readonly shiftMs: number;
 }
 
-const noSamples = new TraceSamples(nothing.rows, { rows: new Uint32Array(), atMs: new Float64Array(), shiftsMs: null }, []);
+const noSamples = new TraceSamples(nothing.rows, [], { rows: new Uint32Array(), atMs: new Float64Array(), shiftsMs: null }, []);

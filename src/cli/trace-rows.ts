@@ -47,6 +47,11 @@ export class Rows {
     return new Float64Array(this.#length).map((_, row) => this.cell(row, -1));
   }
 
+  hasNumber(column: number): boolean {
+    for (let row = 0; row < this.#length; row += 1) if (!Number.isNaN(this.cell(row, column))) return true;
+    return false;
+  }
+
   cell(row: number, column: number): number {
     return this.#blocks[Math.floor(row / rowsPerBlock)]?.[(row % rowsPerBlock) * this.#width + 1 + column] ?? Number.NaN;
   }

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { analyzeFile } from "../../src/cli/analyze.ts";
+import { curveOf } from "../../src/cli/analyze-curve.ts";
 import { describeAnalysis } from "../../src/cli/analyze-text.ts";
 import { limitOf } from "../../src/cli/limit-text.ts";
 import { parseTrace, readTrace } from "../../src/cli/trace-file.ts";
@@ -10,6 +15,16 @@ const rowsOf = (text: string, limits = {}) => {
   const { samples, problems } = parseTrace(text, limits);
   return { rows: Array.from(samples, ({ atMs, indicators }) => [atMs, indicators.rssBytes]), problems, samples };
 };
+
+function analysisOf(text: string) {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-analyze-"));
+  try {
+    writeFileSync(join(directory, "trace.csv"), text);
+    return analyzeFile(join(directory, "trace.csv"), { limit: {}, horizon: 1_800_000 });
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
 
 describe("trace: as the field writes it", () => {
   it("trace: read in pieces cut anywhere, even within a line's end, it is the same", () => {
@@ -105,8 +120,28 @@ describe("trace: as the field writes it", () => {
 
   it("analyze: control characters of a file's names do not reach the terminal, and a long name is shortened", () => {
     const { samples, problems } = parseTrace(`time\u001B[2J,${"x".repeat(1_000)}\n1,2\n`, {});
-    const nothing = { trendAtMs: null, agingAtMs: null, attentionMs: 0, forecasts: [], decisive: null, last: null };
+    const nothing = { trendAtMs: null, trendIndicator: null, agingAtMs: null, attentionMs: 0, forecasts: [], decisive: null, last: null };
     const text = describeAnalysis({ file: "a.csv", verdict: "insufficient", indicator: null, replay: nothing, samples, problems });
     assert.equal(text, `a.csv: line 1: the header has no column timeMs; it has time\uFFFD[2J, ${"x".repeat(60)}…\n`);
+  });
+
+  it("trace: of a table wider than the model watches, columns with a limit come first, then known ones, and it is said", () => {
+    const gauges = Array.from({ length: 40 }, (_, at) => `gauge${at}`);
+    const row = (at: number) => `${at},${gauges.map((_, gauge) => (gauge === 0 ? "web" : gauge)).join()},5,6`;
+    const text = `timeMs,${gauges.join()},openFds,queue\n${[1, 2, 3].map(row).join("\n")}\n`;
+    const { samples, problems } = parseTrace(text, { queue: 100 });
+    assert.deepEqual(Object.keys(samples.at(0)?.indicators ?? {}).slice(0, 3), ["queue", "openFds", "gauge1"]);
+    assert.equal(Object.keys(samples.at(0)?.indicators ?? {}).length, 24);
+    assert.match(problems.join("; "), /of its 41 columns 24 were judged, those with a limit first; not gauge23, gauge24, .*gauge38, …/);
+  });
+
+  it("analyze: a trend of another indicator than the one that is drawn is said to be so, and not marked", () => {
+    const row = (at: number) => `${at * 1_000},${1_000 + (at % 7)},${at < 300 ? 100 + at * 3 : 1_000}`;
+    const analysis = analysisOf(
+      `# limit rssBytes=2000\ntimeMs,rssBytes,queue\n${Array.from({ length: 900 }, (_, at) => row(at)).join("\n")}\n`,
+    );
+    assert.equal(analysis.indicator, "rssBytes");
+    assert.match(describeAnalysis(analysis), /a trend of queue was first held after/);
+    assert.deepEqual(curveOf(analysis)?.marks, []);
   });
 });
