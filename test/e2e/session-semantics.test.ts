@@ -10,7 +10,7 @@ const script = fileURLToPath(new URL("./fixtures/session-app.cjs", import.meta.u
 
 /** A browser asks these, in this order. */
 const paths = [
-  ...["/show", "/login", "/show", "/count", "/remember", "/show", "/show", "/login", "/forget", "/show", "/all"],
+  ...["/show", "/login", "/show", "/count", "/remember", "/show", "/show", "/login", "/forget", "/show", "/all", "/text"],
   ...["/save", "/show", "/reload", "/show", "/regenerate", "/show", "/count", "/destroy", "/show", "/count"],
   ...["/rolling/login", "/rolling/show", "/rolling/show", "/login", "/unset", "/show", "/clear", "/count", "/all", "/show", "/login"],
 ];

@@ -25,3 +25,13 @@ test("two requests that read the same session and write different keys of it at 
   );
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
 });
+
+test("a value that JSON does not keep, as the default store in one process does, is named once", { timeout: 120_000 }, async () => {
+  const port = await freePort();
+  const cluster = await TestCluster.start({ script: app, port, env: { PORT: String(port) } });
+  const lost = async () => (await cluster.status()).notices.filter(({ code }) => code === "session-value-lost");
+  for (const path of ["set/0", "live", "live"]) await fetch(`http://127.0.0.1:${port}/${path}`, { method: "POST" });
+  await cluster.until("it is named", async () => (await lost()).length > 0);
+  assert.match((await lost())[0]?.text ?? "", /^the session's `cart` is or holds a Map/);
+  assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+});

@@ -7,6 +7,7 @@ import type { IncomingMessage } from "node:http";
 import type { InstanceBirth } from "../../model/birth.ts";
 import type { FromInstance } from "../../model/control.ts";
 import { findDefaultStores, type StoreConstructor, type StoreKind } from "./default-stores.ts";
+import { lostValue } from "./lost-values.ts";
 import { type Base, ReplicatedStore } from "./replicated-store.ts";
 import { StoreClient } from "./store-client.ts";
 
@@ -104,6 +105,7 @@ class StoreReplacement {
   /** What each raw or live session object was made from. */
   readonly #bases = new WeakMap<object, MadeFrom>();
   readonly #cookiesTold = new Set<string>();
+  #lostValueTold = false;
 
   constructor(client: StoreClient, kind: StoreKind, context: ReplacementContext) {
     this.#client = client;
@@ -180,6 +182,7 @@ class StoreReplacement {
     const read = await this.#of(object).read(id);
     if (read === null) return undefined;
     const raw = JSON.parse(read.base.text) as SessionObject; // written by set, below
+    if (Object(raw) !== raw) return raw;
     // A touch moves the expiry alone: the record's is newer than the text's.
     if (raw.cookie?.expires != null && read.expiresAtMs !== null) raw.cookie.expires = new Date(read.expiresAtMs).toISOString();
     const from = { id, base: read.base, cookie: raw.cookie };
@@ -190,11 +193,14 @@ class StoreReplacement {
 
   async #set(object: StoreObject, id: string, session: SessionObject): Promise<void> {
     const store = this.#of(object);
+    // An application that keeps something else in its store: there is nothing to merge, and no cookie.
+    if (Object(session) !== session) return void (await store.write(id, null, JSON.stringify(session), null));
     const pinned = this.#bases.get(session) ?? madeFromOf(session);
     let base = pinned?.id === id ? pinned.base : null;
     if (this.#kind === "fastify-session") {
       // Of its older versions nothing links the two: what this process saw last is nearer than nothing.
       base ??= store.lastSeen(id);
+      this.#tellLostValue(session);
       this.#tellCookie({ ...requestOf(session), sessionID: id });
     }
     const next = await store.write(id, base, JSON.stringify(session), expiryOf(session));
@@ -213,6 +219,18 @@ class StoreReplacement {
     const sessions: Record<string, unknown> = Object.create(null) as Record<string, unknown>; // as the default store answers
     for (const { id, text } of await this.#of(object).all()) sessions[id] = JSON.parse(text);
     return sessions;
+  }
+
+  #tellLostValue(session: SessionObject): void {
+    const lost = this.#lostValueTold ? null : lostValue(session);
+    if (lost === null) return;
+    this.#lostValueTold = true;
+    this.#context.tell({
+      kind: "notice",
+      level: "advice",
+      code: "session-value-lost",
+      text: `the session's \`${lost.key}\` is or holds a ${lost.kind}, which the next request does not get back as one: sessions pass from process to process as JSON. Keep plain values in the session, and make of them what is needed`,
+    });
   }
 
   /** The cookie whose value holds the session's identifier is the one that affinity goes by. */
