@@ -302,7 +302,7 @@ export class Daemon {
   /** Several nodes, and one of them died for want of what another one has. */
   #adviseOnlyOne(tail: readonly string[]): void {
     const { spec, releases, release } = this.#engine.state;
-    const isSaid = this.#notices.standing.some(({ code }) => code === "https-inside" || code === "node-cluster");
+    const isSaid = this.#notices.standing.some(({ code }) => saysWhyNotShared.has(code));
     if (spec === null || isSaid || this.#engine.state.nodes.length < 2) return;
     const kind = releases.find(({ id }) => id === release)?.kind ?? spec.release.kind;
     const notice = onlyOneCanHave(tail, { kind, port: spec.port });
@@ -321,6 +321,9 @@ export class Daemon {
     this.#peers.close();
   }
 }
+
+/** What has one port and cannot be shared says more than that the port is taken. */
+const saysWhyNotShared: ReadonlySet<string> = new Set(["https-inside", "node-cluster", "worker-thread"]);
 
 function tellInit(message: ToInit): void {
   process.send?.(message);

@@ -59,10 +59,10 @@ export function moveListeners(begun: (listens: boolean) => MoveOptions | null): 
         "the server listens on a port drawn at random, which is left to it; a server that honours PORT can be given one with --port",
       );
     }
-    if (port === -1 && typeof address === "string" && taken.size === 0 && isPlainHttp(this)) {
+    if (port === -1 && typeof address === "string" && isPlainHttp(this)) {
       begun(false)?.onNotice(
         "unix-socket",
-        `the server listens on a Unix socket (${address}), which is left to it: nodes share a port. Let it listen on one`,
+        `the server listens on a Unix socket (${address}), which is left to it: one process alone can have it, while nodes share a port. Let it listen on one, or on a path with COPPICE_NODE and COPPICE_GENERATION in it`,
       );
     }
     const handle = (this as unknown as Internals)._handle; // set in a worker of node:cluster

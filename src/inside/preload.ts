@@ -11,6 +11,7 @@ import { type MoveOptions, moveListeners } from "./listeners.ts";
 import { Probe } from "./probe.ts";
 import { Sessions } from "./session/install.ts";
 import { StartUpCheck } from "./start-up/check.ts";
+import { hearWorkers, tellListens } from "./worker-threads.ts";
 import { claim, forgetWrapping, passOn } from "./wrapped.ts";
 
 const birthLineBytesMax = 64 * 1024;
@@ -23,6 +24,7 @@ if (isMainThread && descriptor !== undefined) {
   if (claimPath === undefined) installAt(Number(descriptor));
   else waitForListen(Number(descriptor), claimPath);
 }
+if (!isMainThread) tellListens();
 
 /** `node server.js`: this process is the instance. */
 function installAt(fd: number): void {
@@ -50,6 +52,7 @@ function install(born: () => InstanceBirth | null, atOnce: boolean): void {
       if (options === undefined && listens) {
         const birth = born();
         options = birth === null ? null : new Probe(birth, sessions, check).begin();
+        hearWorkers((port) => options?.onNotice("worker-thread", servedByWorker(port)));
       }
       return options ?? null;
     };
@@ -59,6 +62,10 @@ function install(born: () => InstanceBirth | null, atOnce: boolean): void {
     // The application runs on; that it was not moved will show as a port in use, and here is why.
     process.stderr.write(`coppice: the probe could not be installed: ${error instanceof Error ? error.stack : String(error)}\n`);
   }
+}
+
+function servedByWorker(port: number): string {
+  return `port ${port} is served by a worker thread, which Coppice cannot share, drain or regenerate. Let the main thread listen, and leave to workers what they compute for it`;
 }
 
 function begin(fd: number): InstanceBirth | null {

@@ -15,22 +15,48 @@ interface SpawnOptions {
   envPairs?: string[];
 }
 type Spawn = (this: ChildProcess, options: SpawnOptions) => unknown;
+interface SpawnSync {
+  spawn: (options: SpawnOptions) => { output?: unknown[] | null };
+}
 
 let passing = true;
 
-/** Patches the one place where all asynchronous ways to start a process meet (Node 18 to 26). */
+/** Patches the two places where all ways to start a process meet (Node 18 to 26): those that wait for its end, and those that do not. */
 export function passOn(fd: number): void {
   const prototype = ChildProcess.prototype as unknown as { spawn: Spawn }; // not in Node's type declarations
   const spawn = prototype.spawn;
   prototype.spawn = function (options) {
-    const at = options.envPairs?.findIndex((pair) => pair.startsWith(`${birthVariable}=`)) ?? -1;
-    if (!passing || at < 0 || options.envPairs === undefined) return spawn.call(this, options);
-    const stdio: unknown[] = Array.isArray(options.stdio) ? [...options.stdio] : Array.from({ length: 3 }, () => options.stdio ?? "pipe");
-    while (stdio.length < 3) stdio.push("pipe");
-    const envPairs = options.envPairs.map((pair, index) => (index === at ? `${birthVariable}=${stdio.length}` : pair));
-    stdio.push(fd);
-    return spawn.call(this, { ...options, stdio, envPairs });
+    return spawn.call(this, withBirth(options, fd) ?? options);
   };
+  const sync = spawnSyncBinding();
+  if (sync === null) return;
+  const spawnSync = sync.spawn;
+  sync.spawn = (options) => {
+    const passed = withBirth(options, { type: "fd", fd });
+    const result = spawnSync.call(sync, passed ?? options);
+    if (passed !== null) result.output?.pop();
+    return result;
+  };
+}
+
+/** Null: this process does not get it, by its environment. */
+function withBirth(options: SpawnOptions, descriptor: unknown): SpawnOptions | null {
+  const at = options.envPairs?.findIndex((pair) => pair.startsWith(`${birthVariable}=`)) ?? -1;
+  if (!passing || at < 0 || options.envPairs === undefined) return null;
+  const stdio: unknown[] = Array.isArray(options.stdio) ? [...options.stdio] : Array.from({ length: 3 }, () => options.stdio ?? "pipe");
+  while (stdio.length < 3) stdio.push("pipe");
+  const envPairs = options.envPairs.map((pair, index) => (index === at ? `${birthVariable}=${stdio.length}` : pair));
+  stdio.push(descriptor);
+  return { ...options, stdio, envPairs };
+}
+
+/** `child_process.spawnSync` and what is built on it look it up at each call. Null: this Node does not give it any more. */
+function spawnSyncBinding(): SpawnSync | null {
+  try {
+    return (process as unknown as { binding: (name: string) => SpawnSync }).binding("spawn_sync"); // not in Node's type declarations
+  } catch {
+    return null;
+  }
 }
 
 /** True for one process of the tree: the first that asks. */

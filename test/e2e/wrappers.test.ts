@@ -70,6 +70,25 @@ test("a directory with a package.json: its start script, or its main", { timeout
   }
 });
 
+test("a script that waits for the server that it starts, and does nothing else meanwhile", { timeout: 120_000 }, async () => {
+  const starters = [
+    'spawnSync(process.execPath, ["server.cjs"], { stdio: "inherit" })',
+    'execSync("node server.cjs", { stdio: "inherit" })',
+  ];
+  for (const starter of starters) {
+    const directory = application({ start: "node start.cjs" });
+    writeFileSync(
+      join(directory, "start.cjs"),
+      `const { spawnSync, execSync } = require("node:child_process"); console.log(spawnSync("true").output.length + " outputs"); ${starter};`,
+    );
+    const cluster = await TestCluster.start({ script: directory });
+    assert.match(cluster.output, /3 outputs/);
+    await regenerateUnderLoad(cluster);
+    assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+    rmSync(directory, { recursive: true });
+  }
+});
+
 test("a tool of node_modules/.bin that starts the server as its child", { timeout: 120_000 }, async () => {
   const directory = application({});
   const tools = join(directory, "node_modules/.bin");

@@ -130,6 +130,19 @@ for (const { path, version } of all) {
   );
 
   withServer(
+    "a path beside a port, and a server in a worker thread, are left alone and named",
+    `const http = require("node:http"); const { Worker } = require("node:worker_threads"); const path = require("node:path").join(require("node:os").tmpdir(), "coppice-path-" + process.pid);
+     http.createServer().listen(3000, () => http.createServer().listen(path, function () { this.close();
+       new Worker('require("node:http").createServer().listen(34568, "127.0.0.1", function () { this.close(() => console.log("worker ended")); })', { eval: true }); }));`,
+    async (stage) => {
+      await stage.hear("listening");
+      assert.match((await stage.hear("notice", ({ code }) => code === "unix-socket")).text, /coppice-path-/);
+      assert.match((await stage.hear("notice", ({ code }) => code === "worker-thread")).text, /port 34568 is served by a worker thread/);
+      await stage.until(() => stage.output.includes("worker ended"), "the worker's own server");
+    },
+  );
+
+  withServer(
     "raw TCP is left alone and named; the process ends when it wants to, and the socket goes with its listener",
     'require("node:net").createServer().listen(34567, "127.0.0.1", function () { this.close(); }); const s = require("node:http").createServer().listen(3000); process.on("SIGUSR2", () => s.close());',
     async (stage) => {
