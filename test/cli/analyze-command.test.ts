@@ -257,7 +257,7 @@ describe("analyze: limits", () => {
 
 describe("analyze: the plot", () => {
   it("analyze: the moments of the trend and of the regeneration are marked where they were", () => {
-    const { stdout } = analyze(recorded);
+    const { stdout } = analyze(recorded.replace("leak-closure", "leak-timer"));
     const axis = stdout.split("\n").find((line) => line.includes("└")) ?? "";
     assert.match(axis, /└─*t─*R─*$/);
     assert.match(stdout, /t trend held {3}R regeneration/);

@@ -77,7 +77,7 @@ describe("analyze: the drawing", () => {
 
 describe("analyze: the curve", () => {
   it("curve: it begins with the trace, not with the indicator's first reading, so that its moments are those of the text", () => {
-    const analysis = analyzeFile(fileURLToPath(new URL("../../bench/aging/recorded/leak-closure.csv", import.meta.url)), {
+    const analysis = analyzeFile(fileURLToPath(new URL("../../bench/aging/recorded/leak-timer.csv", import.meta.url)), {
       limit: {},
       horizon: 1_800_000,
     });
