@@ -1,22 +1,24 @@
 /**
  * The server that is recorded: an ordinary HTTP server with one way to age, chosen by its first argument.
  * It says each second, as one JSON line to its parent, what Coppice's own probe reads. Plain JavaScript,
- * so that it runs on the older Node of a user too. The second argument is how much a request leaks, in bytes.
+ * so that it runs on the older Node of a user too. The second argument is how much a request leaks, in bytes,
+ * the third, where the way has an end or a turn, how many records or requests that is.
  */
 import { EventEmitter } from "node:events";
 import { openSync, readdirSync } from "node:fs";
 import { createServer } from "node:http";
 import { connect, createServer as createTcpServer } from "node:net";
+import { createSecureContext } from "node:tls";
 import { Indicators } from "../../dist/inside/indicators.js";
 
-const [kind = "none", bytesText = "5000"] = process.argv.slice(2);
+const [kind = "none", bytesText = "5000", manyText = "20000"] = process.argv.slice(2);
 const leakedBytes = Number(bytesText);
+const many = Number(manyText);
 const catalogue = Array.from({ length: 2_000 }, (_, id) => ({ id, name: `product ${id}`, price: (id * 37) % 101 }));
 const kept = [];
 const byId = new Map();
 const bus = new EventEmitter();
 bus.setMaxListeners(0);
-const cacheEntriesMax = 20_000;
 const pool = [];
 let served = 0;
 let sink = null;
@@ -61,15 +63,34 @@ const ways = {
   overload(open) {
     if (open > 3) kept.push(record());
   },
+  // Buffers lie outside the heap, and what a TLS context holds outside of what V8 knows: only resident memory shows it.
+  external() {
+    kept.push(Buffer.alloc(leakedBytes, 1));
+  },
+  native() {
+    if (served % 4 === 0) kept.push(createSecureContext());
+  },
+  // A slow leak below what the requests of a while hold.
+  noisy() {
+    if (served % 4 === 0) kept.push(record());
+    hold(Array.from({ length: Math.floor(Math.random() * 8) }, record), Math.random() * 40_000);
+  },
+  midway() {
+    if (served > many) kept.push(record());
+  },
+  two() {
+    ways.array();
+    ways.descriptor();
+  },
   // Look-alikes from here on: they grow and stop.
   cache() {
-    const key = Math.floor(Math.random() * cacheEntriesMax);
+    const key = Math.floor(Math.random() * many);
     byId.delete(key);
     byId.set(key, record());
   },
   lru() {
     byId.set(served, record());
-    if (byId.size > cacheEntriesMax) byId.delete(byId.keys().next().value);
+    if (byId.size > many) byId.delete(byId.keys().next().value);
   },
   pool(open) {
     while (pool.length < open) pool.push(Buffer.alloc(256 * 1024));
@@ -77,9 +98,39 @@ const ways = {
   // A batch that is built and thrown away, again and again.
   burst() {
     kept.push(record());
-    if (kept.length > 15_000) kept.length = 0;
+    if (kept.length > many) kept.length = 0;
+  },
+  expiring() {
+    byId.set(served, record());
+    hold(served, 120_000);
+  },
+  // Sessions of visitors by chance, each alive until three minutes after its last request.
+  sessions() {
+    const visitor = Math.floor(Math.random() * many);
+    clearTimeout(byId.get(visitor)?.timer);
+    byId.set(visitor, { ...(byId.get(visitor) ?? record()), timer: setTimeout(() => byId.delete(visitor), 180_000) });
+  },
+  // Memory that follows the load.
+  held() {
+    hold(record(), 20_000);
+  },
+  weak() {
+    byId.set(served % many, new WeakRef(record()));
+  },
+  compiled() {
+    if (kept.length < many)
+      kept.push(new Function("x", `return ${Array.from({ length: 40 }, (_, at) => `x * ${served + at}`).join(" + ")}`));
+    for (const one of kept.slice(-200)) one(served);
+  },
+  // Data loaded in steps when the server starts.
+  loaded() {
+    if (served % 400 === 0 && kept.length < many) for (let left = many / 6; left > 0; left -= 1) kept.push(record());
   },
 };
+
+function hold(what, ms) {
+  setTimeout(() => byId.delete(what), ms).unref();
+}
 
 let echoPort = 0;
 const way = ways[kind];
