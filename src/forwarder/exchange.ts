@@ -1,45 +1,31 @@
 /**
- * One request and its answer, over as many upstreams as the resend rule allows. The body is read once,
+ * One request and its answer, over as many upstreams as the resend rule allows (see choosing.ts). The body is read once,
  * saved and sent on (see sending.ts); the answer is held until whole where it is small (see answering.ts).
  * In-flight counts go up when an upstream is tried and down exactly once when that attempt ends.
  */
 import type { ListenerId } from "../model/node.ts";
-import { cookieValue } from "../routing/affinity.ts";
 import { type AttemptEnd, isUnsafe, resendVerdict } from "../routing/resend-rule.ts";
 import type { Upstream } from "../routing/upstream-table.ts";
 import type { AnswerHead } from "../wire/answer-head.ts";
 import { framing } from "../wire/head.ts";
 import type { RequestHead } from "../wire/request-head.ts";
 import { type Answered, Answering } from "./answering.ts";
+import { type Chooser, Choosing, sessionOf } from "./choosing.ts";
 import type { Client } from "./client.ts";
 import { isOutOfDescriptors } from "./descriptors.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { forwardedLines } from "./headers.ts";
 import type { InstanceLinks } from "./instance-links.ts";
-import {
-  badAnswer,
-  diedInProcess,
-  notSavedWhole,
-  parkedTooLong,
-  type Refusal,
-  refusalOf,
-  tooManyParked,
-  tooSlow,
-  written,
-} from "./refusals.ts";
+import { badAnswer, diedInProcess, notSavedWhole, type Refusal, refusalOf, tooSlow, written } from "./refusals.ts";
 import { Sending } from "./sending.ts";
 import type { Stream } from "./streams.ts";
-
-/** Between two tries of the same upstream, at last. */
-const retryMsMax = 250;
 
 /** In the access log, for want of an answer (nginx's number for it). */
 const clientWentAway = 499;
 
 const nothing = Buffer.alloc(0);
-const nobody: readonly string[] = [];
 
-export class Exchange implements Answered, Stream {
+export class Exchange implements Answered, Chooser, Stream {
   readonly method: string;
   readonly asksUpgrade: boolean;
   readonly clientMinorVersion: number;
@@ -51,13 +37,8 @@ export class Exchange implements Answered, Stream {
   readonly #client: Client;
   readonly #sending: Sending;
   readonly #unsafe: boolean;
-  readonly #session: string | null;
   readonly #idempotencyKey: boolean;
-  #avoid: readonly string[] = nobody;
-  /** Nodes whose port took no connection in time: waiting for them once is enough. */
-  #silent: readonly string[] = nobody;
-  /** Since when no node could take it; zero: one could. */
-  #waitsSinceMs = 0;
+  readonly #choosing: Choosing;
   /** Of the attempt that is under way. */
   #upstream: Upstream | null = null;
   #answering: Answering | null = null;
@@ -75,7 +56,6 @@ export class Exchange implements Answered, Stream {
   #answeredBy: Upstream | null = null;
   #deaths = 0;
   #done = false;
-  #unpark: (() => void) | null = null;
 
   constructor(dispatcher: Dispatcher, listener: ListenerId, client: Client, head: RequestHead, source: Buffer) {
     this.#dispatcher = dispatcher;
@@ -90,7 +70,7 @@ export class Exchange implements Answered, Stream {
     this.awaitsContinue = head.expectsContinue && head.framing !== framing.none;
     this.#unsafe = isUnsafe(head.method);
     this.#idempotencyKey = head.hasIdempotencyKey && dispatcher.settings.resendWithIdempotencyKey;
-    this.#session = head.cookieCount === 0 ? null : sessionOf(head, source, dispatcher.table.affinityCookies);
+    this.#choosing = new Choosing(this, dispatcher, listener, sessionOf(head, source, dispatcher.table.affinityCookies));
     this.#sending = new Sending(dispatcher, client, head, source);
   }
 
@@ -101,7 +81,7 @@ export class Exchange implements Answered, Stream {
   }
 
   start(): void {
-    this.#try();
+    this.#choosing.choose();
   }
 
   /** The body is passed on and not kept. */
@@ -139,7 +119,6 @@ export class Exchange implements Answered, Stream {
   clientClosed(): void {
     if (this.#done) return;
     this.#over(this.#client.bytesWritten > this.#bytesBefore ? this.#status : clientWentAway);
-    this.#unpark?.();
     this.#abandon();
     this.#sending.request.release(true);
   }
@@ -184,7 +163,8 @@ export class Exchange implements Answered, Stream {
 
   failed(error: NodeJS.ErrnoException | null): void {
     if (isOutOfDescriptors(error)) return this.#waitForDescriptor();
-    if (error?.syscall === "connect" && error.code === "ETIMEDOUT") this.#noteSilence();
+    if (error?.syscall === "connect" && error.code === "ETIMEDOUT" && this.#upstream !== null)
+      this.#choosing.tookNone(this.#upstream, this.#startedMs);
     this.#fail(this.#endOf(error));
   }
 
@@ -224,61 +204,7 @@ export class Exchange implements Answered, Stream {
 
   // ---- attempts
 
-  #try(): void {
-    if (this.#done) return;
-    this.#unpark = null;
-    if (this.#waitedMs > this.#dispatcher.settings.parkTimeoutMs) return this.#refuse(parkedTooLong);
-    const upstream = this.#dispatcher.table.choose({
-      listener: this.#listener,
-      session: this.#session,
-      nowMs: Date.now(),
-      avoid: this.#avoid,
-      never: this.#silent,
-    });
-    if (upstream === null) this.#park();
-    else this.#send(upstream);
-  }
-
-  get #waitedMs(): number {
-    return this.#waitsSinceMs === 0 ? 0 : performance.now() - this.#waitsSinceMs;
-  }
-
-  #waits(sinceMs: number): void {
-    if (this.#waitsSinceMs === 0) this.#waitsSinceMs = sinceMs;
-  }
-
-  #park(): void {
-    this.#waits(performance.now());
-    this.#unpark = this.#dispatcher.parking.park(
-      () => {
-        this.#silent = nobody; // something has changed
-        this.#try();
-      },
-      () => this.#refuse(parkedTooLong),
-      this.#waitedMs,
-    );
-    if (this.#unpark === null) this.#refuse(tooManyParked);
-  }
-
-  /** Nobody has failed: neither the node nor an attempt at it. */
-  #waitForDescriptor(): void {
-    const upstream = this.#upstream;
-    if (upstream === null) return;
-    this.#answering?.drop();
-    this.#forgetAttempt();
-    this.#sending.drop();
-    const hasRoom = this.#dispatcher.outOfDescriptors(upstream, this.#unsafe);
-    if (this.#done) return;
-    if (!hasRoom) return this.#park();
-    setImmediate(() => this.#try());
-  }
-
-  #noteSilence(): void {
-    if (this.#upstream !== null) this.#silent = [...this.#silent, this.#upstream.id];
-    this.#waits(this.#startedMs);
-  }
-
-  #send(upstream: Upstream): void {
+  chosen(upstream: Upstream): void {
     const { request } = this.#sending;
     const client = this.#client;
     const links = this.#dispatcher.linksOf(upstream.id);
@@ -297,6 +223,23 @@ export class Exchange implements Answered, Stream {
       request.putFirst(this.#forwarded, nothing);
     }
     this.#sending.begin(connection, pool);
+  }
+
+  noneChosen(why: Refusal): void {
+    this.#refuse(why);
+  }
+
+  /** Nobody has failed: neither the node nor an attempt at it. */
+  #waitForDescriptor(): void {
+    const upstream = this.#upstream;
+    if (upstream === null) return;
+    this.#answering?.drop();
+    this.#forgetAttempt();
+    this.#sending.drop();
+    const hasRoom = this.#dispatcher.outOfDescriptors(upstream, this.#unsafe);
+    if (this.#done) return;
+    if (hasRoom) this.#choosing.chooseSoon();
+    else this.#choosing.wait();
   }
 
   #fail(end: AttemptEnd): void {
@@ -320,24 +263,15 @@ export class Exchange implements Answered, Stream {
     });
     if (end === "died") {
       this.#deaths += 1;
-      this.#waitsSinceMs = 0; // a node had taken it
+      this.#choosing.taken();
     }
-    if (verdict === "resend") return this.#resend(upstream);
+    if (verdict === "resend") {
+      upstream.resentTotal += 1;
+      return this.#choosing.chooseAfter(upstream);
+    }
     upstream.failedTotal += 1;
     if (verdict === "reset") this.#client.destroy();
     else this.#refuse(end === "died" ? diedInProcess : notSavedWhole);
-  }
-
-  #resend(upstream: Upstream): void {
-    upstream.resentTotal += 1;
-    const again = this.#avoid.includes(upstream.id);
-    this.#avoid = [...this.#avoid, upstream.id];
-    // The table that says who is gone may be on its way: let it come in first. Where all have failed, wait a little, as one that is parked.
-    if (again) {
-      this.#waits(performance.now());
-      const timer = setTimeout(() => this.#try(), Math.min(retryMsMax, 2 ** this.#avoid.length));
-      this.#unpark = () => clearTimeout(timer);
-    } else setImmediate(() => this.#try());
   }
 
   /**
@@ -381,6 +315,7 @@ export class Exchange implements Answered, Stream {
   /** In one of its ways it has ended; its head is still there. */
   #over(status: number): void {
     this.#done = true;
+    this.#choosing.stop();
     this.#dispatcher.accessLog?.request({
       client: this.#client.facts.address,
       method: this.method,
@@ -389,7 +324,7 @@ export class Exchange implements Answered, Stream {
       bytes: this.#client.bytesWritten - this.#bytesBefore,
       ms: Math.round((performance.now() - this.#beganMs) * 1_000) / 1_000,
       ...(this.#answeredBy === null ? {} : { instance: this.#answeredBy.id }),
-      ...(this.#avoid.length === 0 ? {} : { resent: this.#avoid.length }),
+      ...(this.#choosing.failures === 0 ? {} : { resent: this.#choosing.failures }),
     });
   }
 
@@ -415,20 +350,10 @@ export class Exchange implements Answered, Stream {
 
   #refuse(refusal: Refusal): void {
     if (this.#done) return;
-    this.#unpark?.();
     const keep = this.keep && this.#client.body.done && !this.#client.finishing;
     this.#client.write(written(refusal, this.#sending.request.fieldList("accept") ?? "", this.method !== "HEAD", !keep));
     this.#over(refusal.status);
     this.#sending.request.release(true);
     this.#client.exchangeDone(keep);
   }
-}
-
-/** The session that affinity goes by, from any of the Cookie lines. */
-function sessionOf(head: RequestHead, source: Buffer, names: readonly string[]): string | null {
-  for (let at = 0; at < 2 * head.cookieCount; at += 2) {
-    const session = cookieValue(source.toString("latin1", head.cookies[at], head.cookies[at + 1]), names);
-    if (session !== null) return session;
-  }
-  return null;
 }

@@ -3,16 +3,15 @@
  * sent, and what is written for such a client becomes the answer's frames. So the rules of a request (saving,
  * sending again, parking, holding answers) are the very same code.
  */
-import { AnswerHead } from "../wire/answer-head.ts";
 import { BodyReader } from "../wire/body.ts";
-import { fieldLines, framing, whole } from "../wire/head.ts";
+import { framing, whole } from "../wire/head.ts";
 import { errorCode } from "../wire/http2.ts";
 import type { RequestText } from "../wire/http2-request.ts";
 import { RequestHead } from "../wire/request-head.ts";
-import { AnswerData } from "./answer-data.ts";
 import type { Client, ClientContext } from "./client.ts";
 import { Exchange } from "./exchange.ts";
 import type { ClientFacts } from "./headers.ts";
+import { Http2Answer } from "./http2-answer.ts";
 import { AnswerBody, type SharedOutput } from "./http2-answer-body.ts";
 import { Upload, type UploadTaker } from "./http2-upload.ts";
 import { refusalOf, written } from "./refusals.ts";
@@ -42,13 +41,8 @@ export interface StreamOrigin extends SharedOutput {
   streamOver(stream: ClientStream, reset: boolean): void;
 }
 
-// One of each serves all: they keep nothing from one call to the next.
+/** One serves all: it keeps nothing from one call to the next. */
 const requestHead = new RequestHead();
-const answerHead = new AnswerHead();
-const answerData = new AnswerData();
-
-/** Reads the next answer's body; a stream whose answer does not come in one piece takes it along. */
-let spare = new BodyReader();
 const noBody = new BodyReader();
 
 export class ClientStream implements Client, TunnelClient, UploadTaker {
@@ -62,7 +56,7 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
   readonly answer: AnswerBody;
   readonly upload: Upload | null;
   readonly #origin: StreamOrigin;
-  readonly #forHead: boolean;
+  readonly #written: Http2Answer;
   /** What follows the request's head is said to whom the server becomes then, and is no body. */
   readonly #asksWebSocket: boolean;
   #tunnel: Tunnel | null = null;
@@ -71,10 +65,6 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
   /** The request's body goes on in chunks: nobody said its length. */
   #chunked = false;
   #requestTrailers: Buffer = nothing;
-  /** The head of the final answer went out. */
-  #answered = false;
-  #answerBody = noBody;
-  #trailers = "";
   /** Once the answer is out: what still comes of the request nobody reads. */
   #resets = false;
   #gone = false;
@@ -91,7 +81,7 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
     if (asksWebSocket) this.upload?.pause();
     this.answer = new AnswerBody(id, origin.initialWindowBytes, origin, () => this.#settle());
     this.#origin = origin;
-    this.#forHead = isHead;
+    this.#written = new Http2Answer(this.answer, origin.output, isHead);
     this.#asksWebSocket = asksWebSocket;
   }
 
@@ -188,10 +178,7 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
   write(bytes: Buffer): boolean {
     this.bytesWritten += bytes.length;
     if (this.#gone) return true;
-    if (this.#answered) {
-      answerData.read(this.#answerBody, bytes, 0);
-      this.#writeData();
-    } else this.#writeHeads(bytes);
+    this.#written.write(bytes);
     this.#origin.touch();
     return this.flushed;
   }
@@ -232,15 +219,9 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
     this.#settle();
   }
 
-  /** The server's 101 is a 200 here, without what was said for HTTP/1.1 alone (RFC 8441 §5). */
   becomeTunnel(options: TunnelOptions): void {
     const { server } = options;
-    answerHead.read(server.block, server.from, server.to, false, true, false); // whole, for it was read before
-    const lines = webSocketLines(server.block, answerHead);
-    this.#origin.output.headers(this.id, 200, lines, 0, lines.length, false);
-    this.#answered = true;
-    this.#answerBody = new BodyReader();
-    this.#answerBody.begin(framing.untilClose, 0);
+    this.#written.agree(server.block, server.from, server.to);
     server.from = server.scanned;
     this.#exchange = null;
     const tunnel = new Tunnel(this, options);
@@ -329,59 +310,14 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
   }
 
   #refuse(status: number): void {
-    this.write(written(refusalOf(status), "", !this.#forHead, true));
+    this.write(written(refusalOf(status), "", !this.#written.forHead, true));
     this.#origin.context.dispatcher.accessLog?.unreadable(this.facts.address, status, this.bytesWritten);
     this.exchangeDone();
-  }
-
-  #writeHeads(bytes: Buffer): void {
-    for (let from = 0; from < bytes.length && !this.#answered; from = answerHead.end) {
-      answerHead.read(bytes, from, bytes.length, this.#forHead, false, false); // whole, for it was read before
-      const { fieldsAt, fieldsEnd, isInterim, status } = answerHead;
-      if (isInterim) this.#origin.output.headers(this.id, status, bytes, fieldsAt, fieldsEnd, false);
-      else this.#respond(bytes);
-    }
-  }
-
-  #respond(bytes: Buffer): void {
-    this.#answered = true;
-    const body = spare;
-    body.begin(answerHead.framing, answerHead.contentLength);
-    answerData.read(body, bytes, answerHead.end);
-    if (!body.done) {
-      this.#answerBody = body;
-      spare = new BodyReader();
-    }
-    const { fieldsAt, fieldsEnd, status } = answerHead;
-    const ends = body.done && answerData.from === answerData.to && answerData.trailers === "";
-    this.#origin.output.headers(this.id, status, bytes, fieldsAt, fieldsEnd, ends);
-    if (ends) this.answer.endedByHead();
-    else this.#writeData();
-  }
-
-  #writeData(): void {
-    const { bytes, from, to, owned, trailers } = answerData;
-    this.#trailers += trailers;
-    if (this.answer.ending) return; // there is to be none
-    if (!this.#answerBody.done) this.answer.write(bytes, from, to, owned);
-    else if (this.#trailers === "") this.answer.endWith(bytes, from, to, owned);
-    else {
-      this.answer.write(bytes, from, to, owned);
-      this.answer.end(Buffer.from(this.#trailers, "latin1"));
-    }
   }
 }
 
 const lastChunk = Buffer.from("0\r\n");
 const lineEnd = Buffer.from("\r\n");
-
-function webSocketLines(bytes: Buffer, { fieldsAt, fieldsEnd }: AnswerHead): Buffer {
-  const lines: string[] = [];
-  for (const { nameAt, nameEnd, valueEnd } of fieldLines(bytes, fieldsAt, fieldsEnd))
-    if (bytes.toString("latin1", nameAt, nameEnd).toLowerCase() !== "sec-websocket-accept")
-      lines.push(bytes.toString("latin1", nameAt, valueEnd + 2));
-  return Buffer.from(lines.join(""), "latin1");
-}
 
 /** A chunk of HTTP/1.1. */
 function chunkOf(data: Buffer, from: number, to: number): Buffer {

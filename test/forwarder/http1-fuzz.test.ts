@@ -48,6 +48,8 @@ function body(bytes: number, salt: number): Buffer {
 }
 
 const salt = (path: string) => Number(path.slice(1));
+/** Its end may not be one in order: of a server that ends before it has read all, a reset says nothing of the answer's own end. */
+const mayBeCut = ({ how, early, upBytes }: Wish) => how === "cut" || (how === "until close" && early && upBytes !== null);
 const isBodiless = ({ status }: Wish) => status === 204 || status === 304;
 
 class Server {
@@ -196,11 +198,11 @@ withStage("fuzz: HTTP/1.1: exchanges by chance, in a row on one connection", {},
         const told = answerAt(bytes, from, wished, ended);
         if (told === null) {
           // The reset that ends half an answer takes along what lay unread of the one before.
-          const cut = wishes.slice(at).some(({ how }) => how === "cut");
+          const cut = wishes.slice(at).some(mayBeCut);
           assert.ok(cut && !ended, `no whole answer: ${said}`);
           return;
         }
-        if (told.status === 502) assert.ok(wished.how === "cut", `502: ${said}`);
+        if (told.status === 502) assert.ok(mayBeCut(wished), `502: ${said}`);
         else {
           assert.deepEqual([told.status, told.path], [wished.status, paths[at]], said);
           const expected =

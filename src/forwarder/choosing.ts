@@ -1,0 +1,126 @@
+/**
+ * For one request the node that is to have it, the counterpart of sending.ts and answering.ts: as the table says, and none that it
+ * has failed on where there is another. While none can take it, it is parked; while all have failed, and the table that says who is
+ * gone may be on its way, it tries them again. Both together take no longer than `parkTimeoutMs`.
+ */
+import type { ListenerId } from "../model/node.ts";
+import { cookieValue } from "../routing/affinity.ts";
+import type { Upstream } from "../routing/upstream-table.ts";
+import type { RequestHead } from "../wire/request-head.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import { parkedTooLong, type Refusal, tooManyParked } from "./refusals.ts";
+
+/** Between two tries of the same upstream, at last. */
+const retryMsMax = 250;
+const nobody: readonly string[] = [];
+
+/** Who wants a node. */
+export interface Chooser {
+  chosen(upstream: Upstream): void;
+  noneChosen(why: Refusal): void;
+}
+
+export class Choosing {
+  readonly #for: Chooser;
+  readonly #dispatcher: Dispatcher;
+  readonly #listener: ListenerId;
+  readonly #session: string | null;
+  #avoid: readonly string[] = nobody;
+  /** Nodes whose port took no connection in time: waiting for them once is enough. */
+  #silent: readonly string[] = nobody;
+  /** Since when no node could take it; zero: one could. */
+  #sinceMs = 0;
+  #over = false;
+  #stopWaiting: (() => void) | null = null;
+
+  constructor(chooser: Chooser, dispatcher: Dispatcher, listener: ListenerId, session: string | null) {
+    this.#for = chooser;
+    this.#dispatcher = dispatcher;
+    this.#listener = listener;
+    this.#session = session;
+  }
+
+  /** On so many upstreams it has failed. */
+  get failures(): number {
+    return this.#avoid.length;
+  }
+
+  choose(): void {
+    if (this.#over) return;
+    this.#stopWaiting = null;
+    const { settings, table } = this.#dispatcher;
+    if (this.#waitedMs > settings.parkTimeoutMs) return this.#for.noneChosen(parkedTooLong);
+    const upstream = table.choose({
+      listener: this.#listener,
+      session: this.#session,
+      nowMs: Date.now(),
+      avoid: this.#avoid,
+      never: this.#silent,
+    });
+    if (upstream === null) this.wait();
+    else this.#for.chosen(upstream);
+  }
+
+  /** In a turn of its own: the table that says who is gone may be on its way, and comes in first. */
+  chooseSoon(): void {
+    setImmediate(() => this.choose());
+  }
+
+  /** It failed on this one, and is to be sent again. Where all have failed, it waits a little. */
+  chooseAfter(failed: Upstream): void {
+    const again = this.#avoid.includes(failed.id);
+    this.#avoid = [...this.#avoid, failed.id];
+    if (!again) return this.chooseSoon();
+    this.#waitsFrom(performance.now());
+    const timer = setTimeout(() => this.choose(), Math.min(retryMsMax, 2 ** this.#avoid.length));
+    this.#stopWaiting = () => clearTimeout(timer);
+  }
+
+  /** Tries again when something has changed. */
+  wait(): void {
+    this.#waitsFrom(performance.now());
+    this.#stopWaiting = this.#dispatcher.parking.park(
+      () => {
+        this.#silent = nobody; // something has changed
+        this.choose();
+      },
+      () => this.#for.noneChosen(parkedTooLong),
+      this.#waitedMs,
+    );
+    if (this.#stopWaiting === null) this.#for.noneChosen(tooManyParked);
+  }
+
+  /** A node has had it. */
+  taken(): void {
+    this.#sinceMs = 0;
+  }
+
+  /** This one's port took no connection since then. */
+  tookNone(upstream: Upstream, sinceMs: number): void {
+    this.#silent = [...this.#silent, upstream.id];
+    this.#waitsFrom(sinceMs);
+  }
+
+  /** Nobody is to be chosen any more. */
+  stop(): void {
+    this.#over = true;
+    this.#stopWaiting?.();
+  }
+
+  get #waitedMs(): number {
+    return this.#sinceMs === 0 ? 0 : performance.now() - this.#sinceMs;
+  }
+
+  #waitsFrom(nowMs: number): void {
+    if (this.#sinceMs === 0) this.#sinceMs = nowMs;
+  }
+}
+
+/** The session that affinity goes by, from any of the Cookie lines. */
+export function sessionOf(head: RequestHead, source: Buffer, names: readonly string[]): string | null {
+  for (let at = 0; at < 2 * head.cookieCount; at += 2) {
+    const session = cookieValue(source.toString("latin1", head.cookies[at], head.cookies[at + 1]), names);
+    if (session !== null) return session;
+  }
+  return null;
+}
