@@ -42,9 +42,14 @@ export function withoutLabels(name: string): string {
   return at === -1 ? name : name.slice(0, at);
 }
 
+/** Prometheus's names too: `process_resident_memory_bytes`. */
+export function isBytes(name: string): boolean {
+  return /(?:Bytes|_bytes)$/.test(withoutLabels(name));
+}
+
 function shownAmount(name: string, value: number): Shown {
   const indicator = withoutLabels(name);
-  if (indicator.endsWith("Bytes")) {
+  if (isBytes(name)) {
     let unit = 0;
     while (Math.abs(value) / 1024 ** unit >= nextUnitFrom && unit < byteUnits.length - 1) unit += 1;
     return [number(unit === 0 ? Math.round(value) : value / 1024 ** unit), byteUnits[unit] ?? ""];

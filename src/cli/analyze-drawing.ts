@@ -1,5 +1,5 @@
 /** A curve as SVG: readings, limit, the forecast's cone, and the two moments. */
-import { amount, time } from "../aging/amounts.ts";
+import { amount, isBytes, time } from "../aging/amounts.ts";
 import { alongCone, type Curve, type Point } from "./analyze-curve.ts";
 
 const width = 760;
@@ -48,7 +48,7 @@ function placement({ startMs, lastMs, highest }: Curve) {
 }
 
 function axes({ indicator, startMs, lastMs, highest }: Curve, { x, y }: Placement): string[] {
-  const values = ticks(highest, indicator.endsWith("Bytes")).flatMap((value) => [
+  const values = ticks(highest, isBytes(indicator)).flatMap((value) => [
     `<line x1="${left}" x2="${width - right}" y1="${y(value)}" y2="${y(value)}" stroke="#eee"/>`,
     `<text x="${left - 6}" y="${y(value) + 4}" text-anchor="end" fill="#555">${value === 0 ? 0 : amount(indicator, value)}</text>`,
   ]);

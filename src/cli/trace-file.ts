@@ -39,6 +39,7 @@ export function readTrace(pieces: Iterable<string>, limits: Limits): TraceFile {
   if (all[0]?.row !== 0) all.unshift({ row: 0, limits });
   const everyLimit: Limits = Object.assign({}, ...all.map((one) => one.limits));
   nameLimits(everyLimit, parsed.rows.names, problems);
+  nameCounters(parsed.rows, problems);
   const columns = judgedColumns(parsed.rows, everyLimit, problems);
   return { samples: new TraceSamples(parsed.rows, columns, orderOf(parsed.rows.timesMs(), problems), all), problems };
 }
@@ -99,6 +100,18 @@ function nameLimits(limits: Limits, columns: readonly string[], problems: string
     const meant = near === null ? "" : `; did you mean ${near}?`;
     problems.push(`there is no column for the limit of ${name}${meant} (columns: ${named(indicators)})`);
   }
+}
+
+/** Prometheus's names of counters. A counter goes up for ever, and as a gauge it would be a trend: whoever reads that should know. */
+function nameCounters(rows: Rows, problems: string[]): void {
+  const counters = rows.names.filter((name, column) => isIndicator(name) && isCounterName(name) && rows.onlyRises(column));
+  if (counters.length === 0) return;
+  const were = counters.length === 1 ? "looks like a counter and was taken for a gauge" : "look like counters and were taken for gauges";
+  problems.push(`${named(counters)} ${were}, where more is worse; the work done is requestsTotal`);
+}
+
+function isCounterName(name: string): boolean {
+  return /_(?:total|count|sum|bucket)$/.test(withoutLabels(name));
 }
 
 /** Samples are made one by one, as they are asked for. */

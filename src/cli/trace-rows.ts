@@ -52,6 +52,18 @@ export class Rows {
     return false;
   }
 
+  /** From one number to the next, somewhere at least. */
+  onlyRises(column: number): boolean {
+    let [first, last] = [Number.NaN, Number.NaN];
+    for (let row = 0; row < this.#length; row += 1) {
+      const value = this.cell(row, column);
+      if (value < last) return false;
+      if (Number.isNaN(first)) first = value;
+      if (!Number.isNaN(value)) last = value;
+    }
+    return last > first;
+  }
+
   cell(row: number, column: number): number {
     return this.#blocks[Math.floor(row / rowsPerBlock)]?.[(row % rowsPerBlock) * this.#width + 1 + column] ?? Number.NaN;
   }

@@ -225,6 +225,7 @@ describe("amounts", () => {
       [0.0004, 0.4, 4.63, 16_384.4].map((value) => amount("openFds", value)),
       ["0", "0.4", "4.63", "16384"],
     );
+    assert.equal(amount("process_resident_memory_bytes{instance=a}", 3 * 1024 * 1024), "3 MiB");
     assert.deepEqual([amount("latencyP99Ms", 12.34), amount("gcTimeRatio", 0.051)], ["12.3 ms", "5.1 %"]);
   });
 

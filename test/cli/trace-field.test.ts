@@ -144,4 +144,14 @@ describe("trace: as the field writes it", () => {
     assert.match(describeAnalysis(analysis), /a trend of queue was first held after/);
     assert.deepEqual(curveOf(analysis)?.marks, []);
   });
+
+  it("trace: what looks like a counter of Prometheus is judged as a gauge, and said to be one", () => {
+    const rows = Array.from({ length: 30 }, (_, at) => `${at},${at * 7},${at % 5},${at * 2}`);
+    const text = `timeMs,http_requests_total,nodejs_active_handles_total,queue\n${rows.join("\n")}\n`;
+    const { problems, samples } = parseTrace(text, {});
+    assert.deepEqual(problems, [
+      "http_requests_total looks like a counter and was taken for a gauge, where more is worse; the work done is requestsTotal",
+    ]);
+    assert.equal(samples.at(3)?.indicators["http_requests_total"], 21);
+  });
 });
