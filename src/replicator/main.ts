@@ -80,10 +80,12 @@ class Replicator {
   async #execute(peer: Peer, request: SessionRequest, body: Uint8Array): Promise<void> {
     const tally = this.#tallies.get(peer);
     if (tally === undefined) return;
+    const instance = peer.hello.id;
     const answer = (message: SessionAnswer, data?: Uint8Array) => peer.send(message, data);
-    const revoked = () => this.#revoked.has(peer.hello.id);
+    const revoked = () => this.#revoked.has(instance);
+    const drained = () => peer.drained();
     try {
-      await this.#store.execute(request, body, { tally, revoked, answer, drained: () => peer.drained() }, Date.now());
+      await this.#store.execute(request, body, { instance, tally, revoked, answer, drained }, Date.now());
     } catch (error) {
       endIfDamaged(error);
       const reason = error instanceof Error ? error.message : String(error);

@@ -4,6 +4,7 @@
  * durable. So each session is linearizable.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { InstanceId } from "../model/node.ts";
 import type { SessionAnswer, SessionRequest } from "../model/session.ts";
 import { hasExpired, type SessionRecord, write } from "../state/session-record.ts";
 import type { Tally } from "../state/tally.ts";
@@ -16,6 +17,7 @@ const noBytes = new Uint8Array(0);
 const pageRecords = 500;
 
 export interface Caller {
+  readonly instance: InstanceId;
   readonly tally: Tally;
   readonly revoked: () => boolean;
   readonly answer: (answer: SessionAnswer, body?: Uint8Array) => void;
@@ -58,6 +60,7 @@ export class SessionStore {
           expiresAtMs: untilMs,
           tombstone: true,
           text: "",
+          writes: [],
         });
         return caller.answer({ n, kind: "done" });
       }
@@ -114,27 +117,19 @@ export class SessionStore {
     const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
     const baseText = baseLength === undefined ? null : bytes.toString("utf8", 0, baseLength);
     const text = bytes.toString("utf8", baseLength ?? 0);
-    const outcome = write(this.#file.get(store, id), { base, expiresAtMs, text, baseText }, nowMs, this.#file.versionFloor);
-    switch (outcome.kind) {
-      case "base-wanted":
-      case "dropped":
-        return caller.answer({ n, kind: outcome.kind });
-      case "stored-already":
-        await this.#file.settled(store, id);
-        caller.tally.add(store, id, outcome.version);
-        return caller.answer({ n, kind: "written", version: outcome.version, merged: false, conflicts: 0 });
-      case "store": {
-        const { record, merged, conflicts } = outcome;
-        await this.#file.set(store, id, record);
-        this.writesTotal += 1;
-        this.conflictsTotal += conflicts;
-        caller.tally.add(store, id, record.version);
-        return caller.answer(
-          { n, kind: "written", version: record.version, merged, conflicts },
-          merged ? Buffer.from(record.text) : noBytes,
-        );
-      }
-    }
+    const incoming = { id: `${caller.instance}#${n}`, base, expiresAtMs, text, baseText };
+    const outcome = write(this.#file.get(store, id), incoming, nowMs, this.#file.versionFloor);
+    if (outcome.kind === "base-wanted" || outcome.kind === "dropped") return caller.answer({ n, kind: outcome.kind });
+    const { record } = outcome;
+    if (outcome.kind === "store") {
+      await this.#file.set(store, id, record);
+      this.writesTotal += 1;
+      this.conflictsTotal += outcome.conflicts;
+    } else await this.#file.settled(store, id);
+    caller.tally.add(store, id, record.version);
+    const merged = record.text !== text;
+    const conflicts = outcome.kind === "store" ? outcome.conflicts : 0;
+    caller.answer({ n, kind: "written", version: record.version, merged, conflicts }, merged ? Buffer.from(record.text) : noBytes);
   }
 
   #live(store: string, id: string, nowMs: number): SessionRecord | null {

@@ -14,9 +14,15 @@ export interface SessionRecord {
   readonly tombstone: boolean;
   /** The text that the application's store was given; empty for a tombstone. */
   readonly text: string;
+  /** The latest writes that made it, newest last. */
+  readonly writes: readonly WriteId[];
 }
 
+/** The same when a write is sent again, as its acknowledgement may have been lost; never that of another one. */
+export type WriteId = string;
+
 export interface IncomingWrite {
+  readonly id: WriteId;
   readonly base: number;
   readonly expiresAtMs: number | null;
   readonly text: string;
@@ -25,41 +31,41 @@ export interface IncomingWrite {
 }
 
 export type WriteOutcome =
-  | { readonly kind: "store"; readonly record: SessionRecord; readonly merged: boolean; readonly conflicts: number }
-  /** The same write came again (its acknowledgement was lost): it is stored already. */
-  | { readonly kind: "stored-already"; readonly version: number }
+  /** What is stored is another text than the incoming one where it was merged. */
+  | { readonly kind: "store"; readonly record: SessionRecord; readonly conflicts: number }
+  /** The same write came again (its acknowledgement was lost): it is stored already, others perhaps upon it. */
+  | { readonly kind: "stored-already"; readonly record: SessionRecord }
   | { readonly kind: "base-wanted" }
   | { readonly kind: "dropped" };
 
 /** The version that a write names if it was made without reading: it replaces whatever is there. */
 export const anyBase = -1;
+/** So many writes of others may come between a write and its being sent again, half a second later at most. */
+const writesMax = 8;
 
 export function hasExpired(record: SessionRecord, nowMs: number): boolean {
   return record.expiresAtMs !== null && record.expiresAtMs <= nowMs;
 }
 
 export function write(current: SessionRecord | null, incoming: IncomingWrite, nowMs: number, versionFloor: number): WriteOutcome {
-  const { base, expiresAtMs, text, baseText } = incoming;
+  const { id, base, expiresAtMs, text, baseText } = incoming;
   if (current === null || hasExpired(current, nowMs)) {
     const version = Math.max(base, versionFloor, current?.version ?? 0) + 1;
-    return { kind: "store", record: { version, expiresAtMs, tombstone: false, text }, merged: false, conflicts: 0 };
+    return { kind: "store", record: { version, expiresAtMs, tombstone: false, text, writes: [id] }, conflicts: 0 };
   }
   if (current.tombstone) return { kind: "dropped" };
-  if (current.version === base || base === anyBase) {
-    return { kind: "store", record: { version: current.version + 1, expiresAtMs, tombstone: false, text }, merged: false, conflicts: 0 };
-  }
-  if (current.version === base + 1 && current.text === text) return { kind: "stored-already", version: current.version };
+  if (current.writes.includes(id)) return { kind: "stored-already", record: current };
+  const writes = [...current.writes, id].slice(-writesMax);
+  const next = (newText: string): SessionRecord => ({ version: current.version + 1, expiresAtMs, tombstone: false, text: newText, writes });
+  if (current.version === base || base === anyBase) return { kind: "store", record: next(text), conflicts: 0 };
   if (base > 0 && baseText === null) return { kind: "base-wanted" };
   const baseData = baseText === null ? {} : parse(baseText);
   const currentData = parse(current.text);
   const incomingData = parse(text);
-  const version = current.version + 1;
   // Not objects (a store may be given anything): there is nothing to merge by key, the later one stands.
-  if (baseData === null || currentData === null || incomingData === null) {
-    return { kind: "store", record: { version, expiresAtMs, tombstone: false, text }, merged: false, conflicts: 1 };
-  }
+  if (baseData === null || currentData === null || incomingData === null) return { kind: "store", record: next(text), conflicts: 1 };
   const { data, conflicts } = mergeData(baseData, currentData, incomingData);
-  return { kind: "store", record: { version, expiresAtMs, tombstone: false, text: JSON.stringify(data) }, merged: true, conflicts };
+  return { kind: "store", record: next(JSON.stringify(data)), conflicts };
 }
 
 function parse(text: string): Data | null {

@@ -186,7 +186,7 @@ test("a sessions' file whose end a loss of power took, so that LMDB reads on and
   mkdirSync(join(home, "t"));
   const path = join(home, "t", "sessions-2.mdb");
   const file = new SessionFile(path, () => {});
-  const record = { version: 1, expiresAtMs: null, tombstone: false, text: "x".repeat(500) };
+  const record = { version: 1, expiresAtMs: null, tombstone: false, text: "x".repeat(500), writes: [] };
   await Promise.all(Array.from({ length: 3_000 }, (_, index) => file.set("store-1", `id-${index}`, record)));
   await file.close();
   truncateSync(path, statSync(path).size / 4);

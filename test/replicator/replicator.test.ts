@@ -65,6 +65,19 @@ withStage("parallel requests of one session on two instances: changes to differe
   assert.equal(Object.keys(kept).length, 80);
 });
 
+withStage("a write whose acknowledgement was lost is not executed again upon what another instance wrote since", async (stage) => {
+  const other = new ReplicatedStore(stage.client("web-2.1"), "s");
+  const request = { n: 1, store: "s", kind: "write", id: "a", base: -1, expiresAtMs: null } as const;
+  await stage.sendAgain("web-1.1", request, Buffer.from('{"n":1}'));
+  await stage.killAndRestart();
+  const base = (await other.read("a"))?.base ?? null;
+  assert.equal(base?.text, '{"n":1}');
+  await other.write("a", base, '{"n":2}', null);
+  const answer = await stage.sendAgain("web-1.1", request, Buffer.from('{"n":1}'));
+  assert.deepEqual(answer, { n: 1, kind: "written", version: 2, merged: true, conflicts: 0 });
+  assert.equal((await other.read("a"))?.base.text, '{"n":2}');
+});
+
 withStage("the hand-off: both sides counted the same writes, and the instance writes no more", async (stage) => {
   const client = stage.client("web-1.1");
   const store = new ReplicatedStore(client, "s");

@@ -22,18 +22,21 @@ async function withStore(
   const directory = mkdtempSync(join(tmpdir(), "coppice-store-"));
   const file = new SessionFile(join(directory, "s.mdb"), () => {});
   const store = new SessionStore(file);
+  let n = 0;
   await body({
     file,
     store,
     execute: async (request, nowMs, text = "") => {
+      n += 1;
       const answers: SessionAnswer[] = [];
       const caller = {
+        instance: "web-1.1",
         tally: new Tally(),
         revoked: () => false,
         answer: (answer: SessionAnswer) => answers.push(answer),
         drained: async () => {},
       };
-      await store.execute({ ...request, n: 1, store: "s" } as SessionRequest, Buffer.from(text), caller, nowMs); // what was left out
+      await store.execute({ ...request, n, store: "s" } as SessionRequest, Buffer.from(text), caller, nowMs); // what was left out
       return answers;
     },
   });
@@ -65,7 +68,8 @@ test("whatever a session is called, it is counted, listed, swept and cleared", (
     await Promise.all(ids.map((id) => write(id, 1_000)));
     const listed = (await execute({ kind: "all" }, 1)).flatMap((answer) => (answer.kind === "record" ? [answer.id] : []));
     assert.deepEqual(listed.sort(), [...ids].sort());
-    assert.deepEqual(await execute({ kind: "count" }, 1), [{ n: 1, kind: "counted", sessions: ids.length }]);
+    const [counted] = await execute({ kind: "count" }, 1);
+    assert.equal(counted?.kind === "counted" ? counted.sessions : null, ids.length);
     for (let pages = 0; pages <= ids.length; pages += 1) await store.sweep(1_001, 2);
     assert.equal(store.sessions, 0, "swept");
     await Promise.all(ids.map((id) => write(id, 1_000)));
@@ -78,7 +82,7 @@ test("while a store is counted others have their turn", () =>
     const write = (id: string) => execute({ kind: "write", id, base: -1, expiresAtMs: null }, 0, "{}");
     await Promise.all(Array.from({ length: 1_000 }, (_, index) => write(`id-${index}`)));
     const order: string[] = [];
-    const count = execute({ kind: "count" }, 1).then(([answer]) => order.push(JSON.stringify(answer)));
+    const count = execute({ kind: "count" }, 1).then(([answer]) => order.push(answer?.kind ?? ""));
     await Promise.all([count, execute({ kind: "read", id: "id-1" }, 1).then(() => order.push("read"))]);
-    assert.deepEqual(order, ["read", '{"n":1,"kind":"counted","sessions":1000}']);
+    assert.deepEqual(order, ["read", "counted"]);
   }));

@@ -6,10 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { StoreClient } from "../../src/inside/session/store-client.ts";
+import { Link } from "../../src/link/link.ts";
 import { LinkServer, type Peer } from "../../src/link/link-server.ts";
 import { tokenFor } from "../../src/link/token.ts";
 import type { InstanceBirth, Welcome } from "../../src/model/birth.ts";
 import type { FromReplicator } from "../../src/model/control.ts";
+import type { SessionAnswer, SessionRequest } from "../../src/model/session.ts";
 import { simSpec } from "../../src/sim/sim-spec.ts";
 import { endAfterTest } from "../left-open.ts";
 
@@ -68,6 +70,21 @@ export class ReplicatorStage {
       replaceSessionStore: true,
     };
     return new StoreClient(() => birth);
+  }
+
+  /** A write that was acknowledged, and whose acknowledgement was lost with its connection: sent again on another one. */
+  async sendAgain(instance: string, request: SessionRequest, body: Uint8Array): Promise<SessionAnswer> {
+    const answered = Promise.withResolvers<SessionAnswer>();
+    const link: Link = new Link({
+      path: join(this.directory, "s"),
+      hello: { kind: "hello", protocol: 1, role: "instance", id: instance, token: tokenFor(clusterKey, "instance", instance), pid: 1 },
+      keepAlive: true,
+      onUp: () => link.send(request, body),
+      onFrame: ({ head }) => answered.resolve(head as SessionAnswer), // our own replicator
+    });
+    const answer = await answered.promise;
+    link.close();
+    return answer;
   }
 
   async revoke(instance: string): Promise<Extract<FromReplicator, { kind: "revoked" }>> {

@@ -36,8 +36,20 @@ test("merge: changes to different keys of one session are all kept, in any order
   assert.deepEqual(second, { data: { count: 1, cart: ["oak"], name: "Ann" }, conflicts: 0 });
 });
 
-const live = (version: number, text: string): SessionRecord => ({ version, expiresAtMs: null, tombstone: false, text });
-const incoming = (base: number, text: string, baseText: string | null = null) => ({ base, expiresAtMs: null, text, baseText });
+const live = (version: number, text: string, writes: string[] = ["new"]): SessionRecord => ({
+  version,
+  expiresAtMs: null,
+  tombstone: false,
+  text,
+  writes,
+});
+const incoming = (base: number, text: string, baseText: string | null = null, id = "new") => ({
+  id,
+  base,
+  expiresAtMs: null,
+  text,
+  baseText,
+});
 
 test("versions: only ever grow, over writes, merges, expiry and blind replacement", () => {
   fc.assert(
@@ -49,11 +61,17 @@ test("versions: only ever grow, over writes, merges, expiry and blind replacemen
         let current: SessionRecord | null = null;
         let highest = 0;
         let nowMs = 0;
-        for (const { base, value, withBase, expires } of writes) {
+        for (const [index, { base, value, withBase, expires }] of writes.entries()) {
           nowMs += 10;
           const outcome = write(
             current,
-            { base, expiresAtMs: expires ? nowMs + 5 : null, text: JSON.stringify({ value }), baseText: withBase ? "{}" : null },
+            {
+              id: String(index),
+              base,
+              expiresAtMs: expires ? nowMs + 5 : null,
+              text: JSON.stringify({ value }),
+              baseText: withBase ? "{}" : null,
+            },
             nowMs,
             0,
           );
@@ -67,33 +85,34 @@ test("versions: only ever grow, over writes, merges, expiry and blind replacemen
   );
 });
 
-test("writes: a current base is stored, a stale one wants its base, a repeated one is stored already, none replaces", () => {
-  const current = live(5, '{"a":1}');
-  assert.deepEqual(write(current, incoming(5, '{"a":2}'), 0, 0), {
-    kind: "store",
-    record: live(6, '{"a":2}'),
-    merged: false,
-    conflicts: 0,
-  });
+test("writes: a current base is stored, a stale one wants its base, none replaces", () => {
+  const current = live(5, '{"a":1}', ["old"]);
+  const next = (text: string) => ({ kind: "store", record: live(6, text, ["old", "new"]), conflicts: 0 });
+  assert.deepEqual(write(current, incoming(5, '{"a":2}'), 0, 0), next('{"a":2}'));
   assert.deepEqual(write(current, incoming(4, '{"b":1}'), 0, 0), { kind: "base-wanted" });
-  assert.deepEqual(write(current, incoming(4, '{"a":1}'), 0, 0), { kind: "stored-already", version: 5 });
-  assert.deepEqual(write(current, incoming(3, '{"b":1}', "{}"), 0, 0), {
-    kind: "store",
-    record: live(6, '{"a":1,"b":1}'),
-    merged: true,
-    conflicts: 0,
-  });
-  assert.deepEqual(write(current, incoming(anyBase, '{"c":1}'), 0, 0), {
-    kind: "store",
-    record: live(6, '{"c":1}'),
-    merged: false,
-    conflicts: 0,
-  });
-  assert.deepEqual(write(null, incoming(anyBase, "{}"), 0, 41), { kind: "store", record: live(42, "{}"), merged: false, conflicts: 0 });
+  assert.deepEqual(write(current, incoming(3, '{"b":1}', "{}"), 0, 0), next('{"a":1,"b":1}'));
+  assert.deepEqual(write(current, incoming(anyBase, '{"c":1}'), 0, 0), next('{"c":1}'));
+  assert.deepEqual(write(null, incoming(anyBase, "{}"), 0, 41), { kind: "store", record: live(42, "{}"), conflicts: 0 });
+});
+
+test("writes: one that is sent again is stored already, and undoes nothing that came upon it", () => {
+  const stored = (current: SessionRecord | null, base: number, n: number) => {
+    const outcome = write(current, incoming(base, JSON.stringify({ n }), null, `write-${n}`), 0, 0);
+    return outcome.kind === "store" ? outcome.record : assert.fail(outcome.kind);
+  };
+  for (const [before, base] of [
+    [null, anyBase],
+    [live(5, '{"n":0}'), 5],
+  ] as const) {
+    let current = stored(before, base, 1);
+    for (const n of [2, 3, 4]) current = stored(current, current.version, n);
+    assert.deepEqual(write(current, incoming(base, '{"n":1}', null, "write-1"), 0, 0), { kind: "stored-already", record: current });
+    assert.equal(current.text, '{"n":4}');
+  }
 });
 
 test("tombstones: a late write into a destroyed session is dropped until it expires", () => {
-  const tombstone: SessionRecord = { version: 3, expiresAtMs: 100, tombstone: true, text: "" };
+  const tombstone: SessionRecord = { version: 3, expiresAtMs: 100, tombstone: true, text: "", writes: [] };
   for (const base of [anyBase, 2, 3]) assert.deepEqual(write(tombstone, incoming(base, "{}"), 99, 0), { kind: "dropped" });
   assert.equal(write(tombstone, incoming(anyBase, "{}"), 100, 0).kind, "store");
 });
