@@ -18,7 +18,6 @@ import { isDamage, isDiskFull, SessionFile } from "./session-file.ts";
 import { SessionStore } from "./session-store.ts";
 
 const tellMs = 1_000;
-const sweepLimit = 1_000;
 /** Instances whose writes are refused are remembered, the latest of them: ids are never used twice. */
 const revokedMax = 10_000;
 /** So many crashes in a row are the file's doing: one that a loss of power tore ends whoever opens it. */
@@ -64,7 +63,7 @@ class Replicator {
     });
     setInterval(() => {
       this.#tellStore();
-      void this.#store.sweep(Date.now(), sweepLimit);
+      void this.#store.sweep(Date.now());
     }, tellMs);
   }
 

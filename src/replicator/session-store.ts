@@ -15,6 +15,8 @@ const tombstoneMs = 24 * 60 * 60 * 1_000;
 const noBytes = new Uint8Array(0);
 /** What goes through a whole store lets others have their turn after so many records. */
 const pageRecords = 500;
+/** A quarter of an hour, at a call a second. */
+const sweepCalls = 1_000;
 
 export interface Caller {
   readonly instance: InstanceId;
@@ -88,19 +90,32 @@ export class SessionStore {
     return this.#file.size;
   }
 
-  /** Removes what has expired among the next `limit` records; called now and then. One at a time: a full disk lets it wait. */
-  async sweep(nowMs: number, limit: number): Promise<void> {
+  /**
+   * Removes what has expired among the next records; called each second. One at a time: a full disk lets it wait. However
+   * many there are, all have been looked at after so many calls: what comes faster than it goes would fill the disk.
+   */
+  async sweep(nowMs: number, calls = sweepCalls): Promise<void> {
     if (this.#sweeping) return;
     this.#sweeping = true;
     try {
-      const page = this.#file.page(limit, this.#sweptTo);
-      this.#sweptTo = page.at(-1)?.key ?? null;
-      // The page is what was committed: a write or a touch may be on its way.
-      const expired = page.filter(({ store, id, record }) => hasExpired(this.#file.get(store, id) ?? record, nowMs));
-      await Promise.all(expired.map(({ store, id }) => this.#file.set(store, id, null)));
+      let left = Math.ceil(this.#file.size / calls);
+      while (left > 0) {
+        left -= await this.#sweepPage(nowMs, Math.min(left, pageRecords));
+        await nextTurn();
+      }
     } finally {
       this.#sweeping = false;
     }
+  }
+
+  /** How many records were looked at: one at least, so that it ends. */
+  async #sweepPage(nowMs: number, limit: number): Promise<number> {
+    const page = this.#file.page(limit, this.#sweptTo);
+    this.#sweptTo = page.at(-1)?.key ?? null;
+    // The page is what was committed: a write or a touch may be on its way.
+    const expired = page.filter(({ store, id, record }) => hasExpired(this.#file.get(store, id) ?? record, nowMs));
+    await Promise.all(expired.map(({ store, id }) => this.#file.set(store, id, null)));
+    return Math.max(page.length, 1);
   }
 
   async #read(request: Extract<SessionRequest, { kind: "read" }>, caller: Caller, nowMs: number): Promise<void> {

@@ -48,17 +48,25 @@ test("sweep: a session that is touched at its last moment stays", () =>
   withStore(async ({ file, store, execute }) => {
     await execute({ kind: "write", id: "a", base: -1, expiresAtMs: 1_000 }, 0, "{}");
     const touch = execute({ kind: "touch", id: "a", expiresAtMs: 10_000 }, 999);
-    await Promise.all([touch, store.sweep(1_001, 100)]);
+    await Promise.all([touch, store.sweep(1_001, 1)]);
     assert.equal(file.get("s", "a")?.expiresAtMs, 10_000);
   }));
 
 test("sweep: where the last one still waits for the disk, none begins", () =>
   withStore(async ({ store, execute }) => {
     for (const id of ["a", "b", "c"]) await execute({ kind: "write", id, base: -1, expiresAtMs: 1_000 }, 0, "{}");
-    await Promise.all([store.sweep(1_001, 1), store.sweep(1_001, 1)]);
+    await Promise.all([store.sweep(1_001, 3), store.sweep(1_001, 3)]);
     assert.equal(store.sessions, 2);
-    await store.sweep(1_001, 1);
-    assert.equal(store.sessions, 1);
+  }));
+
+test("sweep: however many there are, all that have expired are gone after so many calls", () =>
+  withStore(async ({ store, execute }) => {
+    const write = (id: string) => execute({ kind: "write", id, base: -1, expiresAtMs: 1_000 }, 0, "{}");
+    await Promise.all(Array.from({ length: 5_000 }, (_, index) => write(`id-${index}`)));
+    await store.sweep(1_001, 2);
+    assert.equal(store.sessions, 2_500);
+    for (let calls = 0; calls < 3; calls += 1) await store.sweep(1_001, 2);
+    assert.ok(store.sessions < 700, `${store.sessions} are left`);
   }));
 
 test("whatever a session is called, it is counted, listed, swept and cleared", () =>
@@ -70,7 +78,7 @@ test("whatever a session is called, it is counted, listed, swept and cleared", (
     assert.deepEqual(listed.sort(), [...ids].sort());
     const [counted] = await execute({ kind: "count" }, 1);
     assert.equal(counted?.kind === "counted" ? counted.sessions : null, ids.length);
-    for (let pages = 0; pages <= ids.length; pages += 1) await store.sweep(1_001, 2);
+    for (let calls = 0; calls <= ids.length; calls += 1) await store.sweep(1_001, 2);
     assert.equal(store.sessions, 0, "swept");
     await Promise.all(ids.map((id) => write(id, 1_000)));
     await execute({ kind: "clear" }, 1);

@@ -7,6 +7,7 @@ import type { IncomingMessage } from "node:http";
 import type { InstanceBirth } from "../../model/birth.ts";
 import type { FromInstance } from "../../model/control.ts";
 import { findDefaultStores, type StoreConstructor, type StoreKind } from "./default-stores.ts";
+import { expiryOf, isToBeTouched } from "./expiry.ts";
 import { lostValue } from "./lost-values.ts";
 import { type Base, ReplicatedStore } from "./replicated-store.ts";
 import { StoreClient } from "./store-client.ts";
@@ -185,6 +186,8 @@ class StoreReplacement {
     if (Object(raw) !== raw) return raw;
     // A touch moves the expiry alone: the record's is newer than the text's.
     if (raw.cookie?.expires != null && read.expiresAtMs !== null) raw.cookie.expires = new Date(read.expiresAtMs).toISOString();
+    // Refused where this instance was handed off: its reads are answered still.
+    else if (isToBeTouched(raw, read.expiresAtMs, Date.now())) this.#touch(object, id, raw).catch(() => {});
     const from = { id, base: read.base, cookie: raw.cookie };
     this.#bases.set(raw, from);
     if (this.#kind === "fastify-session" && raw.cookie !== undefined) Object.assign(raw.cookie, { [madeFrom]: from });
@@ -194,7 +197,7 @@ class StoreReplacement {
   async #set(object: StoreObject, id: string, session: SessionObject): Promise<void> {
     const store = this.#of(object);
     // An application that keeps something else in its store: there is nothing to merge, and no cookie.
-    if (Object(session) !== session) return void (await store.write(id, null, JSON.stringify(session), null));
+    if (Object(session) !== session) return void (await store.write(id, null, JSON.stringify(session), expiryOf({}, Date.now())));
     const pinned = this.#bases.get(session) ?? madeFromOf(session);
     let base = pinned?.id === id ? pinned.base : null;
     if (this.#kind === "fastify-session") {
@@ -203,7 +206,7 @@ class StoreReplacement {
       this.#tellLostValue(session);
       this.#tellCookie({ ...requestOf(session), sessionID: id });
     }
-    const next = await store.write(id, base, JSON.stringify(session), expiryOf(session));
+    const next = await store.write(id, base, JSON.stringify(session), expiryOf(session, Date.now()));
     if (next === null) this.#bases.delete(session);
     else this.#bases.set(session, { id, base: next, cookie: session.cookie?.toJSON?.() ?? session.cookie });
   }
@@ -212,7 +215,7 @@ class StoreReplacement {
   async #touch(object: StoreObject, id: string, session: SessionObject): Promise<void> {
     const pinned = this.#bases.get(session);
     if (pinned?.id === id && !isSameCookie(pinned.cookie, session.cookie)) return this.#set(object, id, session);
-    return this.#of(object).touch(id, expiryOf(session));
+    return this.#of(object).touch(id, expiryOf(session, Date.now()));
   }
 
   async #all(object: StoreObject): Promise<Record<string, unknown>> {
@@ -269,14 +272,6 @@ function isSameCookie(one: Cookie | undefined, other: Cookie | undefined): boole
   const { expires: _is, originalMaxAge: is = null, ...now } = other?.toJSON?.() ?? other ?? {};
   const isSameAge = was === is || (typeof was === "number" && typeof is === "number" && Math.abs(was - is) < sameAgeMs);
   return isSameAge && JSON.stringify(before) === JSON.stringify(now);
-}
-
-/** When the session's cookie expires; null: with the browser, so the record does not expire. */
-function expiryOf(session: SessionObject): number | null {
-  const expires = session.cookie?.expires;
-  if (expires === undefined || expires === null || expires === false) return null;
-  const atMs = expires instanceof Date ? expires.getTime() : new Date(String(expires)).getTime();
-  return Number.isNaN(atMs) ? null : atMs;
 }
 
 /**
