@@ -50,13 +50,13 @@ export const numberSettings: Readonly<Record<NumberKey, NumberSetting>> = {
     default: 0,
     min: 0,
     max: 366 * day,
-    doc: "No instance is to serve for longer than this: each is regenerated before, the nodes spread evenly over the time. 0: as long as it is well.",
+    doc: "Each instance is regenerated when it has served for so long, at the latest; the nodes are spread evenly over the time. 0: as long as it is well.",
   },
   maxRequests: {
     default: 0,
     min: 0,
     max: 1e15,
-    doc: "No instance is to serve more requests than this: each is regenerated before, the nodes spread evenly over it. 0: as many as come.",
+    doc: "Each instance is regenerated when it has served so many requests, at the latest; the nodes are spread evenly over them. 0: as many as come.",
   },
   probationMs: { default: minute, min: 0, max: day, doc: "How long a regrown instance is watched before the regeneration is verified." },
   releaseWatchMs: {

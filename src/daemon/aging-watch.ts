@@ -44,7 +44,7 @@ export interface AgingWatchOptions {
   readonly regenerationMs: () => number;
   readonly sampleIntervalMs: number;
   /** What an instance may have resident now (shares change with `coppice scale`); null: not known. */
-  readonly rssLimitBytes: () => number | null;
+  readonly rssLimitBytes: (instance: InstanceId) => number | null;
   /** What an instance runs; those of one release are compared. */
   readonly releaseOf: (instance: InstanceId) => string;
   /** What was read of one, from inside and outside together. */
@@ -137,7 +137,7 @@ export class AgingWatch {
 
   #add(instance: InstanceId, watched: Watched, probe: Sample): void {
     const { outside, cpu, traffic, probeAtMs } = watched;
-    const rssLimitBytes = this.#options.rssLimitBytes();
+    const rssLimitBytes = this.#options.rssLimitBytes(instance);
     // The forwarders' only where the probe never counted: a change from one to the other looks like a restart, or like a rush of requests.
     const requestsTotal = probe.requestsTotal ?? (probeAtMs === null ? traffic.requestsTotal : watched.latest?.requestsTotal);
     const sample: Sample = {

@@ -6,8 +6,9 @@ import type { FastifyInstance } from "fastify";
 import type { ReloadRequest } from "../model/admin.ts";
 import type { FromInit, ToInit, Welcome } from "../model/birth.ts";
 import type { EventDraft } from "../model/events.ts";
-import { residentLimit } from "../model/memory.ts";
+import { type MemoryBudget, residentLimit } from "../model/memory.ts";
 import { type InstanceId, nodeOf } from "../model/node.ts";
+import { moreRoomBytes } from "../monitor/more-room.ts";
 import { stopped } from "../monitor/quarantine.ts";
 import { worseThanOthers } from "../monitor/rollout.ts";
 import type { InstanceRecord, MonitorState } from "../monitor/state.ts";
@@ -58,7 +59,7 @@ export class Daemon {
       horizonMs: settings.horizonMs,
       regenerationMs: () => regenerationMs(this.#engine.state, settings),
       sampleIntervalMs: settings.sampleIntervalMs,
-      rssLimitBytes: () => (memory === null ? null : residentLimit(memory, this.#engine.state.nodes.length)),
+      rssLimitBytes: (instance) => (memory === null ? null : this.#residentLimit(memory, instance)),
       releaseOf: (instance) => this.#record(instance)?.release ?? "",
       onSample: (instance, sample) => this.#backStops.sampled(instance, sample),
       onAging: (instance, report) => this.#engine.accept({ kind: "aging", instance, report }),
@@ -287,6 +288,12 @@ export class Daemon {
     const node = draft.node ?? (draft.instance === undefined ? undefined : nodeOf(draft.instance));
     const event = this.#events.append(node === undefined || node === "" ? draft : { ...draft, node }, atMs);
     process.stdout.write(`${event.text}\n`);
+  }
+
+  #residentLimit(memory: MemoryBudget, instance: InstanceId): number {
+    const nodes = this.#engine.state.nodes.length;
+    const hasMore = this.#record(instance)?.hasMoreRoom === true;
+    return residentLimit(memory, nodes) + (hasMore ? moreRoomBytes(memory, nodes) : 0);
   }
 
   #record(instance: InstanceId): InstanceRecord | undefined {

@@ -33,6 +33,8 @@ const sharedPagesBytes = 48 * mebibyte;
 /** Of the heap's limit: each half of the young generation, which comes on top; and Node 20's own size for it. */
 const semiSpaceRatio = 1 / 48;
 const semiSpaceBytesMax = 16 * mebibyte;
+/** Node 24's own, where there is plenty. */
+const semiSpaceBytesOfNode = 64 * mebibyte;
 /** Below this an ordinary server cannot start: there is no room. */
 export const shareBytesMin = 96 * mebibyte;
 
@@ -50,6 +52,12 @@ export function heapLimit(budget: MemoryBudget, nodes: number): number {
   return Math.max(0, Math.min(heapBytesMax, Math.floor(share - Math.max(besideHeapBytesMin, share * besideHeapRatio))));
 }
 
+/** Of an instance's share, where Node's own limit leaves more than it takes. */
+export function instanceUnused(budget: MemoryBudget, nodes: number): number {
+  const share = instanceShare(budget, nodes);
+  return Math.max(0, Math.floor(share - Math.max(besideHeapBytesMin, share * besideHeapRatio)) - heapBytesMax);
+}
+
 /**
  * For V8's young generation, which `--max-old-space-size` leaves alone: Node 24 lets it grow to 192 MiB, which
  * alone would be more than a small instance's share. Null: there is plenty, Node's own size stands.
@@ -57,6 +65,11 @@ export function heapLimit(budget: MemoryBudget, nodes: number): number {
 export function semiSpace(heapLimitBytes: number): number | null {
   if (heapLimitBytes >= heapBytesMax) return null;
   return Math.max(mebibyte, Math.min(semiSpaceBytesMax, Math.floor((heapLimitBytes * semiSpaceRatio) / mebibyte) * mebibyte));
+}
+
+/** Of the young generation beside such a heap: two halves, and as much again for large objects. */
+export function youngBytesMax(heapLimitBytes: number): number {
+  return 3 * (semiSpace(heapLimitBytes) ?? semiSpaceBytesOfNode);
 }
 
 type Regenerate = "auto" | "replace" | "in-place";

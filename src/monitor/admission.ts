@@ -39,6 +39,7 @@ export function admitNext(draft: Draft): void {
     node: node.name,
     origin: entry.origin,
     why: entry.why,
+    metMemory: entry.metMemory,
     requests: entry.requests,
     old: old?.id ?? null,
     mode,

@@ -7,6 +7,7 @@ import type { ListenerId } from "../model/node.ts";
 import type { Draft } from "./draft.ts";
 import { everyForwarder, isDrained } from "./drain.ts";
 import { lifecycle, type Phase } from "./lifecycle.ts";
+import { takeMoreRoom } from "./more-room.ts";
 import { effectStart, effectStop, makeAvailable, startInstance, stopInstance } from "./nodes.ts";
 import { fail, retire, succeed, verifyEnded } from "./outcome.ts";
 import type { InstanceRecord, Regeneration } from "./state.ts";
@@ -23,7 +24,8 @@ export function begin(draft: Draft, regeneration: Regeneration): void {
 
 function grow(draft: Draft, regeneration: Regeneration): string {
   const { node, old, release, origin } = regeneration;
-  const replacement = startInstance(draft, draft.node(node), true, release);
+  const hasMoreRoom = takeMoreRoom(draft, regeneration);
+  const replacement = startInstance(draft, draft.node(node), { slowStart: true, release, hasMoreRoom });
   regeneration.replacement = replacement;
   draft.event(
     "replacement-started",

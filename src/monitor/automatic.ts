@@ -6,6 +6,7 @@ import type { InstanceId } from "../model/node.ts";
 import type { AgingReport } from "../model/report.ts";
 import type { Settings } from "../model/settings.ts";
 import type { Draft } from "./draft.ts";
+import { metItsMemory } from "./more-room.ts";
 import { isQuarantined, judgeLife } from "./quarantine.ts";
 import { enqueue } from "./requests.ts";
 import type { InstanceRecord, NodeRecord, Origin, QueueEntry } from "./state.ts";
@@ -29,7 +30,8 @@ export function agingFound(draft: Draft, instance: InstanceId, report: AgingRepo
   }
   const why = report.reasons.join("; ");
   tellOnce(draft, instance, "aging-found", `${instance} is aging: ${why}`, { report });
-  consider(draft, { ...found, origin: "aging", why, exhaustionInMs: exhaustionInMs(report) });
+  const metMemory = metItsMemory(draft, report);
+  consider(draft, { ...found, origin: "aging", why, exhaustionInMs: exhaustionInMs(report), metMemory });
 }
 
 /** It came to what an operator set beside the model. Nothing forecasts its end. */
@@ -37,7 +39,7 @@ export function backStopMet(draft: Draft, { instance, by, why }: Extract<Input, 
   const found = servingNode(draft, instance);
   if (found === null || queuedOf(draft, found.node) !== undefined) return;
   if (by === "watermark") tellOnce(draft, instance, "aging-found", `${instance} is aging: ${why}`, { by });
-  consider(draft, { ...found, origin: by, why, exhaustionInMs: Number.POSITIVE_INFINITY });
+  consider(draft, { ...found, origin: by, why, exhaustionInMs: Number.POSITIVE_INFINITY, metMemory: false });
 }
 
 /** Whose instance serves, and is not being regenerated. */
@@ -59,11 +61,12 @@ interface Considered {
   readonly why: string;
   /** At the earliest; infinite where nothing says so. */
   readonly exhaustionInMs: number;
+  readonly metMemory: boolean;
 }
 
 function consider(draft: Draft, considered: Considered): void {
   const { settings, nowMs } = draft;
-  const { node, record, origin, why, exhaustionInMs } = considered;
+  const { node, record, origin, why, exhaustionInMs, metMemory } = considered;
   const isFound = origin === "aging" || origin === "watermark";
   if (isFound && settings.mode !== "observe") judgeLife(draft, node, record);
   const held = heldFor(draft, considered, isFound);
@@ -77,7 +80,8 @@ function consider(draft: Draft, considered: Considered): void {
   const turnMs = nextTurnMs(draft);
   const notBeforeMs = held === null ? Math.min(turnMs, latestMs(draft, exhaustionInMs)) : nowMs;
   const last = held === null ? "" : `; at the last moment before its end, though ${held.why}`;
-  enqueue(draft, { node: node.name, origin, why: `${why}${last}`, requests: [], notBeforeMs, instance: record.id, isLast: held !== null });
+  const isLast = held !== null;
+  enqueue(draft, { node: node.name, origin, why: `${why}${last}`, notBeforeMs, instance: record.id, isLast, metMemory });
   if (notBeforeMs > nowMs) tellTurn(draft, record, { inMs: notBeforeMs - nowMs, sooner: notBeforeMs < turnMs });
 }
 

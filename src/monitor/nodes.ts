@@ -8,6 +8,7 @@ import { assert } from "../model/errors.ts";
 import { heapLimit } from "../model/memory.ts";
 import { type InstanceId, instanceId, nodeName } from "../model/node.ts";
 import type { Draft } from "./draft.ts";
+import { moreRoomBytes } from "./more-room.ts";
 import type { InstanceRecord, NodeRecord } from "./state.ts";
 
 /** An instance that served so long ran well: the next crash starts with the shortest backoff again. */
@@ -26,7 +27,7 @@ export function startCluster(draft: Draft, spec: ClusterSpec): void {
     nodes: spec.nodes,
     script: spec.release.script,
   });
-  for (const node of state.nodes) node.instance = startInstance(draft, node, false);
+  for (const node of state.nodes) node.instance = startInstance(draft, node, { slowStart: false });
 }
 
 /** A node that nobody serves yet. */
@@ -54,7 +55,15 @@ export function addNode({ state }: Draft, index: number): NodeRecord {
 }
 
 /** The next generation of a node: a new record and the effect that starts it. */
-export function startInstance(draft: Draft, node: NodeRecord, slowStart: boolean, release = node.release): InstanceId {
+export function startInstance(
+  draft: Draft,
+  node: NodeRecord,
+  {
+    slowStart,
+    release = node.release,
+    hasMoreRoom = false,
+  }: { readonly slowStart: boolean; readonly release?: string; readonly hasMoreRoom?: boolean },
+): InstanceId {
   node.generation += 1;
   const record: InstanceRecord = {
     id: instanceId(node.name, node.generation),
@@ -69,6 +78,7 @@ export function startInstance(draft: Draft, node: NodeRecord, slowStart: boolean
     availability: "none",
     availableSinceMs: 0,
     slowStart,
+    hasMoreRoom,
     linked: false,
     probed: false,
     fenced: false,
@@ -86,7 +96,9 @@ export function effectStart(draft: Draft, record: InstanceRecord, node: NodeReco
   const release = draft.state.releases.find(({ id }) => id === record.release);
   assert(release !== undefined, `release ${record.release} is known`);
   const { memory } = draft.spec;
-  const heapLimitBytes = memory === null ? null : heapLimit(memory, draft.state.nodes.length);
+  const nodes = draft.state.nodes.length;
+  const moreBytes = memory !== null && record.hasMoreRoom ? moreRoomBytes(memory, nodes) : 0;
+  const heapLimitBytes = memory === null ? null : heapLimit(memory, nodes) + moreBytes;
   draft.effect({ kind: "start-instance", instance, node: node.name, nodeIndex: node.index, generation, release, heapLimitBytes });
 }
 
@@ -182,7 +194,7 @@ export function restartDueNodes(draft: Draft): void {
     if (node.restartAtMs === null || node.restartAtMs > draft.nowMs || node.instance !== null || node.replacement !== null) continue;
     node.restartAtMs = null;
     node.restarts += 1;
-    node.instance = startInstance(draft, node, true);
+    node.instance = startInstance(draft, node, { slowStart: true });
   }
 }
 

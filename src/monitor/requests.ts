@@ -34,7 +34,16 @@ export function rememberRequest(draft: Draft, id: string, names: readonly NodeNa
 
 export function enqueue(draft: Draft, wanted: Pick<QueueEntry, "node" | "origin" | "why"> & Partial<QueueEntry>): void {
   const { state } = draft;
-  const entry: QueueEntry = { mode: null, requests: [], notBeforeMs: 0, instance: null, isLast: false, release: null, ...wanted };
+  const entry: QueueEntry = {
+    mode: null,
+    requests: [],
+    notBeforeMs: 0,
+    instance: null,
+    isLast: false,
+    metMemory: false,
+    release: null,
+    ...wanted,
+  };
   const queued = state.queue.find(({ node }) => node === entry.node);
   if (queued === undefined) state.queue.push(entry);
   // Who asks waits for nobody's distance; what was planned for the node is done by it.

@@ -25,6 +25,8 @@ export interface InstanceRecord {
   availability: "none" | "available" | "cordoned";
   availableSinceMs: number;
   slowStart: boolean;
+  /** It has more heap than the others (more-room.ts). */
+  readonly hasMoreRoom: boolean;
   /** The probe's control link is up. */
   linked: boolean;
   /** A probe has ever been linked. */
@@ -92,6 +94,7 @@ export interface Regeneration {
   readonly node: NodeName;
   readonly origin: Origin;
   readonly why: string;
+  readonly metMemory: boolean;
   requests: string[];
   old: InstanceId | null;
   mode: Mode;
@@ -129,6 +132,8 @@ export interface QueueEntry {
   readonly instance: InstanceId | null;
   /** Its end is so near that no better time is waited for. */
   readonly isLast: boolean;
+  /** Its memory came to the limit that Coppice gave it. */
+  readonly metMemory: boolean;
   /** The release that the replacement is to run; null: the node's own. */
   readonly release: string | null;
 }
@@ -207,6 +212,8 @@ export interface MonitorState {
   halted: string | null;
   lastAutomaticAtMs: number | null;
   calendar: Calendar;
+  /** Releases of which one instance had more room. */
+  triedRoom: string[];
   /** Reasons for which a regeneration of an instance was put off, already told. */
   told: string[];
   /** When unconfirmed effects were last given out. */
@@ -244,6 +251,7 @@ export function initialState(): MonitorState {
     halted: null,
     lastAutomaticAtMs: null,
     calendar: "open",
+    triedRoom: [],
     told: [],
     retriedAtMs: 0,
     everListened: false,

@@ -30,6 +30,7 @@ export interface SimFaults {
 
 interface SimInstance {
   readonly id: InstanceId;
+  readonly heapLimitBytes: number | null;
   readonly pid: number;
   alive: boolean;
   listening: boolean;
@@ -161,7 +162,7 @@ export class SimCluster {
   #perform(effect: Effect): void {
     switch (effect.kind) {
       case "start-instance":
-        return this.#start(effect.instance);
+        return this.#start(effect.instance, effect.heapLimitBytes);
       case "stop-instance":
         return this.#at(this.nowMs + 10, () => this.#exit(effect.instance, null, effect.signal));
       case "open-listener":
@@ -193,14 +194,14 @@ export class SimCluster {
     }
   }
 
-  #start(id: InstanceId): void {
+  #start(id: InstanceId, heapLimitBytes: number | null): void {
     const known = this.instances.get(id);
     // As init does: an id is started once, and who asks again is told what became of it.
     if (known?.alive === true) return this.#answer({ kind: "instance-started", instance: id, pid: known.pid });
     if (known !== undefined) return this.#answer({ kind: "instance-exited", instance: id, code: null, signal: null, tail: [] });
     const pid = this.#nextPid;
     this.#nextPid += 1;
-    const instance: SimInstance = { id, pid, alive: true, listening: false };
+    const instance: SimInstance = { id, heapLimitBytes, pid, alive: true, listening: false };
     this.instances.set(id, instance);
     this.#schedule(this.nowMs + 5, { kind: "instance-started", instance: id, pid });
     const { newInstances } = this.faults;
