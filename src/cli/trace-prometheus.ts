@@ -18,24 +18,14 @@ export function parsePrometheus(text: string, problems: string[]): Parsed {
     return nothing;
   }
   if (series.length === 0) problems.push("the range query found no series");
-  const names = seriesNames(series);
-  const points: Point[] = [];
   let unreadable = 0;
-  for (const [column, { values }] of series.entries()) {
-    for (const [seconds, value] of values) {
-      const point = { atMs: Math.round(numberOf(seconds) * 1_000), column, reading: numberOf(value) };
-      if (Number.isFinite(point.atMs) && Number.isFinite(point.reading)) points.push(point);
-      else unreadable += 1;
-    }
-  }
+  const columns = series.map(({ values }) => {
+    const points = values.filter((point) => Number.isFinite(timeMsOf(point)) && Number.isFinite(numberOf(point[1])));
+    unreadable += values.length - points.length;
+    return points.sort((a, b) => timeMsOf(a) - timeMsOf(b));
+  });
   if (unreadable > 0) problems.push(`left out: ${counted(unreadable, "value")} without a number`);
-  return { rows: rowsOf(points, names), limits: [] };
-}
-
-interface Point {
-  readonly atMs: number;
-  readonly column: number;
-  readonly reading: number;
+  return { rows: merged(columns, seriesNames(series)), limits: [] };
 }
 
 /** Of several series of one name the first goes by it alone, the others with their labels. */
@@ -51,17 +41,31 @@ function seriesNames(series: readonly Series[]): string[] {
 }
 
 /** One row for all points of one time. */
-function rowsOf(points: Point[], names: readonly string[]): Rows {
+function merged(columns: readonly (readonly Point[])[], names: readonly string[]): Rows {
   const rows = new Rows(names);
-  const cells = names.map(() => Number.NaN);
-  points.sort((a, b) => a.atMs - b.atMs);
-  for (const [at, { atMs, column, reading }] of points.entries()) {
-    cells[column] = reading;
-    if (points[at + 1]?.atMs === atMs) continue;
-    rows.add(atMs, cells);
+  const next = columns.map(() => 0);
+  const cells = columns.map(() => Number.NaN);
+  const nextMs = (column: number) => {
+    const point = columns[column]?.[next[column] ?? 0];
+    return point === undefined ? Number.POSITIVE_INFINITY : timeMsOf(point);
+  };
+  for (;;) {
+    const atMs = columns.reduce((least, _, column) => Math.min(least, nextMs(column)), Number.POSITIVE_INFINITY);
+    if (atMs === Number.POSITIVE_INFINITY) return rows;
     cells.fill(Number.NaN);
+    for (const [column, points] of columns.entries()) {
+      while (nextMs(column) === atMs) {
+        const at = next[column] ?? 0;
+        cells[column] = numberOf(points[at]?.[1]);
+        next[column] = at + 1;
+      }
+    }
+    rows.add(atMs, cells);
   }
-  return rows;
+}
+
+function timeMsOf([seconds]: Point): number {
+  return Math.round(numberOf(seconds) * 1_000);
 }
 
 /** Of what is neither a number nor the text of one NaN: `Number(null)` and `Number("")` are 0. */
@@ -70,9 +74,12 @@ function numberOf(told: unknown): number {
   return typeof told === "string" && told.trim() !== "" ? Number(told) : Number.NaN;
 }
 
+/** Seconds and a value, as they stand in the file. */
+type Point = readonly unknown[];
+
 interface Series {
   readonly metric: Readonly<Record<string, string>>;
-  readonly values: readonly (readonly [unknown, unknown])[];
+  readonly values: readonly Point[];
 }
 
 function findMatrix(body: unknown): Series[] | null {
@@ -90,8 +97,7 @@ function findMatrix(body: unknown): Series[] | null {
       for (const [key, value] of Object.entries(one.metric)) metric[key] = String(value);
     }
     // As above.
-    const values = (one.values as unknown[]).flatMap((pair): [unknown, unknown][] => (Array.isArray(pair) ? [[pair[0], pair[1]]] : []));
-    found.push({ metric, values });
+    found.push({ metric, values: (one.values as unknown[]).filter((point): point is unknown[] => Array.isArray(point)) });
   }
   return found;
 }
