@@ -1,6 +1,7 @@
 /**
  * Calls to the admin API. The monitor may be away for a moment (init restarts it): a call waits for it,
- * a few seconds at most, as long as the cluster's init lives.
+ * a few seconds at most, as long as the cluster's init lives. If it goes away in the middle, a question is asked
+ * again, and an order is not: it may have been taken.
  */
 import { type IncomingMessage, request } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
@@ -11,6 +12,7 @@ import { CoppiceError, type ErrorCode } from "../model/errors.ts";
 
 const monitorAwayMsMax = 10_000;
 const retryMs = 100;
+const neverConnected: ReadonlySet<string> = new Set(["ECONNREFUSED", "ENOENT"]);
 
 export interface AdminCall {
   readonly method: string;
@@ -20,15 +22,39 @@ export interface AdminCall {
 
 /** The answer's JSON, of the shape that model/admin.ts declares for the route. */
 export async function callAdmin<Answer>(paths: ClusterPaths, call: AdminCall): Promise<Answer> {
-  const answer = await openAdmin(paths, call);
+  for (;;) {
+    const answer = await openAdmin(paths, call);
+    const text = await wholeText(answer);
+    if (text === null) {
+      if (call.method !== "GET") throw endedMeanwhile();
+      continue;
+    }
+    const value: unknown = JSON.parse(text);
+    // The daemon's own code made it, from the same declarations.
+    if ((answer.statusCode ?? 500) < 400) return value as Answer;
+    const { code, message } = value as AdminError; // as above
+    // An error's code is one of ours; a newer daemon's is printed as it is.
+    throw new CoppiceError(code as ErrorCode, message);
+  }
+}
+
+/** Null: it was cut short. */
+async function wholeText(answer: IncomingMessage): Promise<string | null> {
   let text = "";
-  for await (const chunk of answer.setEncoding("utf8")) text += String(chunk);
-  const value: unknown = JSON.parse(text);
-  // The daemon's own code made it, from the same declarations.
-  if ((answer.statusCode ?? 500) < 400) return value as Answer;
-  const { code, message } = value as AdminError; // as above
-  // An error's code is one of ours; a newer daemon's is printed as it is.
-  throw new CoppiceError(code as ErrorCode, message);
+  try {
+    for await (const chunk of answer.setEncoding("utf8")) text += String(chunk);
+    return text;
+  } catch {
+    return null;
+  }
+}
+
+function endedMeanwhile(cause?: unknown): CoppiceError {
+  return new CoppiceError(
+    "COPPICE_CLUSTER_NOT_RUNNING",
+    "the cluster's monitor ended in the middle of its answer; coppice events shows what became of this",
+    { cause },
+  );
 }
 
 /** The answer as a stream, its head read. */
@@ -41,6 +67,7 @@ export async function openAdmin(paths: ClusterPaths, call: AdminCall): Promise<I
       if (livingInit(paths) === null) {
         throw new CoppiceError("COPPICE_CLUSTER_NOT_RUNNING", "the cluster has stopped", { cause });
       }
+      if (call.method !== "GET" && !neverConnected.has((cause as NodeJS.ErrnoException).code ?? "")) throw endedMeanwhile(cause); // Node's own
       if (Date.now() > deadlineMs) {
         throw new CoppiceError(
           "COPPICE_CLUSTER_NOT_RUNNING",

@@ -7,6 +7,7 @@ import type { Register } from "./main.ts";
 export const registerEvents: Register = (program) => {
   program
     .command("events")
+    .summary("what happened in the cluster, oldest first")
     .description("Prints what happened in the cluster, oldest first.")
     .option("--follow", "go on with what happens, until Ctrl-C or the cluster's end")
     .option("--name <name>", "the cluster's name; not needed if only one runs")

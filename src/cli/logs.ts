@@ -21,6 +21,7 @@ interface LogsOptions {
 export function registerLogs(program: Command): void {
   program
     .command("logs")
+    .summary("the end of a background cluster's log")
     .description("Prints the end of a background cluster's log: what its nodes printed, each line with its node in front.")
     .option("--node <name>", "of this node alone, as in web-1 (coppice: what Coppice itself said)")
     .option("--lines <number>", "how many lines", (text) => wholeNumber(text), linesDefault)

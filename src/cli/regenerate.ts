@@ -16,6 +16,7 @@ interface RegenerateOptions {
 export const registerRegenerate: Register = (program, setExitCode) => {
   program
     .command("regenerate")
+    .summary("a clean process in place of each of these nodes, one after the other")
     .description("Regenerates nodes, one after the other: the replacement first, then requests and state are handed over.")
     .argument("[nodes...]", "names of nodes, as in web-1 web-3")
     .option("--all", "every node")

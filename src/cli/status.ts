@@ -9,6 +9,7 @@ import type { Register } from "./main.ts";
 export const registerStatus: Register = (program) => {
   program
     .command("status")
+    .summary("the nodes: state, age, what is in flight, what the aging model says")
     .description("Shows the nodes of a running cluster: state, age, what is in flight, and what the aging model says.")
     .option("--name <name>", "the cluster's name; not needed if only one runs")
     .option("--json", "everything, as JSON")

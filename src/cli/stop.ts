@@ -12,6 +12,7 @@ const graceMs = 5_000;
 export const registerStop: Register = (program) => {
   program
     .command("stop")
+    .summary("end a cluster in order")
     .description("Ends a cluster in order: requests in process finish, then the nodes stop; nothing is left behind.")
     .option("--name <name>", "the cluster's name; not needed if only one runs")
     .option("--json", "the result as JSON")

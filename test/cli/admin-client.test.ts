@@ -1,0 +1,42 @@
+/** Calls of the admin API against a monitor that dies in the middle of its answer. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { callAdmin } from "../../src/cli/admin-client.ts";
+import { clusterPaths } from "../../src/init/home.ts";
+import { startTicksOf } from "../../src/init/process-identity.ts";
+
+const whole = 'HTTP/1.1 200 OK\r\nContent-Length: 12\r\nConnection: close\r\n\r\n{"here":"x"}';
+
+test("an answer that its monitor's death cut short: a question is asked again, an order is not given twice", {
+  timeout: 30_000,
+}, async () => {
+  const home = mkdtempSync(join(tmpdir(), "coppice-admin-"));
+  const paths = clusterPaths(home, "t");
+  mkdirSync(dirname(paths.adminSocket), { recursive: true });
+  writeFileSync(paths.initFile, JSON.stringify({ pid: process.pid, startTicks: startTicksOf(process.pid) }));
+  let calls = 0;
+  const monitor = createServer((socket) => {
+    calls += 1;
+    const answer = [whole.slice(0, -4), whole, whole.slice(0, -4), ""][calls - 1];
+    socket.on("error", () => {});
+    socket.once("data", () => socket.end(answer ?? ""));
+  });
+  monitor.listen(paths.adminSocket);
+  await once(monitor, "listening");
+  assert.deepEqual(await callAdmin(paths, { method: "GET", path: "/status" }), { here: "x" });
+  assert.equal(calls, 2);
+  for (const callsThen of [3, 4]) {
+    await assert.rejects(callAdmin(paths, { method: "POST", path: "/regenerate", body: {} }), {
+      code: "COPPICE_CLUSTER_NOT_RUNNING",
+      message: "the cluster's monitor ended in the middle of its answer; coppice events shows what became of this",
+    });
+    assert.equal(calls, callsThen);
+  }
+  monitor.close();
+  rmSync(home, { recursive: true });
+});
