@@ -12,7 +12,7 @@ import type { Flushing } from "./upstream-connection.ts";
 export interface ClientContext {
   readonly dispatcher: Dispatcher;
   readonly listener: ListenerId;
-  /** Coarse: set by each sweep over the connections. */
+  /** Coarse: set before each sweep over the connections, to when the next is due. */
   readonly nowMs: number;
   /** No further request on any connection. */
   readonly finishing: boolean;

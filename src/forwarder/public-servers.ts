@@ -21,7 +21,7 @@ import { Yielding } from "./yielding.ts";
 
 const backlog = 511;
 const readBytes = 64 * 1024;
-/** How exact deadlines are. */
+/** How late deadlines may be, once more when they are set. */
 const sweepMs = 250;
 
 /** A listening TCP handle of Node's, opaque but for these. */
@@ -67,7 +67,7 @@ export class PublicServers {
       this.#connectionsMax === connectionsMax
         ? `${connectionsMax} (connectionsMax)`
         : `${this.#connectionsMax} (of ${descriptors} descriptors, ulimit -n; nodes need some)`;
-    setInterval(() => this.#sweep(performance.now()), sweepMs).unref();
+    setInterval(() => this.#tick(), sweepMs).unref();
   }
 
   get connections(): number {
@@ -83,7 +83,7 @@ export class PublicServers {
   listen(id: ListenerId, given: object, onError: (error: NodeJS.ErrnoException) => void): void {
     if (this.#handles.has(id)) return;
     const handle = given as ListeningHandle; // what Node's channel gives for a TCP handle
-    const context = { dispatcher: this.#dispatcher, listener: id, nowMs: performance.now(), finishing: false };
+    const context = { dispatcher: this.#dispatcher, listener: id, nowMs: nextSweepMs(), finishing: false };
     this.#contexts.push(context);
     this.#handles.set(id, handle);
     const accept = this.#certificates === null ? this.#accepting(context) : this.#acceptingSecure(context, this.#certificates);
@@ -184,8 +184,13 @@ export class PublicServers {
     return connection;
   }
 
+  /** What has come meanwhile is read before anybody is late: where all stood still for a while, that was nobody's fault. */
+  #tick(): void {
+    for (const context of this.#contexts) context.nowMs = nextSweepMs();
+    setImmediate(() => this.#sweep(performance.now()));
+  }
+
   #sweep(nowMs: number): void {
-    for (const context of this.#contexts) context.nowMs = nowMs;
     for (const connection of this.#connections) {
       if (connection.deadlineMs !== 0 && connection.deadlineMs <= nowMs) connection.late(nowMs);
       connection.watch(nowMs);
@@ -194,4 +199,9 @@ export class PublicServers {
     this.#yielding?.forget(this.connections);
     this.#dispatcher.sweep(nowMs);
   }
+}
+
+/** Until the next sweep it is this late at most: a deadline that is reckoned from here is never early. */
+function nextSweepMs(): number {
+  return performance.now() + sweepMs;
 }
