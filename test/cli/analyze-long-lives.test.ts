@@ -1,5 +1,5 @@
 /**
- * Real servers that lived for a quarter of an hour and more (bench/aging/recorded/long-*): as the monitor sees them, and as
+ * Real servers that lived for seven minutes and more (bench/aging/recorded/long-*): as the monitor sees them, and as
  * one would record them who knows nothing of collections.
  */
 import assert from "node:assert/strict";
@@ -71,7 +71,7 @@ describe("analyze: servers that lived longer", () => {
 
   for (const [words, view] of Object.entries(strangers)) {
     it(`analyze: no look-alike that stays under 85 % of its limit is aging, ${words}`, () => {
-      for (const name of ["doubled", "day", "compiled", "sessions", "lru", "loaded", "burst"]) {
+      for (const name of ["doubled", "day", "compiled", "sessions", "lru", "lru-4m", "loaded", "burst"]) {
         assert.equal(judge(`healthy-${name}`, view).agingAtMs, null, name);
       }
     });
