@@ -1,12 +1,14 @@
 /**
  * One of Coppice's own processes (monitor, forwarder, replicator): started with a channel, welcomed with
- * all that it must know, started again with a growing pause whenever it ends before it was told to.
+ * all that it must know, started again with a growing pause whenever it ends before it was told to, and
+ * ended where it hangs.
  */
 import { type ChildProcess, fork, type SendHandle } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import type { Welcome } from "../model/birth.ts";
+import type { AreYouThere, Here, Welcome } from "../model/birth.ts";
 import type { Log } from "./log.ts";
 import { LogLines } from "./log-lines.ts";
+import { hangsAfterMs, Pulse } from "./pulse.ts";
 import type { AppUser } from "./rights.ts";
 
 const pauseMsMin = 20;
@@ -114,14 +116,33 @@ export class OwnProcess {
     this.#child = child;
     new LogLines(log, "coppice", "stdout").read(child.stdout);
     new LogLines(log, "coppice", "stderr").read(child.stderr);
-    child.on("message", this.#options.onMessage);
+    const pulse = this.#pulseOf(child);
+    child.on("message", (message) => {
+      const { kind } = message as Here; // our own process, our own channel: one of what it sends
+      if (kind === "here") pulse.answered();
+      else this.#options.onMessage(message);
+    });
     // No process, no descriptor to be had: one that never was does not exit.
     child.on("error", (error) => {
       if (child.pid === undefined) this.#ended(error.message, false, startedAtMs);
     });
-    child.on("exit", (code, signal) => this.#ended(signal ?? `code ${code}`, memoryFault.test(signal ?? ""), startedAtMs));
+    child.on("exit", (code, signal) => {
+      pulse.stop();
+      this.#ended(signal ?? `code ${code}`, memoryFault.test(signal ?? ""), startedAtMs);
+    });
     this.send({ ...welcome, crashes: this.#crashes } satisfies Welcome);
     this.#options.onStarted();
+  }
+
+  #pulseOf(child: ChildProcess): Pulse {
+    return new Pulse(
+      () => this.send({ kind: "are-you-there" } satisfies AreYouThere),
+      () => {
+        if (this.#finishing) return; // it has a deadline of its own
+        this.#options.log.say(`${this.id} hangs: it has not answered for ${hangsAfterMs / 1_000} s, and is ended`);
+        child.kill("SIGKILL");
+      },
+    );
   }
 
   #ended(why: string, isMemoryFault: boolean, startedAtMs: number): void {

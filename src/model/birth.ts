@@ -97,6 +97,14 @@ export interface RosterEntry {
   readonly port: number | null;
 }
 
+/** init → each of its own processes, now and then; none that turns its loop leaves it unanswered. */
+export interface AreYouThere {
+  readonly kind: "are-you-there";
+}
+export interface Here {
+  readonly kind: "here";
+}
+
 /** monitor → init */
 export type ToInit =
   /** Starts the instance unless it is or was started: an id is started once. */
@@ -146,6 +154,7 @@ export type FromInit =
 /** init → replicator */
 export type ToReplicatorFromInit =
   | Welcome
+  | AreYouThere
   /** Commit what is under way, close the file, exit. */
   | { readonly kind: "finish" };
 

@@ -154,6 +154,7 @@ process.on("SIGTERM", () => finish());
 process.on("message", (message) => {
   const told = message as ToReplicatorFromInit; // init's own channel
   if (told.kind === "finish") return finish();
+  if (told.kind !== "welcome") return;
   replicator = new Replicator(told);
   replicator.listen().catch((error: unknown) => {
     process.stderr.write(`the replicator cannot start: ${String(error)}\n`);

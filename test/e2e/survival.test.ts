@@ -74,6 +74,32 @@ test("kill -9 of a node: it is started again, others serve on, only POSTs in pro
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
 });
 
+test("Coppice's own processes, all of them hanging: each is ended and started anew, and nobody who waited for the store is failed", {
+  timeout: 120_000,
+}, async () => {
+  const cluster = await TestCluster.start({ script: expressApp });
+  const load = new SessionLoad({ port: cluster.port, clients: 10, thinkMs: 5 });
+  await cluster.until("the load runs", () => load.result.requests > 300);
+  const before = await cluster.status();
+  process.kill(before.replicator.pid ?? assert.fail(), "SIGSTOP");
+  await cluster.until("another replicator is there", async () => (await cluster.status()).replicator.pid !== before.replicator.pid, 60_000);
+  const requests = load.result.requests;
+  await cluster.until("the load goes on", () => load.result.requests > requests + 300);
+  const { failed, lost, stale, doubled } = await load.end();
+  const unexpected = failed.filter((what) => !/^(?:GET|POST): took \d+ ms$/.test(what));
+  assert.deepEqual([unexpected, lost, stale, doubled], [[], 0, 0, 0], "they waited, and that was all");
+
+  for (const pid of [before.monitor.pid, before.forwarders[0]?.pid ?? assert.fail()]) process.kill(pid, "SIGSTOP");
+  const after = await cluster.status(); // waits for the next monitor
+  assert.notEqual(after.monitor.pid, before.monitor.pid);
+  await cluster.until("another forwarder serves", async () => {
+    const { forwarders } = await cluster.status();
+    return forwarders[0]?.pid !== before.forwarders[0]?.pid && (await fetch(`http://127.0.0.1:${cluster.port}/seen`)).status === 200;
+  });
+  assert.match(cluster.output, /replicator hangs: it has not answered for 15 s, and is ended/);
+  assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+});
+
 test("a node whose event loop is blocked: it is ended and started anew, what it had in process is sent elsewhere, others serve on", {
   timeout: 120_000,
 }, async () => {
