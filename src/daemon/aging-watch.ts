@@ -31,6 +31,8 @@ interface Watched {
   probeAtMs: number | null;
   latest: Sample | null;
   report: AgingReport | null;
+  /** And was not healthy since. */
+  wasAging: boolean;
 }
 
 /** Of older releases nothing runs any more, or soon will not. */
@@ -50,6 +52,8 @@ export interface AgingWatchOptions {
   /** What was read of one, from inside and outside together. */
   readonly onSample: (instance: InstanceId, sample: Sample) => void;
   readonly onAging: (instance: InstanceId, report: AgingReport) => void;
+  /** One that was aging is healthy. */
+  readonly onHealthy: (instance: InstanceId) => void;
 }
 
 export class AgingWatch {
@@ -72,7 +76,7 @@ export class AgingWatch {
     const member = group.join();
     const { horizonMs, regenerationMs } = this.#options;
     const model = new AgingModel({ horizonMs, regenerationMs, peers: member });
-    const nothing = { outside: null, cpu: null, probeAtMs: null, latest: null, report: null };
+    const nothing = { outside: null, cpu: null, probeAtMs: null, latest: null, report: null, wasAging: false };
     this.#watched.set(instance, { pid, isServer, model, group, member, traffic: known?.traffic ?? new InstanceTraffic(), ...nothing });
   }
 
@@ -155,7 +159,10 @@ export class AgingWatch {
     this.#options.onSample(instance, sample);
     watched.model.add(sample);
     watched.report = watched.model.report(sample.atMs);
-    if (watched.report.verdict === "aging") this.#options.onAging(instance, watched.report);
+    const { verdict } = watched.report;
+    if (verdict === "aging") this.#options.onAging(instance, watched.report);
+    else if (verdict === "healthy" && watched.wasAging) this.#options.onHealthy(instance);
+    watched.wasAging = verdict === "aging" || (watched.wasAging && verdict !== "healthy");
   }
 }
 

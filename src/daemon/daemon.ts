@@ -62,6 +62,7 @@ export class Daemon {
       rssLimitBytes: (instance) => (memory === null ? null : this.#residentLimit(memory, instance)),
       releaseOf: (instance) => this.#record(instance)?.release ?? "",
       onSample: (instance, sample) => this.#backStops.sampled(instance, sample),
+      onHealthy: (instance) => this.#engine.accept({ kind: "not-aging", instance }),
       onAging: (instance, report) => this.#engine.accept({ kind: "aging", instance, report }),
     });
     this.#backStops = new BackStopWatch({

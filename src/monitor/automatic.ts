@@ -34,6 +34,17 @@ export function agingFound(draft: Draft, instance: InstanceId, report: AgingRepo
   consider(draft, { ...found, origin: "aging", why, exhaustionInMs: exhaustionInMs(report), metMemory });
 }
 
+/** What settled while it waited for its turn is let live, to its peers' good; what was said of it is said again if it comes again. */
+export function notAging(draft: Draft, instance: InstanceId): void {
+  const { state } = draft;
+  const stays = state.queue.filter((entry) => entry.instance !== instance || entry.origin !== "aging");
+  if (stays.length === state.queue.length) return;
+  state.queue = stays;
+  state.told = state.told.filter((key) => !key.startsWith(`${instance} `));
+  const node = draft.instance(instance)?.node ?? "";
+  draft.event("regeneration-deferred", `${instance} is not regenerated after all: it is not aging any more`, {}, { node, instance });
+}
+
 /** It came to what an operator set beside the model. Nothing forecasts its end. */
 export function backStopMet(draft: Draft, { instance, by, why }: Extract<Input, { kind: "back-stop" }>): void {
   const found = servingNode(draft, instance);

@@ -4,7 +4,7 @@
  */
 import { assert } from "../model/errors.ts";
 import { listenerId, nodeOf } from "../model/node.ts";
-import { agingFound, backStopMet } from "./automatic.ts";
+import { agingFound, backStopMet, notAging } from "./automatic.ts";
 import type { Draft } from "./draft.ts";
 import { oldLost, regrowthLost, replacementLost } from "./lost.ts";
 import { buryInstance, type Exit, endDeserted, endStuck, giveUpIfNobodyEverListened, scheduleRestart, startCluster } from "./nodes.ts";
@@ -55,6 +55,8 @@ export function takeFact(draft: Draft, input: Input): void {
       return cookieLearned(draft, input.name);
     case "aging":
       return agingFound(draft, input.instance, input.report);
+    case "not-aging":
+      return notAging(draft, input.instance);
     case "back-stop":
       return backStopMet(draft, input);
     case "calendar":

@@ -7,7 +7,7 @@ import { dismiss } from "./drain.ts";
 import type { Phase } from "./lifecycle.ts";
 import { scheduleRestart } from "./nodes.ts";
 import { dropEntries } from "./requests.ts";
-import { bringToRunningRelease, rolloutRegenerationEnded } from "./rollout.ts";
+import { bringAllToRunningRelease, rolloutRegenerationEnded } from "./rollout.ts";
 import type { InstanceRecord, Regeneration } from "./state.ts";
 
 const endedMax = 100;
@@ -25,7 +25,7 @@ export function fail(draft: Draft, regeneration: Regeneration, why: string): voi
     draft.state.wanted = Math.max(draft.state.wanted, node.index);
     // The cluster keeps its size: whoever else was to go would only come again.
     dropEntries(draft, ({ node: name, mode }) => mode === "retire" && draft.node(name).index <= draft.state.wanted);
-    if (draft.state.rollout === null) bringToRunningRelease(draft, node);
+    bringAllToRunningRelease(draft);
   }
   const stays = old === null ? "" : `; ${old.id} stays in service`;
   draft.event(

@@ -129,7 +129,7 @@ function finish(draft: Draft, outcome: "succeeded" | "rolled-back" | "failed"): 
   if (rollout === null) return;
   state.rollout = null;
   if (outcome === "succeeded") state.release = rollout.release;
-  for (const node of state.nodes) if (node.index <= state.wanted) bringToRunningRelease(draft, node);
+  bringAllToRunningRelease(draft);
   for (const request of state.requests) {
     if (request.id === rollout.request && request.reload !== null) request.reload = { ...request.reload, outcome, reason: rollout.reason };
   }
@@ -145,8 +145,13 @@ function finish(draft: Draft, outcome: "succeeded" | "rolled-back" | "failed"): 
   });
 }
 
-/** A deploy passes by who is to retire. Who could not, or is wanted again, comes after. */
-export function bringToRunningRelease(draft: Draft, node: NodeRecord): void {
+/** A deploy passes by who is to retire. Who could not, or is wanted again, comes after; while a deploy is under way, with it. */
+export function bringAllToRunningRelease(draft: Draft): void {
+  const { state } = draft;
+  if (state.rollout === null) for (const node of state.nodes) if (node.index <= state.wanted) bringToRunningRelease(draft, node);
+}
+
+function bringToRunningRelease(draft: Draft, node: NodeRecord): void {
   const { state } = draft;
   if (node.release === state.release) return;
   node.release = state.release;

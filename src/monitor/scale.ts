@@ -7,6 +7,7 @@ import { nodeName } from "../model/node.ts";
 import type { Draft } from "./draft.ts";
 import { addNode } from "./nodes.ts";
 import { dropEntries, enqueue, join, rememberRequest } from "./requests.ts";
+import { bringAllToRunningRelease } from "./rollout.ts";
 
 export function requestScale(draft: Draft, request: string, nodes: number): void {
   const { state } = draft;
@@ -15,6 +16,7 @@ export function requestScale(draft: Draft, request: string, nodes: number): void
   state.wanted = nodes;
   // Who waits to retire and is wanted again stays.
   dropEntries(draft, ({ node, mode }) => mode === "retire" && draft.node(node).index <= nodes);
+  bringAllToRunningRelease(draft);
   const coming = missing(draft);
   const leaving = state.nodes.filter(({ index }) => index > nodes).toReversed();
   rememberRequest(draft, request, [...coming.map((index) => nodeName(index)), ...leaving.map(({ name }) => name)], null);

@@ -40,6 +40,8 @@ export type Input = { readonly nowMs: number } /** First input of a cluster's li
   | { readonly kind: "affinity-cookie"; readonly name: string }
   /** A report whose verdict is `aging`; the shell sends it again with each evaluation while it stands. */
   | { readonly kind: "aging"; readonly instance: InstanceId; readonly report: AgingReport }
+  /** Of one that was found aging before, a report says `healthy`: no trend is held any more. */
+  | { readonly kind: "not-aging"; readonly instance: InstanceId }
   /** What an operator set beside the model has come for this instance; said again while it stands. */
   | { readonly kind: "back-stop"; readonly instance: InstanceId; readonly by: BackStop; readonly why: string }
   /** Whether the time is one for automatic regenerations, each time that it changes. */

@@ -1,12 +1,12 @@
 /** What the models are given of the traffic: of all forwarders together, whichever spoke last. The instance watched is this process. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { AgingWatch } from "../../src/daemon/aging-watch.ts";
+import { AgingWatch, type AgingWatchOptions } from "../../src/daemon/aging-watch.ts";
 import type { UpstreamTraffic } from "../../src/model/routes.ts";
 
 const instance = "web-1.1";
 
-function watchOf(rssLimitBytes: () => number | null = () => null): AgingWatch {
+function watchOf(rssLimitBytes: () => number | null = () => null, told: Partial<AgingWatchOptions> = {}): AgingWatch {
   const watch = new AgingWatch({
     regenerationMs: () => 0,
     horizonMs: 60_000,
@@ -15,6 +15,8 @@ function watchOf(rssLimitBytes: () => number | null = () => null): AgingWatch {
     releaseOf: () => "1",
     onSample: () => {},
     onAging: () => {},
+    onHealthy: () => {},
+    ...told,
   });
   watch.begin(instance, process.pid, true);
   return watch;
@@ -113,4 +115,28 @@ test("a heap that V8 ended below its limit: the next of the release goes by wher
   assert.equal(limitAfter(40, { code: null, signal: "SIGABRT" }), 96);
   assert.equal(limitAfter(78, { code: null, signal: "SIGTERM" }), 96);
   assert.equal(limitAfter(78, { code: 1, signal: null }), 96);
+});
+
+test("one that was found aging and then settled: that it is healthy is said once, and of one that never was aging never", () => {
+  const mebibyte = 1024 * 1024;
+  for (const [top, said] of [
+    [80, ["aging", "healthy"]],
+    [30, []],
+  ] as const) {
+    const turns: string[] = [];
+    const tell = (what: string) => () => {
+      if (turns.at(-1) !== what || what === "healthy") turns.push(what);
+    };
+    const watch = watchOf(() => null, { onAging: tell("aging"), onHealthy: tell("healthy") });
+    for (let second = 1; second <= 900; second += 1) {
+      const floor = 20 + (top - 20) * Math.min(second / 60, 1) + 0.2 * Math.sin(second);
+      watch.probeSample(instance, {
+        atMs: 1_000 * second,
+        heapAfterGcAtMs: 1_000 * second,
+        indicators: { heapAfterGcBytes: floor * mebibyte },
+        limits: { heapAfterGcBytes: 96 * mebibyte },
+      });
+    }
+    assert.deepEqual(turns, said, `${top} MiB`);
+  }
 });

@@ -110,6 +110,10 @@ function perform(cluster: SimCluster, command: string, args: readonly string[]):
       });
       cluster.run(cluster.nowMs + 1);
       break;
+    case "healthy":
+      cluster.tell({ kind: "not-aging", instance: first });
+      cluster.run(cluster.nowMs + 1);
+      break;
     case "back-stop":
       cluster.tell({ kind: "back-stop", instance: first, by: second as "watermark", why: "as the operator set it" }); // or another, as the scenario says
       cluster.run(cluster.nowMs + 1);
