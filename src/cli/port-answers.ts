@@ -4,9 +4,24 @@
  * for the PROXY protocol too; no node hears of it, and no log.
  */
 import { connect } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
 import type { ListenAddress } from "../model/node.ts";
 
-export function portAnswers({ address, port }: ListenAddress, timeoutMs: number): Promise<boolean> {
+const pollMs = 100;
+
+/** The first port that stays silent for so long; null once all answer. */
+export async function silentPort(listeners: readonly ListenAddress[], waitMs: number): Promise<number | null> {
+  const endMs = Date.now() + waitMs;
+  for (const listener of listeners) {
+    while (!(await portAnswers(listener, Math.max(endMs - Date.now(), pollMs)))) {
+      if (Date.now() >= endMs) return listener.port;
+      await pause(pollMs);
+    }
+  }
+  return null;
+}
+
+function portAnswers({ address, port }: ListenAddress, timeoutMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: hostOf(address), port });
     const done = (answers: boolean) => {

@@ -14,7 +14,7 @@ import { CoppiceError } from "../model/errors.ts";
 import { callAdmin } from "./admin-client.ts";
 import { coppiceHome, findCluster, logFileOf } from "./home.ts";
 import type { Register } from "./main.ts";
-import { portAnswers } from "./port-answers.ts";
+import { silentPort } from "./port-answers.ts";
 import { resolveRelease, typedDirectory } from "./release.ts";
 import { type RunOptions, specificationOf, withRunOptions } from "./run.ts";
 import { stopCluster } from "./stop.ts";
@@ -22,8 +22,8 @@ import { stopCluster } from "./stop.ts";
 const launcher = fileURLToPath(new URL("../../bin/coppice.js", import.meta.url));
 const pollMs = 100;
 const wordsOnFailure = 15;
-/** Beyond that a forwarder is not late but missing; init starts one that ended within two seconds. */
-const answerMsMax = 10_000;
+/** Beyond that a forwarder is not late but missing: init starts one that ended within two seconds, and ends one that hangs within twenty. */
+const answerMsMax = 30_000;
 
 /** The command line of a cluster in the background, and the directory as it was typed; its environment is the caller's. */
 interface How {
@@ -107,11 +107,11 @@ async function startInBackground(name: string, how: How, json: boolean): Promise
   };
   if (status === null) throw new CoppiceError("COPPICE_START_FAILED", `"${name}" did not start. ${lastWords()}`);
   child.unref();
-  const silent = await silentPort(status.listeners);
+  const silent = await silentPort(status.listeners, answerMsMax);
   if (silent !== null)
     throw new CoppiceError(
       "COPPICE_START_FAILED",
-      `the nodes of "${name}" serve, but nobody answers on port ${silent} after ${answerMsMax / 1_000} s: its forwarder is missing or hangs. ` +
+      `the nodes of "${name}" serve, but nobody answers on port ${silent} after ${answerMsMax / 1_000} s: its forwarder is missing. ` +
         `It goes on trying; end it: coppice stop --name ${name}. ${lastWords()}`,
     );
   const failed = status.nodes.filter(({ state }) => state === "failed");
@@ -128,18 +128,6 @@ async function startInBackground(name: string, how: How, json: boolean): Promise
   }
   for (const node of failed) process.stderr.write(`coppice: ${node.name} has failed: ${node.reason}\n`);
   return failed.length === 0;
-}
-
-/** The first port that stays silent; null once all answer. */
-async function silentPort(listeners: ClusterStatus["listeners"]): Promise<number | null> {
-  const endMs = Date.now() + answerMsMax;
-  for (const listener of listeners) {
-    while (!(await portAnswers(listener, Math.max(endMs - Date.now(), pollMs)))) {
-      if (Date.now() >= endMs) return listener.port;
-      await pause(pollMs);
-    }
-  }
-  return null;
 }
 
 function openLog(path: string): number {
