@@ -12,7 +12,7 @@ export interface Merged {
 }
 
 export function mergeData(base: Data, current: Data, incoming: Data): Merged {
-  const merged: Record<string, unknown> = {};
+  const merged: [string, unknown][] = []; // entries: an assignment to `__proto__` would not make a key
   let conflicts = 0;
   // Order as the current record has it, then what the incoming one adds.
   for (const key of new Set([...Object.keys(current), ...Object.keys(incoming)])) {
@@ -22,10 +22,10 @@ export function mergeData(base: Data, current: Data, incoming: Data): Merged {
     const weChanged = ours !== before;
     if (weChanged && theirs !== before && ours !== theirs) conflicts += 1;
     const source = weChanged ? incoming : current;
-    if (Object.hasOwn(source, key)) merged[key] = source[key];
+    if (Object.hasOwn(source, key)) merged.push([key, source[key]]);
   }
   // A key that both sides hold from the base and one deleted is handled above: its text is undefined there.
-  return { data: merged, conflicts };
+  return { data: Object.fromEntries(merged), conflicts };
 }
 
 /** JSON of one key's value; undefined if the key is absent. Values came from JSON: equal text is equal value. */

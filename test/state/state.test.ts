@@ -7,7 +7,7 @@ import { anyBase, type SessionRecord, write } from "../../src/state/session-reco
 import { Tally } from "../../src/state/tally.ts";
 
 const data = fc.dictionary(
-  fc.constantFrom("a", "b", "c", "d", "__proto__x"),
+  fc.constantFrom("a", "b", "c", "d", "__proto__"),
   fc.oneof(fc.integer({ min: 0, max: 3 }), fc.constant(null), fc.array(fc.integer({ min: 0, max: 2 }), { maxLength: 2 })),
 );
 
