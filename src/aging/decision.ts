@@ -25,6 +25,8 @@ export interface DecisionInput {
   /** Of the sequential test of records, 0..1. */
   readonly pValue: number;
   readonly turns: Turns;
+  /** Share of its time that the instance lately spends collecting; NaN where it is not told. */
+  readonly collectingRatio: number;
 }
 
 const hourMs = 3_600_000;
@@ -73,8 +75,9 @@ const veryYoungLevelRatioMin = 0.25;
 const queuedLevelRatioMin = 0.6;
 /** Of what is alone and fills in minutes, most settles below this. */
 const aloneLevelRatioMin = 0.65;
-/** V8 ends a small heap from .8 of its limit on, within a second and without a sign: it is regenerated so long before its end. */
+/** V8 ends a small heap that collects all the time from .8 of its limit on, within a second and without a sign: it is regenerated so long before its end. */
 const smallHeapBytes = 128 * 1024 * 1024;
+const smallHeapCollectingMin = 0.05;
 const smallHeapLevelRatioMin = 0.7;
 const smallHeapEndMs = 4 * 60_000;
 const countMin = 6;
@@ -206,14 +209,15 @@ function isLikely({ forecast, growsRatio }: DecisionInput, horizon: number): boo
 
 /** A fast leak: the whole life is short, so that waiting for its end would be too late. */
 export function isUrgent(input: DecisionInput): boolean {
-  const { indicator, forecast, ageMs, horizonMs, limit, highest, lowest, readingNoise, count, pValue, turns } = input;
+  const { forecast, ageMs, horizonMs, limit, highest, lowest, readingNoise, count, pValue, turns } = input;
   if (limit === null || forecast.exhaustionMs === null || !isTrend(input) || count < countMin || pValue > pValueMax) return false;
   const lead = Math.max(Math.min(leadMs, horizonMs), turnsMs(input));
   if (ageMs > horizonsYoung * horizonAt(input) || forecast.exhaustionMsMiddle > lead) return false;
   const rise = highest - lowest;
   if (rise < riseNoiseMin * readingNoise || rise < riseRatioMin * limit) return false;
   if (forecast.level >= levelRatioMin * limit) return true;
-  const isSmallHeap = indicator === "heapAfterGcBytes" && limit <= smallHeapBytes;
+  const collects = !(input.collectingRatio < smallHeapCollectingMin);
+  const isSmallHeap = input.indicator === "heapAfterGcBytes" && limit <= smallHeapBytes && collects;
   if (isSmallHeap && forecast.level >= smallHeapLevelRatioMin * limit && forecast.exhaustionMsMiddle <= smallHeapEndMs) return true;
   if (ageMs < veryYoungMsMin || (ageMs > veryYoungMs && turns.instances < 2)) return false;
   const levelMin = turns.instances < 2 ? aloneLevelRatioMin : ageMs > veryYoungMs ? queuedLevelRatioMin : veryYoungLevelRatioMin;

@@ -63,7 +63,7 @@ export function nearestTrend(trends: readonly Trend[]): Trend | null {
 
 /** Where no trend is held: what is nearest to its limit, and what its growth lacks. */
 export function describeHealthy(all: readonly Evidence[]): string[] {
-  const first = all.some(isSure) ? "no trend is held now" : "no floor rises for real";
+  const first = all.some(isSure) ? "no trend is held now" : "no floor is sure to go on rising";
   const trend = nearestTrend(all.map((one) => one.trend));
   const nearest = all.find((one) => one.trend === trend);
   if (nearest === undefined || trend?.limit === undefined) return [first];
@@ -107,7 +107,7 @@ function heldBack({ trend, ageMs, evaluatedMsAgo, middleMs, earliestMs, horizonM
   if (earliestMs > horizonMs) {
     const judged = earliestMs - evaluatedMsAgo > horizonMs ? "" : `when it was last judged, ${time(evaluatedMsAgo)} ago, `;
     missing.push(
-      `${judged}its limit was at least ${time(earliestMs)} away (39 chances in 40); a regeneration is due within ${time(horizonMs)}`,
+      `${judged}its limit was at least ${time(earliestMs)} away (39 chances in 40); a regeneration is due once that may be less than ${time(horizonMs)}`,
     );
   }
   if (missing.length > 0) return missing;

@@ -18,7 +18,9 @@ const coveredMsMin = 2 * 3_600_000;
 const memoryMs = 5 * binMs;
 /** A day's wave is expected to be about this share of the mean, a bin to be this far from it. */
 const waveRatio = 0.4;
-const binNoiseRatio = 0.04;
+const binNoiseRatio = 0.02;
+/** What the wave leaves unexplained of the bins seen lowers it this many times: errors of neighbouring bins go together. */
+const unexplainedCost = 2;
 /** An instance is believed to serve as much as the others until it has itself served for about so long. */
 const alikeMs = binMs / 2;
 
@@ -43,15 +45,22 @@ export class LoadProfile {
     this.#usual = usual;
   }
 
-  /** Work done in the time that ended at `atMs`. */
+  /** Work done in the time that ended at `atMs`, evenly. */
   add(atMs: number, elapsedMs: number, work: number): void {
     if (elapsedMs <= 0 || elapsedMs > 4 * binMs) return;
-    const bin = binOf(atMs);
+    for (let fromMs = atMs - elapsedMs; fromMs < atMs; ) {
+      const untilMs = Math.min(endOfBin(fromMs), atMs);
+      this.#addTo(binOf(fromMs), untilMs - fromMs, (work * (untilMs - fromMs)) / elapsedMs);
+      fromMs = untilMs;
+    }
+    this.#coveredMs += elapsedMs;
+  }
+
+  #addTo(bin: number, elapsedMs: number, work: number): void {
     const before = this.#bins[bin] ?? 0;
     const keep = before + elapsedMs > memoryMs ? Math.max(memoryMs - elapsedMs, 0) / before : 1;
     this.#bins[bin] = before * keep + elapsedMs;
     this.#bins[binsPerDay + bin] = (this.#bins[binsPerDay + bin] ?? 0) * keep + work;
-    this.#coveredMs += elapsedMs;
   }
 
   /** Share of the day's bins that nobody has seen yet. */
@@ -108,8 +117,11 @@ function sumOf(values: Float32Array): number {
 export function dayAhead(rates: Float64Array, nowMs: number, usual: number): readonly LoadAhead[] {
   let last: LoadAhead = { work: 0, overload: noOverload };
   const sums = [last];
+  // Each half hour from now on begins within one bin and ends in the next.
+  const begun = binsBegun(nowMs);
   for (let at = 0; at < binsPerDay; at += 1) {
-    const rate = rates[(binOf(nowMs) + at) % binsPerDay] ?? 0;
+    const [first = 0, second = 0] = [rates[(binOf(nowMs) + at) % binsPerDay], rates[(binOf(nowMs) + at + 1) % binsPerDay]];
+    const rate = first + begun * (second - first);
     last = {
       work: last.work + rate * binMs,
       overload: overloadRatios.map((ratio, which) => (last.overload[which] ?? 0) + Math.max(rate - ratio * usual, 0) * binMs),
@@ -131,7 +143,7 @@ export function overloadWithin(rates: Float64Array | null, fromMs: number, toMs:
   const parts: { rate: number; forMs: number }[] = [];
   let expected = 0;
   for (let atMs = fromMs; atMs < toMs; ) {
-    const nextMs = Math.min((Math.floor(atMs / binMs) + 1) * binMs, toMs);
+    const nextMs = Math.min(endOfBin(atMs), toMs);
     const rate = rates[binOf(atMs)] ?? 0;
     parts.push({ rate, forMs: nextMs - atMs });
     expected += rate * (nextMs - atMs);
@@ -159,7 +171,16 @@ function waveThrough(timeMs: Float32Array, amounts: Float32Array): (bin: number)
   );
   const moments = [0, 1, 2].map((i) => rows.reduce((sum, row, at) => sum + (row[i] ?? 0) * ((rates[at] ?? 0) / mean - 1), 0));
   const [offset = 0, a = 0, b = 0] = solve(gram, moments).coefficients;
-  return (bin) => Math.max(mean * (1 + offset + a * Math.cos(angleOf(bin)) + b * Math.sin(angleOf(bin))), 0);
+  const wave = (bin: number) => offset + a * Math.cos(angleOf(bin)) + b * Math.sin(angleOf(bin));
+  // A load in waves of its own is no day: where the wave explains little of what was seen, it tells little of what was not.
+  let [left, all] = [0, 0];
+  for (const [at, bin] of seen.entries()) {
+    const apart = (rates[at] ?? 0) / mean - 1;
+    left += (apart - wave(bin)) ** 2 / Math.max(seen.length - 3, 1);
+    all += apart ** 2 / Math.max(seen.length - 1, 1);
+  }
+  const explained = all > 0 ? Math.max(1 - (unexplainedCost * left) / all, 0) : 0;
+  return (bin) => Math.max(mean * (1 + explained * wave(bin)), 0);
 }
 
 function angleOf(bin: number): number {
@@ -196,4 +217,13 @@ export function highestRate(day: readonly LoadAhead[], fromMs: number, toMs: num
 
 function binOf(atMs: number): number {
   return Math.floor((((atMs % dayMs) + dayMs) % dayMs) / binMs);
+}
+
+function endOfBin(atMs: number): number {
+  return (Math.floor(atMs / binMs) + 1) * binMs;
+}
+
+/** The part of its bin that is over. */
+function binsBegun(atMs: number): number {
+  return atMs / binMs - Math.floor(atMs / binMs);
 }

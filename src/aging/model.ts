@@ -6,6 +6,7 @@
  */
 import type { AgingReport, Interval, Trend } from "../model/report.ts";
 import type { Indicator, Sample } from "../model/sample.ts";
+import { Collecting } from "./collecting.ts";
 import { regenerationMsUsual } from "./decision.ts";
 import {
   describeAgainst,
@@ -36,6 +37,8 @@ export interface AgingModelOptions {
 
 /** They measure the load, not the age. */
 const ignored: ReadonlySet<Indicator> = new Set(["cpuRatio", "eventLoopUtilisationRatio"]);
+/** No process is without: who tells 0 could not read it. */
+const neverZero: ReadonlySet<Indicator> = new Set(["heapAfterGcBytes", "heapUsedBytes", "rssBytes"]);
 /** Of one instance; what comes later is not watched. */
 export const indicatorsMax = 24;
 /** A clock that was set back by more than this starts anew; by less, it is waited for. */
@@ -75,6 +78,7 @@ export class AgingModel {
       turns: () => turnsOf(options),
       elders: (indicator, ageMs, floor) => options.peers?.elders(indicator, ageMs, floor) ?? null,
       support: () => this.#support(),
+      collecting: new Collecting(),
     };
   }
 
@@ -92,11 +96,14 @@ export class AgingModel {
     if (this.#lastAtMs === null) this.#begin(sample.atMs);
     const restarted = this.#countWork(sample);
     this.#lastAtMs = sample.atMs;
+    const { gcTimeRatio = Number.NaN } = sample.indicators;
+    if (Number.isFinite(gcTimeRatio)) this.#surroundings.collecting.add(sample.atMs, gcTimeRatio);
     const known = sample.requestsTotal !== undefined;
     const hasFloor = sample.indicators.heapAfterGcBytes !== undefined;
     for (const indicator of Object.keys(sample.indicators)) {
       const value = sample.indicators[indicator];
       if (value === undefined || !Number.isFinite(value) || ignored.has(indicator)) continue;
+      if (value <= 0 && neverZero.has(indicator)) continue;
       if (indicator === "heapUsedBytes" && (hasFloor || this.#watches.has("heapAfterGcBytes"))) {
         // The floor itself is known now; what was made of the saw-tooth before is of no use any more.
         this.#watches.delete(indicator);

@@ -4,6 +4,7 @@
  * the evaluations have said the same for a while: a spike or a lucky moment is not believed.
  */
 import type { Indicator } from "../model/sample.ts";
+import type { Collecting } from "./collecting.ts";
 import {
   atLimitLevelRatio,
   type DecisionInput,
@@ -76,6 +77,7 @@ export interface Surroundings {
   readonly turns: () => Turns;
   /** What older instances say of a floor at an age. */
   readonly elders: (indicator: Indicator, ageMs: number, floor: number) => Elders | null;
+  readonly collecting: Collecting;
   /** Indicators of the same instance in which a trend is held. */
   readonly support: () => readonly Support[];
 }
@@ -214,6 +216,7 @@ export class Watch {
       count,
       pValue: this.#evidence.pValue,
       turns: this.#surroundings.turns(),
+      collectingRatio: this.#surroundings.collecting.ratio,
     };
     this.#evaluatedAt = this.#track.newest;
     this.#urgent = isUrgent(input);

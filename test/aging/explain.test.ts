@@ -135,7 +135,9 @@ describe("what held a regeneration back", () => {
   const against = (change: Parameters<typeof evidenceOf>[0]) => describeAgainst(evidenceOf(change));
 
   it("against: an end that is not near is told with the time within which it would be due", () => {
-    assert.deepEqual(against({}), ["its limit was at least 80 min away (39 chances in 40); a regeneration is due within 30 min"]);
+    assert.deepEqual(against({}), [
+      "its limit was at least 80 min away (39 chances in 40); a regeneration is due once that may be less than 30 min",
+    ]);
   });
 
   it("against: an end that came near since the last evaluation is told with the evaluation's time", () => {
@@ -177,7 +179,7 @@ describe("where nothing is held", () => {
     });
     const near = evidenceOf({ growsRatio: 0.4 });
     assert.deepEqual(describeHealthy([far, near]), [
-      "no floor rises for real",
+      "no floor is sure to go on rising",
       "resident memory is at 97.4 % of its limit of 0.977 GiB and would meet it in 2.1 h (90 %: 90 min to 2.7 h); that it goes on growing is not sure enough (40 %)",
     ]);
     assert.match(
@@ -193,12 +195,12 @@ describe("where nothing is held", () => {
     const years = describeHealthy([evidenceOf({ trend: { exhaustionInMs: interval(7, 8, 9, 240 * 60 * minuteMs) } })]);
     assert.match(years.join(), /^no trend is held now,.*; its end is more than 6 times its age away$/);
     const unsure = describeHealthy([evidenceOf({ trend: { slopePerHour: interval(-1, 12, 13, mebibyte) } })]);
-    assert.match(unsure.join(), /^no floor rises for real,.*; it does not grow for sure$/);
+    assert.match(unsure.join(), /^no floor is sure to go on rising,.*; it does not grow for sure$/);
   });
 
   it("healthy: without a limit nothing more is said, and above it no end", () => {
     const { limit: _, ...free } = evidenceOf().trend;
-    assert.deepEqual(describeHealthy([{ ...evidenceOf({ growsRatio: 0.1 }), trend: free }]), ["no floor rises for real"]);
+    assert.deepEqual(describeHealthy([{ ...evidenceOf({ growsRatio: 0.1 }), trend: free }]), ["no floor is sure to go on rising"]);
     assert.match(
       describeHealthy([evidenceOf({ trend: { floor: 1_003 * mebibyte } })]).join(),
       /is at 100.3 % of its limit of 0.977 GiB; its rise/,

@@ -111,6 +111,27 @@ describe("a leak", () => {
     assert.ok(small >= 0.7 && small < 0.78, `the small one at ${small}`);
     assert.ok(large >= 0.85 && large < 0.95, `the large one at ${large}`);
   });
+
+  it("aging model: a small heap that is collected in passing uses as much of its life as a large one", () => {
+    const series = { rows: 600, rowMs: 1_000, limit: 96 * mebibyte, noise: 0.3 * mebibyte };
+    const samples = samplesOf({ ...series, floor: (share) => (0.2 + 0.8 * share) * 96 * mebibyte });
+    const levelAt = (gcTimeRatio: number) => {
+      const { agingAt } = follow(samples.map((sample) => ({ ...sample, indicators: { ...sample.indicators, gcTimeRatio } })));
+      return agingAt === null ? Number.NaN : 0.2 + 0.8 * agingAt;
+    };
+    const [busy, inPassing] = [levelAt(0.2), levelAt(0.01)];
+    assert.ok(busy >= 0.7 && busy < 0.78, `the one that collects a fifth of its time at ${busy}`);
+    assert.ok(inPassing >= 0.85 && inPassing < 0.95, `the one that collects in passing at ${inPassing}`);
+  });
+
+  it("aging model: memory of nothing is no reading", () => {
+    const samples = samplesOf({ ...day, floor: (share) => (100 + 350 * share) * mebibyte }).slice(0, -1);
+    const holed = samples.map((sample, at) => (at % 50 === 49 ? { ...sample, indicators: { heapAfterGcBytes: 0 } } : sample));
+    const without = samples.filter((_, at) => at % 50 !== 49);
+    const [a, b] = [holed, without].map((all) => follow(all));
+    assert.ok(a?.last.trends[0] !== undefined && Number.isFinite(a.last.trends[0].floor));
+    assert.deepEqual(a.last.trends, b?.last.trends);
+  });
 });
 
 describe("what only looks like aging", () => {
