@@ -6,7 +6,7 @@
  *     head            JSON, UTF-8
  *     body            bytes, may be empty
  *
- * The decoder takes bytes in any chunking and never copies a body that lies in one chunk. It knows
+ * The decoder takes bytes in any chunking, copies a body once, and never one that lies in one chunk. It knows
  * nothing of sockets; what a head may hold is declared in src/model.
  */
 import { CoppiceError } from "../model/errors.ts";
@@ -42,16 +42,24 @@ export function encodeFrame(head: object, body: Uint8Array = noBytes): Uint8Arra
 }
 
 export class FrameDecoder {
-  #pending: Uint8Array = noBytes;
+  /** What has come of frames that are not whole. */
+  #pending: Uint8Array[] = [];
+  #pendingBytes = 0;
+  /** With so many bytes there is more to be said: the prefix, or the first frame. */
+  #neededBytes = prefixBytes;
 
   /**
    * The frames that `chunk` completes, in order. Bodies may share memory with the chunk.
    * @throws CoppiceError COPPICE_FRAME on a length or a head that no encoder makes; the stream is then lost.
    */
   push(chunk: Uint8Array): Frame[] {
-    const bytes = this.#pending.length === 0 ? chunk : join(this.#pending, chunk);
+    this.#pending.push(chunk);
+    this.#pendingBytes += chunk.length;
+    if (this.#pendingBytes < this.#neededBytes) return [];
+    const bytes = this.#pending.length === 1 ? chunk : join(this.#pending, this.#pendingBytes);
     const frames: Frame[] = [];
     let at = 0;
+    this.#neededBytes = prefixBytes;
     while (bytes.length - at >= prefixBytes) {
       const length = readUint32(bytes, at);
       const headLength = readUint32(bytes, at + 4);
@@ -59,12 +67,16 @@ export class FrameDecoder {
         throw new CoppiceError("COPPICE_FRAME", `not a frame: length ${length}, head ${headLength}`);
       }
       const end = at + 4 + length;
-      if (bytes.length < end) break;
+      if (bytes.length < end) {
+        this.#neededBytes = end - at;
+        break;
+      }
       const headEnd = at + prefixBytes + headLength;
       frames.push({ head: parseHead(bytes.subarray(at + prefixBytes, headEnd)), body: bytes.subarray(headEnd, end) });
       at = end;
     }
-    this.#pending = at === bytes.length ? noBytes : bytes.subarray(at);
+    this.#pending = at === bytes.length ? [] : [bytes.subarray(at)];
+    this.#pendingBytes = bytes.length - at;
     return frames;
   }
 }
@@ -77,10 +89,13 @@ function parseHead(bytes: Uint8Array): unknown {
   }
 }
 
-function join(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const joined = new Uint8Array(first.length + second.length);
-  joined.set(first);
-  joined.set(second, first.length);
+function join(chunks: readonly Uint8Array[], bytes: number): Uint8Array {
+  const joined = new Uint8Array(bytes);
+  let at = 0;
+  for (const chunk of chunks) {
+    joined.set(chunk, at);
+    at += chunk.length;
+  }
   return joined;
 }
 

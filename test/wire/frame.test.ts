@@ -46,3 +46,18 @@ test("frames: a length that no encoder writes is refused, not waited for", () =>
 test("frames: one that is too long is refused by the side that makes it", () => {
   assert.throws(() => encodeFrame({}, new Uint8Array(frameBytesMax)), /longer than/);
 });
+
+test("frames: a body that comes in many chunks is copied once", (t) => {
+  const stream = encodeFrame({ type: "state" }, new Uint8Array(4 * 1024 * 1024));
+  let copied = 0;
+  const set = Uint8Array.prototype.set;
+  t.mock.method(Uint8Array.prototype, "set", function (this: Uint8Array, from: ArrayLike<number>, at?: number) {
+    copied += from.length;
+    set.call(this, from, at);
+  });
+  const decoder = new FrameDecoder();
+  const frames = [];
+  for (let at = 0; at < stream.length; at += 4_096) frames.push(...decoder.push(stream.subarray(at, at + 4_096)));
+  assert.equal(frames.length, 1);
+  assert.ok(copied > 0 && copied <= 2 * stream.length, `${copied} bytes copied for ${stream.length}`);
+});
