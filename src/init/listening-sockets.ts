@@ -19,6 +19,9 @@ type CreateServerHandle = (address: string, port: number, addressType: 4 | 6, fd
 // Not in Node's type declarations; see above.
 const createServerHandle = (net as unknown as { _createServerHandle: CreateServerHandle })._createServerHandle;
 
+/** libuv's. */
+const ipv6OnlyFlag = 1;
+
 export interface ListeningSocket {
   readonly id: ListenerId;
   readonly at: ListenAddress;
@@ -31,7 +34,7 @@ export function bindSocket(id: ListenerId, at: ListenAddress): ListeningSocket |
   const wanted = at.address === null ? ["::", "0.0.0.0"] : [at.address];
   let code = "EINVAL";
   for (const address of wanted) {
-    const handle = createServerHandle(address, at.port, net.isIPv6(address) ? 6 : 4, null, 0);
+    const handle = createServerHandle(address, at.port, net.isIPv6(address) ? 6 : 4, null, at.ipv6Only === true ? ipv6OnlyFlag : 0);
     const status = typeof handle === "number" ? handle : handle.getsockname({}); // libuv tells EADDRINUSE only at the next call
     if (typeof handle !== "number" && status === 0) return { id, at, handle };
     if (typeof handle !== "number") handle.close();

@@ -36,6 +36,8 @@ type Listen2 = (
   fd: number | undefined,
   flags: number,
 ) => void;
+/** libuv's bit of `flags` for `ipv6Only`. */
+const ipv6OnlyFlag = 1;
 /** Mark, longest address, port and scheme, with the name. */
 const privateHeaderBytesMax = 128;
 
@@ -77,8 +79,9 @@ export function moveListeners(begun: (listens: boolean) => MoveOptions | null): 
     if (taken.has(key)) return refuseTaken(this, address, port);
     taken.add(key);
     count += 1;
+    const ipv6Only = (flags & ipv6OnlyFlag) === 0 ? {} : { ipv6Only: true as const };
     const listener: MovedListener = {
-      at: { address, port: port === options.givenPort?.own ? options.givenPort.public : port },
+      at: { address, port: port === options.givenPort?.own ? options.givenPort.public : port, ...ipv6Only },
       socketPath: `${options.directory}/${options.instance}-${count}.sock`,
       listenerKind: "http",
     };

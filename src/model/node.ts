@@ -44,6 +44,8 @@ export interface ListenAddress {
   /** As resolved by Node at the listen call; null where the app named no host (Node then tries `::`, else `0.0.0.0`). */
   readonly address: string | null;
   readonly port: number;
+  /** Of `::`: IPv4 clients are none of its. */
+  readonly ipv6Only?: true;
 }
 
 /** Names a public listener in messages and tables: the address and port that the *application* asked for. */

@@ -125,7 +125,7 @@ function listening(draft: Draft, { instance, at, socketPath }: Of<"instance-list
   if (state.listeners.some((listener) => listener.id === id)) return;
   assert(state.spec !== null, "the cluster was started");
   const port = state.listeners.length === 0 ? (state.spec.port ?? at.port) : at.port;
-  const publicAt = { address: at.address, port };
+  const publicAt = { ...at, port };
   state.listeners.push({ id, at: publicAt, bound: false });
   draft.effect({ kind: "open-listener", id, at: publicAt });
 }
