@@ -24,6 +24,7 @@ const revokedMax = 10_000;
 const crashesOfFile = 3;
 
 class Replicator {
+  readonly #bootId: string;
   readonly #file: SessionFile;
   readonly #store: SessionStore;
   readonly #server: LinkServer;
@@ -32,7 +33,8 @@ class Replicator {
   readonly #latest = new Map<InstanceId, Tally>();
   readonly #revoked = new Set<InstanceId>();
 
-  constructor({ id, clusterKey, spec, crashes }: Welcome) {
+  constructor({ id, clusterKey, bootId, spec, crashes }: Welcome) {
+    this.#bootId = bootId;
     if (crashes === crashesOfFile) setAside(spec.paths.sessionsFile);
     this.#file = new SessionFile(spec.paths.sessionsFile, sayFull);
     this.#store = new SessionStore(this.#file);
@@ -80,11 +82,12 @@ class Replicator {
     const tally = this.#tallies.get(peer);
     if (tally === undefined) return;
     const instance = peer.hello.id;
+    const writer = `${this.#bootId}/${instance}`;
     const answer = (message: SessionAnswer, data?: Uint8Array) => peer.send(message, data);
     const revoked = () => this.#revoked.has(instance);
     const drained = () => peer.drained();
     try {
-      await this.#store.execute(request, body, { instance, tally, revoked, answer, drained }, Date.now());
+      await this.#store.execute(request, body, { writer, tally, revoked, answer, drained }, Date.now());
     } catch (error) {
       endIfDamaged(error);
       const reason = error instanceof Error ? error.message : String(error);

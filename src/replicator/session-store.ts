@@ -4,7 +4,6 @@
  * durable. So each session is linearizable.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { InstanceId } from "../model/node.ts";
 import type { SessionAnswer, SessionRequest } from "../model/session.ts";
 import { hasExpired, type SessionRecord, write } from "../state/session-record.ts";
 import type { Tally } from "../state/tally.ts";
@@ -19,7 +18,8 @@ const pageRecords = 500;
 const sweepCalls = 1_000;
 
 export interface Caller {
-  readonly instance: InstanceId;
+  /** Of an instance's name and its boot's: sessions outlive a boot, and the next one has the same names again. */
+  readonly writer: string;
   readonly tally: Tally;
   readonly revoked: () => boolean;
   readonly answer: (answer: SessionAnswer, body?: Uint8Array) => void;
@@ -132,7 +132,7 @@ export class SessionStore {
     const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
     const baseText = baseLength === undefined ? null : bytes.toString("utf8", 0, baseLength);
     const text = bytes.toString("utf8", baseLength ?? 0);
-    const incoming = { id: `${caller.instance}#${n}`, base, expiresAtMs, text, baseText };
+    const incoming = { id: `${caller.writer}#${n}`, base, expiresAtMs, text, baseText };
     const outcome = write(this.#file.get(store, id), incoming, nowMs, this.#file.versionFloor);
     if (outcome.kind === "base-wanted" || outcome.kind === "dropped") return caller.answer({ n, kind: outcome.kind });
     const { record } = outcome;

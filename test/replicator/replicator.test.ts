@@ -1,5 +1,8 @@
 /** The real store process and the instances' own client: versions, merges, hand-off, and kill -9. */
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { ReplicatedStore } from "../../src/inside/session/replicated-store.ts";
 import { notRoot, SmallDisk } from "../small-disk.ts";
@@ -63,6 +66,24 @@ withStage("parallel requests of one session on two instances: changes to differe
   await Promise.all(Array.from({ length: 40 }, (_, index) => request(stores[index % 2] ?? assert.fail(), `key-${index}`)));
   const kept = JSON.parse((await stores[1]?.read("a"))?.base.text ?? "{}") as object;
   assert.equal(Object.keys(kept).length, 80);
+});
+
+test("instances of a new boot have the names of the last one's: their writes are writes of their own", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-boots-"));
+  const visit = async (stage: ReplicatorStage) => {
+    const store = new ReplicatedStore(stage.client("web-1.1"), "s");
+    const base = (await store.read("a"))?.base ?? null;
+    const visits = base === null ? 0 : (JSON.parse(base.text) as { visits: number }).visits;
+    await store.write("a", base, JSON.stringify({ visits: visits + 1 }), null);
+    return (await new ReplicatedStore(stage.client("web-2.1"), "s").read("a"))?.base.text;
+  };
+  for (const visits of [1, 2, 3]) {
+    const boot = new ReplicatorStage(directory);
+    await boot.listen();
+    assert.equal(await visit(boot), `{"visits":${visits}}`);
+    await boot.close();
+  }
+  rmSync(directory, { recursive: true });
 });
 
 withStage("a write whose acknowledgement was lost is not executed again upon what another instance wrote since", async (stage) => {

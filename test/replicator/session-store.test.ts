@@ -30,7 +30,7 @@ async function withStore(
       n += 1;
       const answers: SessionAnswer[] = [];
       const caller = {
-        instance: "web-1.1",
+        writer: "web-1.1",
         tally: new Tally(),
         revoked: () => false,
         answer: (answer: SessionAnswer) => answers.push(answer),

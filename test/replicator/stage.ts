@@ -1,5 +1,6 @@
 /** A stage for one real replicator process: the test plays init and the monitor, and makes instances' clients. */
 import { type ChildProcess, fork } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -23,6 +24,7 @@ export class ReplicatorStage {
   /** What the replicator wrote to its log so far. */
   output = "";
   readonly #sessionsDirectory: string;
+  readonly #bootId = randomUUID();
   readonly #monitor: LinkServer;
   readonly #closed: () => void;
   #process: ChildProcess;
@@ -154,7 +156,7 @@ export class ReplicatorStage {
       id: "replicator",
       clusterKey,
       initPid: process.pid,
-      bootId: "b",
+      bootId: this.#bootId,
       crashes: 0,
       spec: { ...spec, paths },
     };
