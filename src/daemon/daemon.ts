@@ -3,11 +3,13 @@
  * admin API to the engine. Facts go in, effects come out; there is no rule of its own here.
  */
 import type { FastifyInstance } from "fastify";
+import { defaultSettings } from "../config/settings.ts";
 import type { ReloadRequest } from "../model/admin.ts";
 import type { FromInit, ToInit, Welcome } from "../model/birth.ts";
 import type { EventDraft } from "../model/events.ts";
 import { type MemoryBudget, residentLimit } from "../model/memory.ts";
 import { type InstanceId, nodeOf } from "../model/node.ts";
+import { completedSpec } from "../monitor/completed.ts";
 import { moreRoomBytes } from "../monitor/more-room.ts";
 import { stopped } from "../monitor/quarantine.ts";
 import { worseThanOthers } from "../monitor/rollout.ts";
@@ -48,9 +50,10 @@ export class Daemon {
   readonly #notices: Notices;
 
   constructor(welcome: Welcome) {
-    const { spec, clusterKey } = welcome;
+    const spec = completedSpec(welcome.spec, defaultSettings);
+    const { clusterKey } = welcome;
     const { settings, paths, memory } = spec;
-    this.#welcome = welcome;
+    this.#welcome = { ...welcome, spec };
     this.#events = new EventLog(paths.eventsFile);
     this.#notices = new Notices(this.#events.since(0));
     this.#regenerator = processRegenerator(tellInit);

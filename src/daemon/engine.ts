@@ -5,7 +5,8 @@
  * If the disk takes no more, the input waits and is tried again: nothing is done that was not journalled.
  * What is said again while it stands does not wait with it, so that the queue stays short.
  */
-
+import { defaultSettings } from "../config/settings.ts";
+import { completed } from "../monitor/completed.ts";
 import type { MonitorState } from "../monitor/state.ts";
 import { initialState, step } from "../monitor/step.ts";
 import type { Effect, Input, StepResult } from "../monitor/types.ts";
@@ -43,7 +44,7 @@ export class Engine {
     this.#perform = perform;
     const state = journal.recover(initialState(), replay);
     this.recovered = state !== null;
-    this.#state = state ?? initialState();
+    this.#state = state === null ? initialState() : completed(state, defaultSettings);
   }
 
   get state(): MonitorState {
@@ -110,7 +111,7 @@ export class Engine {
 /** An input that broke an invariant was not taken when it came, and is not now: else each next monitor would break at it too. */
 function replay(before: MonitorState, input: Input): MonitorState {
   try {
-    return step(before, input).state;
+    return step(completed(before, defaultSettings), input).state;
   } catch (error) {
     process.stderr.write(`the journal's ${input.kind} is left out: ${error instanceof Error ? error.message : String(error)}\n`);
     return before;

@@ -9,6 +9,8 @@ import { EventLog } from "../../src/daemon/event-log.ts";
 import { Journal } from "../../src/daemon/journal.ts";
 import type { MonitorState } from "../../src/monitor/state.ts";
 import type { Effect, Input } from "../../src/monitor/types.ts";
+import { seededRandom } from "../../src/sim/random.ts";
+import { SimCluster } from "../../src/sim/sim-cluster.ts";
 import { simSpec } from "../../src/sim/sim-spec.ts";
 import { notRoot, SmallDisk } from "../small-disk.ts";
 
@@ -99,6 +101,27 @@ test(
     const again = new Engine(new Journal<MonitorState>(path), () => {});
     assert.deepEqual(again.state, state);
     again.stop();
+  }),
+);
+
+/** What the first monitors' journals did not have. */
+const later = ["lives", "waits", "hasMoreRoom", "isLast", "metMemory", "calendar", "triedRoom"];
+const laterSettings = ["maxAgeMs", "maxRequests", "forbiddenTimes", "maintenanceWindows", "watermarks"];
+
+test(
+  "engine: what a monitor of an older Coppice journalled is taken up as what it is",
+  inDirectory((directory) => {
+    const path = join(directory, "j");
+    const cluster = new SimCluster({ spec: simSpec(3), random: seededRandom(1) });
+    cluster.run(1_000);
+    cluster.tell({ kind: "regenerate", request: "r", nodes: "all" });
+    for (let ms = 1_000; cluster.state.ended.length === 0 || cluster.state.current === null; ms += 100) cluster.run(ms);
+    assert.equal(cluster.state.queue.length, 1);
+    const text = JSON.stringify(cluster.state, (key, value: unknown) => ([...later, ...laterSettings].includes(key) ? undefined : value));
+    appendFileSync(path, `{"snapshot":${text}}\n`);
+    const engine = new Engine(new Journal<MonitorState>(path), () => {});
+    assert.deepEqual(engine.state, JSON.parse(JSON.stringify(cluster.state)));
+    engine.stop();
   }),
 );
 
