@@ -12,6 +12,8 @@ import { CoppiceError, type ErrorCode } from "../model/errors.ts";
 
 const monitorAwayMsMax = 10_000;
 const retryMs = 100;
+/** A monitor that ends so often at a question will again. */
+const cutShortMax = 3;
 const neverConnected: ReadonlySet<string> = new Set(["ECONNREFUSED", "ENOENT"]);
 
 export interface AdminCall {
@@ -22,11 +24,11 @@ export interface AdminCall {
 
 /** The answer's JSON, of the shape that model/admin.ts declares for the route. */
 export async function callAdmin<Answer>(paths: ClusterPaths, call: AdminCall): Promise<Answer> {
-  for (;;) {
+  for (let cutShort = 1; ; cutShort += 1) {
     const answer = await openAdmin(paths, call);
     const text = await wholeText(answer);
     if (text === null) {
-      if (call.method !== "GET") throw endedMeanwhile();
+      if (call.method !== "GET" || cutShort >= cutShortMax) throw endedMeanwhile();
       continue;
     }
     const value: unknown = JSON.parse(text);

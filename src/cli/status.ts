@@ -16,11 +16,12 @@ export const registerStatus: Register = (program) => {
     .action(async (options: { name?: string; json?: true }) => {
       const { paths } = findCluster(options.name);
       const status = await callAdmin<ClusterStatus>(paths, adminRoutes.status);
-      process.stdout.write(options.json === true ? `${JSON.stringify(status, null, 2)}\n` : describe(status, Date.now()));
+      process.stdout.write(options.json === true ? `${JSON.stringify(status, null, 2)}\n` : describeStatus(status, Date.now()));
     });
 };
 
-function describe(status: ClusterStatus, nowMs: number): string {
+/** For people. Of a monitor that an older Coppice started, too: what that does not tell is not there. */
+export function describeStatus(status: ClusterStatus, nowMs: number): string {
   const where = status.listeners.map(({ address, port }) => `${address ?? "*"}:${port}`).join(", ");
   const rows = status.nodes.map((node) => rowOf(node, nowMs));
   const lines = [
@@ -35,8 +36,8 @@ function describe(status: ClusterStatus, nowMs: number): string {
   if (status.halted !== null) lines.push(`automatic regenerations are halted: ${status.halted}`);
   for (const node of status.nodes) {
     if (node.reason !== null) lines.push(`${node.name}: ${node.reason}`);
-    if (node.waits !== null) lines.push(`${node.name} is to be regenerated, and waits: ${node.waits}`);
-    if (node.quarantine !== null) lines.push(`${node.name} is in quarantine: ${node.quarantine}`);
+    if (node.waits != null) lines.push(`${node.name} is to be regenerated, and waits: ${node.waits}`);
+    if (node.quarantine != null) lines.push(`${node.name} is in quarantine: ${node.quarantine}`);
     if (node.report?.verdict === "aging" || node.report?.verdict === "attention")
       lines.push(`${node.name}: ${node.report.reasons.join("; ")}`);
   }

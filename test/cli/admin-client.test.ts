@@ -40,3 +40,19 @@ test("an answer that its monitor's death cut short: a question is asked again, a
   monitor.close();
   rmSync(home, { recursive: true });
 });
+
+test("a question whose answer is cut short each time is not asked for ever", { timeout: 30_000 }, async () => {
+  const home = mkdtempSync(join(tmpdir(), "coppice-admin-"));
+  const paths = clusterPaths(home, "t");
+  mkdirSync(dirname(paths.adminSocket), { recursive: true });
+  writeFileSync(paths.initFile, JSON.stringify({ pid: process.pid, startTicks: startTicksOf(process.pid) }));
+  const monitor = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", () => socket.end(whole.slice(0, -4)));
+  });
+  monitor.listen(paths.adminSocket);
+  await once(monitor, "listening");
+  await assert.rejects(callAdmin(paths, { method: "GET", path: "/status" }), { code: "COPPICE_CLUSTER_NOT_RUNNING" });
+  monitor.close();
+  rmSync(home, { recursive: true });
+});

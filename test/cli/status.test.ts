@@ -1,0 +1,48 @@
+/** What `coppice status` says of a monitor that an older Coppice started: the package may be newer than the cluster that runs. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { describeStatus } from "../../src/cli/status.ts";
+import type { ClusterStatus } from "../../src/model/admin.ts";
+
+/** As version 0.1.0 first told it: without `waits` and `quarantine`. */
+const node = {
+  name: "web-1",
+  generation: 1,
+  release: "1",
+  state: "ready",
+  phase: null,
+  instance: "web-1.1",
+  pid: 100,
+  startedAtMs: 0,
+  restarts: 0,
+  reason: null,
+  inFlight: 0,
+  requestsTotal: 0,
+  serverErrorsTotal: 0,
+  resentTotal: 0,
+  failedTotal: 0,
+  latencyP50Ms: null,
+  latencyP99Ms: null,
+  report: null,
+  indicators: {},
+};
+const status = {
+  name: "t",
+  forwarders: [{ id: "forwarder-1", pid: 1, parked: 0, connections: 0, stalledTotal: 0 }],
+  replicator: { pid: 2, sessions: 0, conflictsTotal: 0 },
+  listeners: [{ address: null, port: 3000 }],
+  memory: null,
+  halted: null,
+  regenerations: { succeeded: 0, failed: 0 },
+  notices: [],
+};
+
+test("status: what an older monitor does not tell is not made up", () => {
+  const old = { ...status, nodes: [node] } as unknown as ClusterStatus; // an older one's
+  assert.doesNotMatch(describeStatus(old, 1_000), /undefined|waits|quarantine/);
+  const asked = { ...status, nodes: [{ ...node, waits: "its turn", quarantine: "it helps too little" }] } as unknown as ClusterStatus; // what is shown of one
+  assert.match(
+    describeStatus(asked, 1_000),
+    /^web-1 is to be regenerated, and waits: its turn\nweb-1 is in quarantine: it helps too little$/m,
+  );
+});
