@@ -28,7 +28,9 @@ export class Choosing {
   #avoid: readonly string[] = nobody;
   /** Nodes whose port took no connection in time: waiting for them once is enough. */
   #silent: readonly string[] = nobody;
-  /** Since when no node could take it; zero: one could. */
+  /** How long no node could take it, before the last one that could. */
+  #waitedBeforeMs = 0;
+  /** Since when no node can take it; zero: one can. */
   #sinceMs = 0;
   #over = false;
   #stopWaiting: (() => void) | null = null;
@@ -57,8 +59,11 @@ export class Choosing {
       avoid: this.#avoid,
       never: this.#silent,
     });
-    if (upstream === null) this.wait();
-    else this.#for.chosen(upstream);
+    if (upstream === null) return this.wait();
+    // For as long as a node has it, it waits for none: a node may hang with it, and die.
+    this.#waitedBeforeMs = this.#waitedMs;
+    this.#sinceMs = 0;
+    this.#for.chosen(upstream);
   }
 
   /** In a turn of its own: the table that says who is gone may be on its way, and comes in first. */
@@ -90,9 +95,9 @@ export class Choosing {
     if (this.#stopWaiting === null) this.#for.noneChosen(tooManyParked);
   }
 
-  /** A node has had it. */
+  /** A node has had it: from here on it may wait as long as a new one. */
   taken(): void {
-    this.#sinceMs = 0;
+    this.#waitedBeforeMs = 0;
   }
 
   /** This one's port took no connection since then. */
@@ -108,7 +113,7 @@ export class Choosing {
   }
 
   get #waitedMs(): number {
-    return this.#sinceMs === 0 ? 0 : performance.now() - this.#sinceMs;
+    return this.#waitedBeforeMs + (this.#sinceMs === 0 ? 0 : performance.now() - this.#sinceMs);
   }
 
   #waitsFrom(nowMs: number): void {

@@ -189,3 +189,20 @@ withStage("and no longer than it may; the time that a node had it counts not", {
   await stage.route({ "web-3.1": "available" });
   assert.deepEqual(await asked, { status: 200, body: "again" });
 });
+
+withStage("nor does the time that a node had it and did not read it", { parkTimeoutMs: 2_000 }, async (stage) => {
+  const asked = ask(stage, { method: "POST", body: "x" });
+  const parked = () => stage.heard.findLast((one) => one.kind === "traffic")?.parked === 1;
+  await stage.until(parked);
+  let held: Socket | null = null;
+  await stage.rawInstance("web-1.1", (socket) => (held = socket), { unread: true });
+  await stage.route({ "web-1.1": "available" });
+  const seconds = trafficOf(stage) + 4;
+  await stage.until(() => trafficOf(stage) >= seconds && held !== null);
+  await stage.route({ "web-1.1": "removed" });
+  (held as Socket | null)?.destroy();
+  await stage.until(parked, 1_800);
+  await stage.instance("web-2.1", (_, response) => response.end("again"));
+  await stage.route({ "web-2.1": "available" });
+  assert.deepEqual(await asked, { status: 200, body: "again" });
+});
