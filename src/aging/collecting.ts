@@ -3,8 +3,8 @@
  * on, where full collections in a row leave it little time for anything else: a heap that fills and is collected in passing is not near that.
  */
 
-/** What was told so long ago counts for a third. */
-const memoryMs = 20_000;
+/** What was told so long ago counts for a third: a small heap that lives in peace is collected once in a minute or two. */
+const memoryMs = 60_000;
 
 export class Collecting {
   #atMs = 0;

@@ -63,7 +63,7 @@ describe("analyze: servers that lived longer", () => {
     });
   }
 
-  for (const name of ["healthy-doubled", "healthy-day", "healthy-compiled", "healthy-sessions"]) {
+  for (const name of ["healthy-doubled", "healthy-day", "healthy-compiled", "healthy-sessions", "healthy-lru", "healthy-lru-4m"]) {
     it(`analyze: long-${name} is not`, () => {
       assert.equal(judge(name, whole).agingAtMs, null);
     });
