@@ -97,13 +97,18 @@ export function end(draft: Draft, regeneration: Regeneration, phase: Phase, outc
   regeneration.endedAtMs = nowMs;
   regeneration.deadlineMs = null;
   regeneration.remark = remark;
-  state[outcome] += 1;
+  if (outcome === "failed" || isRegenerated(regeneration)) state[outcome] += 1;
   state.current = null;
   state.ended = [...state.ended, regeneration].slice(-endedMax);
   for (const request of state.requests) {
     for (const entry of request.nodes) if (entry.regeneration === regeneration.id) entry.outcome = outcome;
   }
   rolloutRegenerationEnded(draft, regeneration);
+}
+
+/** Neither a node's first start nor its retirement: one that served was cordoned, and another serves in its place. */
+export function isRegenerated({ mode, inFlightAtCordon }: Regeneration): boolean {
+  return mode !== "retire" && inFlightAtCordon !== null;
 }
 
 export function verifyEnded(draft: Draft): void {

@@ -2,6 +2,7 @@
 import type { NodeState, NodeStatus, RegenerationProgress } from "../model/admin.ts";
 import type { ListenAddress } from "../model/node.ts";
 import type { Settings } from "../model/settings.ts";
+import { isRegenerated } from "./outcome.ts";
 import { quarantineOf } from "./quarantine.ts";
 import type { MonitorState, NodeRecord, Regeneration } from "./state.ts";
 
@@ -87,9 +88,9 @@ export function progress(state: MonitorState, request: string): RegenerationProg
   return { id: request, done, reload, nodes };
 }
 
-function kindOf({ mode, outcome, inFlightAtCordon }: Regeneration): RegenerationProgress["nodes"][number]["kind"] {
-  if (mode === "retire") return "retired";
-  return outcome === "succeeded" && inFlightAtCordon === null ? "started" : "regenerated"; // nobody was cordoned for it
+function kindOf(regeneration: Regeneration): RegenerationProgress["nodes"][number]["kind"] {
+  if (regeneration.mode === "retire") return "retired";
+  return regeneration.outcome === "succeeded" && !isRegenerated(regeneration) ? "started" : "regenerated";
 }
 
 function findRegeneration(state: MonitorState, id: string): Regeneration | null {

@@ -1,7 +1,7 @@
 /** What operators asked for comes to an end, whatever else happens to the node. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { progress } from "../../src/monitor/view.ts";
+import { progress, regenerationCounts } from "../../src/monitor/view.ts";
 import { seededRandom } from "../../src/sim/random.ts";
 import { SimCluster } from "../../src/sim/sim-cluster.ts";
 import { simRelease, simSpec } from "../../src/sim/sim-spec.ts";
@@ -20,4 +20,17 @@ test("requests: a regeneration that a deploy was to do is done, though the deplo
   assert.deepEqual([done, ...nodes.map(({ outcome }) => outcome)], [true, "succeeded", "succeeded"]);
   assert.equal(progress(cluster.state, "deploy")?.reload?.outcome, "rolled-back");
   assert.ok(cluster.state.instances.every(({ release }) => release === "1"));
+});
+
+test("requests: nodes that are added and that go are no regenerations", () => {
+  const cluster = new SimCluster({ spec: simSpec(2), random: seededRandom(1) });
+  cluster.run(1_000);
+  cluster.tell({ kind: "regenerate", request: "operator", nodes: ["web-1"] });
+  cluster.run(60_000);
+  for (const nodes of [4, 2]) {
+    cluster.tell({ kind: "scale", request: `to-${nodes}`, nodes });
+    cluster.run(cluster.nowMs + 60_000);
+    assert.equal(cluster.state.nodes.length, nodes);
+  }
+  assert.deepEqual(regenerationCounts(cluster.state), { succeeded: 1, failed: 0 });
 });
