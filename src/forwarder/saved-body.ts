@@ -39,6 +39,11 @@ export class SavedBody {
     return this.#bytes >= this.#bytesMax || this.#budget.bytes >= this.#budget.bytesMax;
   }
 
+  /** What came before anybody was sent it went beyond what may be kept. */
+  get overdrawn(): boolean {
+    return !this.mayKeep(0);
+  }
+
   mayKeep(bytes: number): boolean {
     return this.#bytes + bytes <= this.#bytesMax && this.#budget.bytes + bytes <= this.#budget.bytesMax;
   }

@@ -18,7 +18,8 @@ const minorVersionBytes = 3;
 export class SavedRequest {
   readonly #blocks: Blocks;
   readonly #budget: SaveBudget;
-  readonly #bodyBytesMax: number;
+  /** So much of the body may be kept, less what lies in the head's block. */
+  #bodyBytesMax: number;
   #bytes: Buffer;
   #lineEnd: number;
   #fieldsAt: number;
@@ -114,8 +115,10 @@ export class SavedRequest {
    */
   keepFirst(source: Buffer, from: number, to: number, left: number): void {
     const fits = this.inOnePiece && this.#end + (to - from) + prefixBytesMax <= this.#bytes.length;
-    if (fits) this.#end = copy(source, from, to, this.#bytes, this.#end);
-    else this.keep(source, from, to, left);
+    if (fits) {
+      this.#end = copy(source, from, to, this.#bytes, this.#end);
+      this.#bodyBytesMax -= to - from;
+    } else this.keep(source, from, to, left);
   }
 
   mayKeep(bytes: number): boolean {
@@ -140,6 +143,11 @@ export class SavedRequest {
   /** So much was kept that the client should wait. */
   get full(): boolean {
     return this.#body?.full === true;
+  }
+
+  /** More was kept than may be: it is not to be sent twice. */
+  get overdrawn(): boolean {
+    return this.#bodyBytesMax < 0 || this.#body?.overdrawn === true;
   }
 
   /** It will not be sent again: of what still comes nothing is kept. `inUse`: a write may still need what was. */

@@ -51,6 +51,7 @@ export class Sending {
     const { first } = request;
     this.inOneRead = request.inOnePiece && client.body.done && first.length <= oneReadBytes;
     const flushed = request.inOnePiece ? connection.write(first) : connection.writeAll(first, request.parts);
+    if (request.whole && request.overdrawn) request.keepNoMore(!flushed);
     if (client.body.done) return;
     if (flushed) client.resume();
     else this.#waitFor(connection);

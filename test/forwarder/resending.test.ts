@@ -90,8 +90,17 @@ withStage(
       return met;
     };
     assert.equal(await timesMet("/death/small", 90_000), 2);
-    // Beyond it by more than a read or two, which are kept for the first node while it has yet to be connected.
-    assert.equal(await timesMet("/death/large", 400_000), 1);
+    assert.equal(await timesMet("/death/large", 110_000), 1);
+
+    // The part that came with the head counts.
+    [met, heard] = [0, 0];
+    const together = connect(stage.port, "127.0.0.1");
+    together.write(`PUT /death/together HTTP/1.1\r\nHost: a\r\nContent-Length: 105000\r\n\r\n${"x".repeat(8_000)}`);
+    await stage.until(() => heard > 8_000);
+    together.write("x".repeat(97_000));
+    assert.match(String(await once(together, "data")), /^HTTP\/1.1 502 /);
+    together.destroy();
+    assert.equal(met, 1);
 
     // An upload that has stopped keeps its part of what there is for all.
     const halted = request({ port: stage.port, method: "PUT", path: "/life", headers: { "content-length": 100_000 } });
