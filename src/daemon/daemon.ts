@@ -10,7 +10,7 @@ import type { EventDraft } from "../model/events.ts";
 import { type MemoryBudget, residentLimit } from "../model/memory.ts";
 import { type InstanceId, nodeOf } from "../model/node.ts";
 import { completedSpec } from "../monitor/completed.ts";
-import { moreRoomBytes } from "../monitor/more-room.ts";
+import { beyondShareBytes } from "../monitor/more-room.ts";
 import { stopped } from "../monitor/quarantine.ts";
 import { worseThanOthers } from "../monitor/rollout.ts";
 import type { InstanceRecord, MonitorState } from "../monitor/state.ts";
@@ -296,8 +296,8 @@ export class Daemon {
 
   #residentLimit(memory: MemoryBudget, instance: InstanceId): number {
     const nodes = this.#engine.state.nodes.length;
-    const hasMore = this.#record(instance)?.hasMoreRoom === true;
-    return residentLimit(memory, nodes) + (hasMore ? moreRoomBytes(memory, nodes) : 0);
+    const record = this.#record(instance);
+    return residentLimit(memory, nodes) + (record === undefined ? 0 : beyondShareBytes(record, memory, nodes));
   }
 
   #record(instance: InstanceId): InstanceRecord | undefined {

@@ -5,12 +5,11 @@
 import type { Calendar } from "../model/calendar.ts";
 import type { NodeName } from "../model/node.ts";
 import { begin } from "./advance.ts";
-import { isAutomatic } from "./automatic.ts";
 import type { Draft } from "./draft.ts";
 import { isLeaving } from "./drain.ts";
 import type { Mode } from "./lifecycle.ts";
 import { attach } from "./requests.ts";
-import type { NodeRecord, QueueEntry, Regeneration } from "./state.ts";
+import { isAutomatic, type NodeRecord, type QueueEntry, type Regeneration } from "./state.ts";
 
 /** Starts the next of the queue if none is under way. */
 export function admitNext(draft: Draft): void {

@@ -9,15 +9,11 @@ import type { Draft } from "./draft.ts";
 import { metItsMemory } from "./more-room.ts";
 import { isQuarantined, judgeLife } from "./quarantine.ts";
 import { enqueue } from "./requests.ts";
-import type { InstanceRecord, NodeRecord, Origin, QueueEntry } from "./state.ts";
+import { type InstanceRecord, isAutomatic, type NodeRecord, type Origin, type QueueEntry } from "./state.ts";
 import type { Input } from "./types.ts";
 import { regenerationTakesMs } from "./view.ts";
 
 const toldMax = 200;
-
-export function isAutomatic(origin: Origin): boolean {
-  return origin !== "operator" && origin !== "deploy";
-}
 
 /** A report says `aging`. */
 export function agingFound(draft: Draft, instance: InstanceId, report: AgingReport): void {

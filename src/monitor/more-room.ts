@@ -7,7 +7,7 @@
 import { heapLimit, instanceUnused, type MemoryBudget, residentLimit, youngBytesMax } from "../model/memory.ts";
 import type { AgingReport } from "../model/report.ts";
 import type { Draft } from "./draft.ts";
-import type { Regeneration } from "./state.ts";
+import type { InstanceRecord, Regeneration } from "./state.ts";
 
 /** What settled at 98 % of the usual limit is at 82 % of this one, and below 85 % nothing is decided but in the first minutes. */
 const roomRatio = 1.2;
@@ -20,6 +20,11 @@ const mebibyte = 1024 * 1024;
 /** Beyond its share, in bytes. */
 export function moreRoomBytes(memory: MemoryBudget, nodes: number): number {
   return Math.floor((roomRatio - 1) * heapLimit(memory, nodes));
+}
+
+/** What an instance may have beyond its share, in bytes. */
+export function beyondShareBytes({ hasMoreRoom }: Pick<InstanceRecord, "hasMoreRoom">, memory: MemoryBudget, nodes: number): number {
+  return hasMoreRoom ? moreRoomBytes(memory, nodes) : 0;
 }
 
 /** It was found aging by its memory, and that had the limit that Coppice gave it: not one of the server's own, nor a lower one at which another died. */

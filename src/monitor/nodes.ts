@@ -8,7 +8,7 @@ import { assert } from "../model/errors.ts";
 import { heapLimit } from "../model/memory.ts";
 import { type InstanceId, instanceId, nodeName } from "../model/node.ts";
 import type { Draft } from "./draft.ts";
-import { moreRoomBytes } from "./more-room.ts";
+import { beyondShareBytes } from "./more-room.ts";
 import type { InstanceRecord, NodeRecord } from "./state.ts";
 
 /** An instance that served so long ran well: the next crash starts with the shortest backoff again. */
@@ -97,8 +97,7 @@ export function effectStart(draft: Draft, record: InstanceRecord, node: NodeReco
   assert(release !== undefined, `release ${record.release} is known`);
   const { memory } = draft.spec;
   const nodes = draft.state.nodes.length;
-  const moreBytes = memory !== null && record.hasMoreRoom ? moreRoomBytes(memory, nodes) : 0;
-  const heapLimitBytes = memory === null ? null : heapLimit(memory, nodes) + moreBytes;
+  const heapLimitBytes = memory === null ? null : heapLimit(memory, nodes) + beyondShareBytes(record, memory, nodes);
   draft.effect({ kind: "start-instance", instance, node: node.name, nodeIndex: node.index, generation, release, heapLimitBytes });
 }
 

@@ -4,7 +4,7 @@
  */
 import type { NodeName } from "../model/node.ts";
 import type { Draft } from "./draft.ts";
-import type { QueueEntry, Regeneration, ReloadOutcome } from "./state.ts";
+import { isAutomatic, type QueueEntry, type Regeneration, type ReloadOutcome } from "./state.ts";
 
 const requestsMax = 50;
 
@@ -47,7 +47,7 @@ export function enqueue(draft: Draft, wanted: Pick<QueueEntry, "node" | "origin"
   const queued = state.queue.find(({ node }) => node === entry.node);
   if (queued === undefined) state.queue.push(entry);
   // Who asks waits for nobody's distance; what was planned for the node is done by it.
-  else if (queued.mode !== "retire" && (queued.instance !== null || entry.origin === "deploy" || entry.mode === "retire"))
+  else if (queued.mode !== "retire" && (isAutomatic(queued.origin) || entry.origin === "deploy" || entry.mode === "retire"))
     state.queue[state.queue.indexOf(queued)] = { ...entry, requests: [...queued.requests, ...entry.requests] };
   else queued.requests.push(...entry.requests);
 }

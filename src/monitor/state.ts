@@ -84,6 +84,11 @@ export interface Lives {
 export type BackStop = "watermark" | "max-age" | "max-requests";
 export type Origin = "operator" | "deploy" | "aging" | BackStop;
 
+/** Nobody asked for it. */
+export function isAutomatic(origin: Origin): boolean {
+  return origin !== "operator" && origin !== "deploy";
+}
+
 export interface Confirmation {
   readonly writes: number;
   readonly checksum: string;

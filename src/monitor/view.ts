@@ -4,7 +4,7 @@ import type { ListenAddress } from "../model/node.ts";
 import type { Settings } from "../model/settings.ts";
 import { isRegenerated } from "./outcome.ts";
 import { quarantineOf } from "./quarantine.ts";
-import type { MonitorState, NodeRecord, Regeneration } from "./state.ts";
+import { isAutomatic, type MonitorState, type NodeRecord, type Regeneration } from "./state.ts";
 
 export type NodeView = Pick<
   NodeStatus,
@@ -46,7 +46,7 @@ export function nodeStates(state: MonitorState, nowMs = state.nowMs): NodeView[]
 const saidAgainSamples = 3;
 
 function waitsFor({ spec, queue }: MonitorState, { name, instance, waits }: NodeRecord, nowMs: number): string | null {
-  const queued = queue.find(({ node, instance: found }) => node === name && found !== null);
+  const queued = queue.find(({ node, origin }) => node === name && isAutomatic(origin));
   if (queued !== undefined)
     return `its turn${queued.notBeforeMs > nowMs ? `, in ${Math.ceil((queued.notBeforeMs - nowMs) / 1_000)} s` : ""}`;
   if (waits === null || waits.instance !== instance || spec === null) return null;

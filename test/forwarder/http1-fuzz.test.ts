@@ -8,6 +8,7 @@ import { connect } from "node:net";
 import fc from "fast-check";
 import { fuzzingOf, holds, testFile } from "./fuzzing.ts";
 import { type Stage, withStage } from "./stage.ts";
+import { body, type Received, salt, WishServer } from "./wish-server.ts";
 
 interface Wish {
   readonly method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE";
@@ -40,35 +41,20 @@ const wish: fc.Arbitrary<Wish> = fc.record({
   status: fc.constantFrom(200, 200, 200, 404, 500, 204, 304),
 });
 
-/** Bytes that say where they belong. */
-function body(bytes: number, salt: number): Buffer {
-  const all = Buffer.alloc(bytes);
-  for (let at = 0; at < bytes; at += 1) all[at] = (at * 31 + salt + (at >> 8)) & 0xff;
-  return all;
-}
-
-const salt = (path: string) => Number(path.slice(1));
 /** Its end may not be one in order: of a server that ends before it has read all, a reset says nothing of the answer's own end. */
 const mayBeCut = ({ how, early, upBytes }: Wish) => how === "cut" || (how === "until close" && early && upBytes !== null);
 const isBodiless = ({ status }: Wish) => status === 204 || status === 304;
 
-class Server {
-  readonly wishes = new Map<string, Wish>();
-  readonly faults: string[] = [];
-
-  answer(incoming: IncomingMessage, response: ServerResponse): void {
-    const path = incoming.url ?? "";
-    const wished = this.wishes.get(path);
-    if (wished === undefined) throw new Error(`nobody asked for ${path}`);
-    const chunks: Buffer[] = [];
-    incoming.on("error", () => {}).on("data", (chunk: Buffer) => chunks.push(chunk));
+class Server extends WishServer<Wish> {
+  protected override begun(path: string, wished: Wish, response: ServerResponse): void {
     for (let count = 0; count < wished.hints; count += 1) response.writeEarlyHints({ link: "</x>; rel=preload" });
     if (wished.expects) response.writeContinue();
     if (wished.early) this.#write(path, wished, response);
-    incoming.on("end", () => {
-      this.#check(path, wished, Buffer.concat(chunks), incoming);
-      if (!wished.early) this.#write(path, wished, response);
-    });
+  }
+
+  protected override read(path: string, wished: Wish, { incoming, got }: Received, response: ServerResponse): void {
+    this.#check(path, wished, got, incoming);
+    if (!wished.early) this.#write(path, wished, response);
   }
 
   #check(path: string, { upBytes, up, method }: Wish, got: Buffer, incoming: IncomingMessage): void {

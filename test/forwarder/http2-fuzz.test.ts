@@ -3,11 +3,12 @@
  * servers: each stream gets its own answer, whole, or an end that says it is not; and no server takes half a request for one.
  */
 import assert from "node:assert/strict";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
 import type { ClientHttp2Session } from "node:http2";
 import fc from "fast-check";
 import { fuzzingOf, holds, testFile } from "./fuzzing.ts";
 import { http2To, withTls } from "./secure-stage.ts";
+import { body, type Received, salt, WishServer } from "./wish-server.ts";
 
 const fuzzing = fuzzingOf(40);
 const cancel = 8;
@@ -37,28 +38,10 @@ const wish: fc.Arbitrary<Wish> = fc.record({
   givesUpAt: fc.option(fc.nat(400_000), { freq: 5 }),
 });
 
-/** Bytes that say where they belong. */
-function body(bytes: number, salt: number): Buffer {
-  const all = Buffer.alloc(bytes);
-  for (let at = 0; at < bytes; at += 1) all[at] = (at * 31 + salt + (at >> 8)) & 0xff;
-  return all;
-}
-
-/** What the server does, and what it was sent: by the number in the path. */
-class Server {
-  readonly wishes = new Map<string, Wish>();
-  readonly faults: string[] = [];
-
-  answer(incoming: IncomingMessage, response: ServerResponse): void {
-    const path = incoming.url ?? "";
-    const wished = this.wishes.get(path);
-    if (wished === undefined) throw new Error(`nobody asked for ${path}`);
-    const chunks: Buffer[] = [];
-    incoming.on("error", () => {}).on("data", (chunk: Buffer) => chunks.push(chunk));
-    incoming.on("end", () => {
-      this.#check(path, wished, Buffer.concat(chunks), incoming.trailers["x-trailer"]);
-      this.#write(path, wished, response);
-    });
+class Server extends WishServer<Wish> {
+  protected override read(path: string, wished: Wish, { incoming, got }: Received, response: ServerResponse): void {
+    this.#check(path, wished, got, incoming.trailers["x-trailer"]);
+    this.#write(path, wished, response);
   }
 
   #check(path: string, wished: Wish, got: Buffer, gotTrailer: string | undefined): void {
@@ -88,7 +71,6 @@ class Server {
 }
 
 const givesUp = ({ givesUpAt, upBytes }: Wish) => givesUpAt !== null && givesUpAt < (upBytes ?? Number.POSITIVE_INFINITY);
-const salt = (path: string) => Number(path.slice(1));
 
 interface Got {
   readonly status: number;
