@@ -3,7 +3,7 @@
  * command line, the documents and the error messages all read this table. Pure.
  */
 import { isNetwork } from "../model/addresses.ts";
-import { parsePeriod } from "../model/calendar.ts";
+import { parsePeriod, WeekCalendar } from "../model/calendar.ts";
 import { CoppiceError } from "../model/errors.ts";
 import { knownIndicators } from "../model/sample.ts";
 import type { Settings } from "../model/settings.ts";
@@ -216,13 +216,13 @@ export const listSettings: Readonly<Record<ListKey, ListSetting>> = {
     default: [],
     accepts: isPeriod,
     accepted: periods,
-    doc: "Automatic regenerations wait for these times (the machine's local ones), unless an instance would be exhausted before. None: any time.",
+    doc: "Automatic regenerations wait for these times (the machine's local ones), unless an instance would be exhausted before; who may not live until the next one goes in this one. None: any time.",
   },
   forbiddenTimes: {
     default: [],
     accepts: isPeriod,
     accepted: periods,
-    doc: "No automatic regeneration begins in these times, not even if an instance is about to be exhausted.",
+    doc: "No automatic regeneration begins in these times, not even if an instance is about to be exhausted; who is forecast to be goes before.",
   },
   watermarks: {
     default: [],
@@ -247,7 +247,14 @@ export const defaultSettings: Settings = {
 export function parseSettings(given: Readonly<Record<string, unknown>>): Settings {
   const settings: Record<string, unknown> = { ...defaultSettings };
   for (const key of Object.keys(given).sort()) settings[key] = parseSetting(key, given[key]);
-  return settings as unknown as Settings; // every key was checked against the declarations
+  const parsed = settings as unknown as Settings; // every key was checked against the declarations
+  if (parsed.forbiddenTimes.length > 0 && !new WeekCalendar(parsed).has("open"))
+    throw refusal(
+      "forbiddenTimes",
+      parsed.forbiddenTimes.join(","),
+      "what leaves some time for regenerations, inside of maintenanceWindows",
+    );
+  return parsed;
 }
 
 function parseSetting(key: string, value: unknown): unknown {

@@ -1,12 +1,13 @@
 /**
  * Back-stops beside the model, and the times that automatic regenerations are for: looked at with each sample and each tick. The
- * rules are pure (monitor/back-stops.ts, monitor/watermarks.ts, model/calendar.ts); here are the clock and its zone.
+ * rules are pure (monitor/back-stops.ts, monitor/closing.ts, monitor/watermarks.ts, model/calendar.ts); here are the clock and its zone.
  */
-import { calendarAt } from "../model/calendar.ts";
+import { WeekCalendar } from "../model/calendar.ts";
 import type { InstanceId } from "../model/node.ts";
 import type { Sample } from "../model/sample.ts";
 import type { Settings } from "../model/settings.ts";
 import { wornOut } from "../monitor/back-stops.ts";
+import { endsInClosing } from "../monitor/closing.ts";
 import type { MonitorState } from "../monitor/state.ts";
 import { Watermarks } from "../monitor/watermarks.ts";
 import type { Fact } from "./engine.ts";
@@ -16,16 +17,20 @@ export interface BackStopWatchOptions {
   readonly state: () => MonitorState;
   /** What an instance has served; null: not known. */
   readonly requestsOf: (instance: InstanceId) => number | null;
+  /** When an instance is exhausted, at the earliest, as forecast; infinite where nothing grows for real. */
+  readonly exhaustionInMs: (instance: InstanceId) => number;
   readonly accept: (fact: Fact) => void;
 }
 
 export class BackStopWatch {
   readonly #options: BackStopWatchOptions;
   readonly #watermarks: Watermarks;
+  readonly #calendar: WeekCalendar;
 
   constructor(options: BackStopWatchOptions) {
     this.#options = options;
     this.#watermarks = new Watermarks(options.settings.watermarks);
+    this.#calendar = new WeekCalendar(options.settings);
   }
 
   sampled(instance: InstanceId, sample: Sample): void {
@@ -38,11 +43,14 @@ export class BackStopWatch {
   }
 
   tick(nowMs: number): void {
-    const { settings, state, requestsOf, accept } = this.#options;
+    const { settings, state, requestsOf, exhaustionInMs, accept } = this.#options;
     const local = new Date(nowMs);
-    const calendar = calendarAt({ day: local.getDay(), minute: 60 * local.getHours() + local.getMinutes() }, settings);
+    const now = { day: local.getDay(), minute: 60 * local.getHours() + local.getMinutes() };
+    const calendar = this.#calendar.at(now);
     if (calendar !== state().calendar) accept({ kind: "calendar", calendar });
-    const found = wornOut({ ...state(), nowMs }, settings, requestsOf);
-    if (found !== null) accept({ kind: "back-stop", ...found });
+    const ending = endsInClosing(state(), settings, this.#calendar.closing(now), exhaustionInMs);
+    if (ending !== null) accept({ kind: "back-stop", ...ending });
+    const worn = wornOut({ ...state(), nowMs }, settings, requestsOf);
+    if (worn !== null) accept({ kind: "back-stop", ...worn });
   }
 }

@@ -9,6 +9,7 @@ import type { FromInit, ToInit, Welcome } from "../model/birth.ts";
 import type { EventDraft } from "../model/events.ts";
 import { type MemoryBudget, residentLimit } from "../model/memory.ts";
 import { type InstanceId, nodeOf } from "../model/node.ts";
+import { earliestEndInMs } from "../model/report.ts";
 import { completedSpec } from "../monitor/completed.ts";
 import { beyondShareBytes } from "../monitor/more-room.ts";
 import { stopped } from "../monitor/quarantine.ts";
@@ -72,6 +73,7 @@ export class Daemon {
       settings,
       state: () => this.#engine.state,
       requestsOf: (instance) => this.#watch.latest(instance)?.requestsTotal ?? null,
+      exhaustionInMs: (instance) => earliestEndInMs(this.#watch.report(instance) ?? { trends: [] }),
       accept: (fact) => this.#engine.accept(fact),
     });
     this.#stuck = new StuckWatch({

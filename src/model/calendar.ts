@@ -2,8 +2,11 @@
  * Times of the week, as settings name them: `02:00-05:00`, `Sat 22:00-06:00`, `Mon-Fri 08:00-18:00`. One that goes past midnight
  * belongs to the day on which it begins. Pure: whose clock it is, and in which zone, the caller says.
  */
+import type { Settings } from "./settings.ts";
+
 const days: readonly string[] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 const dayMinutes = 24 * 60;
+const weekMinutes = 7 * dayMinutes;
 
 /** A minute of a week. */
 export interface WeekTime {
@@ -51,16 +54,50 @@ function isWithin(period: Period, { day, minute }: WeekTime): boolean {
 /** Whether automatic regenerations may begin: `open`, `outside` of the times that are for them, or `forbidden`. */
 export type Calendar = "open" | "outside" | "forbidden";
 
-/** @param settings periods, as the settings were checked. */
-export function calendarAt(
-  time: WeekTime,
-  { maintenanceWindows, forbiddenTimes }: { readonly maintenanceWindows: readonly string[]; readonly forbiddenTimes: readonly string[] },
-): Calendar {
-  const isIn = (periods: readonly string[]) =>
-    periods.some((text) => {
-      const period = parsePeriod(text);
-      return period !== null && isWithin(period, time);
+/** The next time in which regenerations may begin less freely than now, in minutes from now: when it begins and when it is over. */
+export interface Closing {
+  readonly inMinutes: number;
+  readonly overInMinutes: number;
+}
+
+const freedom: Readonly<Record<Calendar, number>> = { open: 2, outside: 1, forbidden: 0 };
+
+/** The week as the settings have it, minute by minute. */
+export class WeekCalendar {
+  readonly #week: readonly Calendar[];
+
+  /** @param settings periods, as the settings were checked. */
+  constructor({ maintenanceWindows, forbiddenTimes }: Pick<Settings, "maintenanceWindows" | "forbiddenTimes">) {
+    const parsed = (texts: readonly string[]) => texts.map(parsePeriod).filter((period) => period !== null);
+    const [windows, forbidden] = [parsed(maintenanceWindows), parsed(forbiddenTimes)];
+    const isIn = (periods: readonly Period[], time: WeekTime) => periods.some((period) => isWithin(period, time));
+    this.#week = Array.from({ length: weekMinutes }, (_, at) => {
+      const time = { day: Math.floor(at / dayMinutes), minute: at % dayMinutes };
+      if (isIn(forbidden, time)) return "forbidden";
+      return windows.length === 0 || isIn(windows, time) ? "open" : "outside";
     });
-  if (isIn(forbiddenTimes)) return "forbidden";
-  return maintenanceWindows.length === 0 || isIn(maintenanceWindows) ? "open" : "outside";
+  }
+
+  at({ day, minute }: WeekTime): Calendar {
+    return this.#week[day * dayMinutes + minute] ?? "open";
+  }
+
+  /** Whether there is such a time in a week. */
+  has(calendar: Calendar): boolean {
+    return this.#week.includes(calendar);
+  }
+
+  /** Null where it is never less free than now, or freer before it is. The clocks' change is not looked ahead to: an hour, twice a year. */
+  closing(time: WeekTime): Closing | null {
+    const now = freedom[this.at(time)];
+    const from = time.day * dayMinutes + time.minute;
+    const ahead = (minutes: number) => freedom[this.#week[(from + minutes) % weekMinutes] ?? "open"];
+    for (let inMinutes = 1; inMinutes < weekMinutes && ahead(inMinutes) <= now; inMinutes += 1) {
+      if (ahead(inMinutes) === now) continue;
+      let overInMinutes = inMinutes + 1;
+      while (ahead(overInMinutes) < now) overInMinutes += 1; // now comes again within a week
+      return { inMinutes, overInMinutes };
+    }
+    return null;
+  }
 }

@@ -52,3 +52,10 @@ export interface AgingReport {
   /** Sentences: what spoke against a worse one. */
   readonly against: readonly string[];
 }
+
+/** At the earliest, of what grows for real: any indicator may meet its limit by chance. Infinite where nothing does. */
+export function earliestEndInMs({ trends }: Pick<AgingReport, "trends">): number {
+  return Math.min(
+    ...trends.map(({ held, exhaustionInMs }) => (held && exhaustionInMs !== null ? exhaustionInMs.low : Number.POSITIVE_INFINITY)),
+  );
+}

@@ -3,7 +3,7 @@
  * regenerated now, later, or not at all; what it waits for is told once. All of it is said again by the shell while it stands.
  */
 import type { InstanceId } from "../model/node.ts";
-import type { AgingReport } from "../model/report.ts";
+import { type AgingReport, earliestEndInMs } from "../model/report.ts";
 import type { Settings } from "../model/settings.ts";
 import type { Draft } from "./draft.ts";
 import { metItsMemory } from "./more-room.ts";
@@ -21,13 +21,13 @@ export function agingFound(draft: Draft, instance: InstanceId, report: AgingRepo
   if (found === null) return;
   const queued = queuedOf(draft, found.node);
   if (queued !== undefined) {
-    if (isAutomatic(queued.origin)) queued.notBeforeMs = Math.min(queued.notBeforeMs, latestMs(draft, exhaustionInMs(report)));
+    if (isAutomatic(queued.origin)) queued.notBeforeMs = Math.min(queued.notBeforeMs, latestMs(draft, earliestEndInMs(report)));
     return;
   }
   const why = report.reasons.join("; ");
   tellOnce(draft, instance, "aging-found", `${instance} is aging: ${why}`, { report });
   const metMemory = metItsMemory(draft, report);
-  consider(draft, { ...found, origin: "aging", why, exhaustionInMs: exhaustionInMs(report), metMemory });
+  consider(draft, { ...found, origin: "aging", why, exhaustionInMs: earliestEndInMs(report), metMemory });
 }
 
 /** What settled while it waited for its turn is let live, to its peers' good; what was said of it is said again if it comes again. */
@@ -41,7 +41,7 @@ export function notAging(draft: Draft, instance: InstanceId): void {
   draft.event("regeneration-deferred", `${instance} is not regenerated after all: it is not aging any more`, {}, { node, instance });
 }
 
-/** It came to what an operator set beside the model. Nothing forecasts its end. */
+/** It came to what an operator set beside the model. What that has to do with its end is judged. */
 export function backStopMet(draft: Draft, { instance, by, why }: Extract<Input, { kind: "back-stop" }>): void {
   const found = servingNode(draft, instance);
   if (found === null || queuedOf(draft, found.node) !== undefined) return;
@@ -86,7 +86,8 @@ function consider(draft: Draft, considered: Considered): void {
   // where it would not live to see its turn: the distance is there to spare the cluster, and a crash does not.
   const turnMs = nextTurnMs(draft);
   const notBeforeMs = held === null ? Math.min(turnMs, latestMs(draft, exhaustionInMs)) : nowMs;
-  const last = held === null ? "" : `; at the last moment before its end, though ${held.why}`;
+  const moment = origin === "calendar" ? "" : " before its end";
+  const last = held === null ? "" : `; at the last moment${moment}, though ${held.why}`;
   const isLast = held !== null;
   enqueue(draft, { node: node.name, origin, why: `${why}${last}`, notBeforeMs, instance: record.id, isLast, metMemory });
   if (notBeforeMs > nowMs) tellTurn(draft, record, { inMs: notBeforeMs - nowMs, sooner: notBeforeMs < turnMs });
@@ -110,12 +111,19 @@ function tellTurn(draft: Draft, { id, node }: InstanceRecord, { inMs, sooner }: 
 }
 
 function sayDeferred({ node, record, origin }: Considered, mode: Settings["mode"], reason: string): string {
-  const setting = origin === "max-age" ? "maxAgeMs" : origin === "max-requests" ? "maxRequests" : null;
-  const turn = setting === null ? "" : `, since it is its turn (${setting})`;
-  if (mode === "observe") return `${record.id} would be regenerated now${turn} (mode observe)`;
+  const turn = turnOf(origin);
+  const since = turn === null ? "" : `, since ${turn}`;
+  if (mode === "observe") return `${record.id} would be regenerated now${since} (mode observe)`;
   if (mode === "supervised")
-    return `${record.id} is to be regenerated${turn}, and waits to be told (mode supervised): coppice regenerate ${node.name}`;
-  return `${record.id} is not regenerated yet${setting === null ? "" : `, though it is its turn (${setting})`}: ${reason}`;
+    return `${record.id} is to be regenerated${since}, and waits to be told (mode supervised): coppice regenerate ${node.name}`;
+  return `${record.id} is not regenerated yet${turn === null ? "" : `, though ${turn}`}: ${reason}`;
+}
+
+/** Why it is its turn; null where it was found aging, and that was told. */
+function turnOf(origin: Considered["origin"]): string | null {
+  if (origin === "max-age") return "it is its turn (maxAgeMs)";
+  if (origin === "max-requests") return "it is its turn (maxRequests)";
+  return origin === "calendar" ? "it may not live until regenerations may begin again" : null;
 }
 
 /** What nothing shortens. */
@@ -133,10 +141,10 @@ function reasonToWait({ state, settings, nowMs }: Draft, { node, record, exhaust
 /** What is waited for until just before the end: that is as near, at the earliest, as regenerating one after the other all who wait for it. */
 function heldFor(
   { state, settings }: Draft,
-  { node, exhaustionInMs }: Considered,
+  { node, origin, exhaustionInMs }: Considered,
   isFound: boolean,
 ): { readonly why: string; readonly isOver: boolean } | null {
-  const isOver = (waiting: number) => exhaustionInMs <= waiting * regenerationTakesMs(state, settings);
+  const isOver = (waiting: number) => origin === "calendar" || exhaustionInMs <= waiting * regenerationTakesMs(state, settings);
   if (state.calendar === "outside") return { why: "it is outside of the maintenanceWindows", isOver: isOver(state.nodes.length) };
   if (isFound && isQuarantined(node)) return { why: "its node is in quarantine", isOver: isOver(state.nodes.filter(isQuarantined).length) };
   return null;
@@ -144,13 +152,6 @@ function heldFor(
 
 function latestMs({ state, settings, nowMs }: Draft, exhaustionInMs: number): number {
   return nowMs + Math.max(0, exhaustionInMs - regenerationTakesMs(state, settings));
-}
-
-/** At the earliest, of what grows for real: any indicator may meet its limit by chance. */
-function exhaustionInMs({ trends }: AgingReport): number {
-  return Math.min(
-    ...trends.map(({ held, exhaustionInMs }) => (held && exhaustionInMs !== null ? exhaustionInMs.low : Number.POSITIVE_INFINITY)),
-  );
 }
 
 function tellOnce(

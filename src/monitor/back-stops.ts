@@ -7,11 +7,12 @@
 import { time } from "../aging/amounts.ts";
 import type { InstanceId } from "../model/node.ts";
 import type { Settings } from "../model/settings.ts";
-import type { BackStop, MonitorState } from "./state.ts";
+import type { MonitorState } from "./state.ts";
+import { serving } from "./view.ts";
 
 export interface WornOut {
   readonly instance: InstanceId;
-  readonly by: Exclude<BackStop, "watermark">;
+  readonly by: "max-age" | "max-requests";
   readonly why: string;
 }
 
@@ -25,18 +26,15 @@ export function leftUntilTurn(left: readonly number[], whole: number): number {
 export function wornOut(state: MonitorState, settings: Settings, requestsOf: (instance: InstanceId) => number | null): WornOut | null {
   if (state.current !== null || state.queue.some(({ origin }) => origin === "max-age" || origin === "max-requests")) return null;
   const { maxAgeMs, maxRequests } = settings;
-  const serving = state.instances.filter(
-    ({ id, availability, node }) =>
-      availability === "available" && state.nodes.some(({ name, instance }) => name === node && instance === id),
-  );
-  const ages = serving.map(({ id, availableSinceMs }) => ({ instance: id, used: state.nowMs - availableSinceMs }));
+  const instances = serving(state);
+  const ages = instances.map(({ id, availableSinceMs }) => ({ instance: id, used: state.nowMs - availableSinceMs }));
   const oldest = maxAgeMs === 0 ? null : turnOf(ages, maxAgeMs);
   if (oldest !== null) {
     const why = `it is its turn: it has served for ${time(oldest.used)}, and none is to serve for longer than ${time(maxAgeMs)} (maxAgeMs)`;
     return { instance: oldest.instance, by: "max-age", why };
   }
   if (maxRequests === 0) return null;
-  const counts = serving.flatMap(({ id }) => {
+  const counts = instances.flatMap(({ id }) => {
     const used = requestsOf(id);
     return used === null ? [] : [{ instance: id, used }];
   });

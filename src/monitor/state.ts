@@ -81,7 +81,7 @@ export interface Lives {
   foundAtMs: number;
 }
 
-export type BackStop = "watermark" | "max-age" | "max-requests";
+export type BackStop = "watermark" | "max-age" | "max-requests" | "calendar";
 export type Origin = "operator" | "deploy" | "aging" | BackStop;
 
 /** Nobody asked for it. */

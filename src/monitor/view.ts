@@ -4,7 +4,7 @@ import type { ListenAddress } from "../model/node.ts";
 import type { Settings } from "../model/settings.ts";
 import { isRegenerated } from "./outcome.ts";
 import { quarantineOf } from "./quarantine.ts";
-import { isAutomatic, type MonitorState, type NodeRecord, type Regeneration } from "./state.ts";
+import { type InstanceRecord, isAutomatic, type MonitorState, type NodeRecord, type Regeneration } from "./state.ts";
 
 export type NodeView = Pick<
   NodeStatus,
@@ -91,6 +91,13 @@ export function progress(state: MonitorState, request: string): RegenerationProg
 function kindOf(regeneration: Regeneration): RegenerationProgress["nodes"][number]["kind"] {
   if (regeneration.mode === "retire") return "retired";
   return regeneration.outcome === "succeeded" && !isRegenerated(regeneration) ? "started" : "regenerated";
+}
+
+/** Who serves for its node. */
+export function serving({ instances, nodes }: MonitorState): InstanceRecord[] {
+  return instances.filter(
+    ({ id, availability, node }) => availability === "available" && nodes.some(({ name, instance }) => name === node && instance === id),
+  );
 }
 
 function findRegeneration(state: MonitorState, id: string): Regeneration | null {

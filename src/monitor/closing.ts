@@ -1,0 +1,37 @@
+/**
+ * Times in which regenerations may not begin, or only at the last moment (model/calendar.ts). Who may meet its end in such a time is
+ * regenerated before: as late as leaves all nodes their turn, twice over, since a forecast is the better the nearer its end is.
+ */
+import { time } from "../aging/amounts.ts";
+import type { Closing } from "../model/calendar.ts";
+import type { InstanceId } from "../model/node.ts";
+import type { Settings } from "../model/settings.ts";
+import type { MonitorState } from "./state.ts";
+import { regenerationMs, serving } from "./view.ts";
+
+const turns = 2;
+const minuteMs = 60_000;
+
+/**
+ * Who goes before it closes; null: nobody, or not yet. The one whose end is nearest is the first.
+ * @param exhaustionInMs at the earliest, as forecast; infinite where nothing grows for real.
+ */
+export function endsInClosing(
+  state: MonitorState,
+  settings: Settings,
+  closing: Closing | null,
+  exhaustionInMs: (instance: InstanceId) => number,
+): { readonly instance: InstanceId; readonly by: "calendar"; readonly why: string } | null {
+  if (closing === null || state.current !== null || state.queue.some(({ origin }) => origin === "calendar")) return null;
+  const instances = serving(state);
+  const roomMs = instances.length * regenerationMs(state, settings);
+  if (closing.inMinutes * minuteMs > turns * roomMs) return null;
+  const overInMs = closing.overInMinutes * minuteMs;
+  const found = instances
+    .map(({ id }) => ({ instance: id, endsInMs: exhaustionInMs(id) }))
+    .filter(({ endsInMs }) => endsInMs < overInMs + roomMs)
+    .sort((a, b) => a.endsInMs - b.endsInMs)[0];
+  if (found === undefined) return null;
+  const why = `it may not live until regenerations may begin again (in ${time(overInMs)}): its end may come in ${time(found.endsInMs)}`;
+  return { instance: found.instance, by: "calendar", why };
+}
