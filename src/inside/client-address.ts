@@ -1,9 +1,9 @@
 /**
- * The client's address. The forwarder sends it as the first header of each request; the probe reads it,
- * hides it, and makes the private socket say what the client's own connection would have said. A header
- * without the right mark is hidden too, and not believed.
+ * The client's connection, as the server would have seen it. The forwarder sends the client's address as the first
+ * header of each request; the probe reads it, hides it, and makes the private socket say what the client's own
+ * connection would have said. A header without the right mark is hidden too, and not believed.
  */
-import { IncomingMessage } from "node:http";
+import { IncomingMessage, type Server } from "node:http";
 import { isIPv6, type Socket } from "node:net";
 
 const privateHeader = "x-coppice-client";
@@ -27,6 +27,16 @@ export function trustClientHeader(mark: string): void {
       addHeaderLines.call(this, headers.slice(2), count - 2);
     } else addHeaderLines.call(this, headers, count);
   };
+}
+
+/** Where the client connected to: the port; the address too, where the server does not listen on all of them. */
+export function sayListener(server: Server, socket: Socket): void {
+  const at = server.address();
+  if (at === null || typeof at === "string") return;
+  const { address, ...portAndFamily } = at;
+  const said = address === "::" || address === "0.0.0.0" ? portAndFamily : at;
+  // Where net.Socket takes localPort, localAddress and localFamily from; a Unix socket has none of them.
+  Object.assign(socket, { _getsockname: () => said });
 }
 
 function believe(socket: Socket, value: string, mark: string): void {

@@ -6,7 +6,7 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { trustClientHeader } from "./client-address.ts";
+import { sayListener, trustClientHeader } from "./client-address.ts";
 
 export interface RequestsOptions {
   readonly mark: string;
@@ -39,12 +39,12 @@ export class Requests {
       if (event === "request" || event === "checkContinue" || event === "checkExpectation") {
         const [request, response] = args as [IncomingMessage, ServerResponse]; // what these events carry
         if (this.fenced) return this.#refuse(request, response);
-        this.#begin(response);
+        this.#begin(response, request.socket, server.timeout);
       } else if (event === "upgrade" || event === "connect") {
         const socket = args[1] as Socket; // what these events carry
         if (this.fenced) return this.#refuseUpgrade(socket);
-        this.#begin(socket);
-      }
+        this.#begin(socket, socket, server.timeout);
+      } else if (event === "connection") sayListener(server, args[0] as Socket); // what this event carries
       return Reflect.apply(emit, server, [event, ...args]) as boolean; // emit's own result
     };
   }
@@ -66,11 +66,14 @@ export class Requests {
     if (this.fenced && this.#quiet) this.#options.onQuiet();
   }
 
-  #begin(until: ServerResponse | Socket): void {
+  /** Time-outs that the server sets are for a request: one that is left on the connection would cut the next client's. */
+  #begin(until: ServerResponse | Socket, socket: Socket, timeoutMs: number): void {
     this.active += 1;
     this.total += 1;
+    if (timeoutMs > 0) socket.setTimeout(timeoutMs);
     until.once("close", () => {
       this.active -= 1;
+      if (socket.timeout) socket.setTimeout(0);
       if (this.fenced) this.#waitForQuiet();
     });
   }
@@ -102,11 +105,13 @@ export class Requests {
   }
 }
 
-/** The forwarder is the only client and keeps its connections: no idle time-out may race with its next request. */
+/**
+ * The forwarder is the only client and keeps its connections: no idle time-out may race with its next request.
+ * What the server sets for requests in process (`timeout`, on the response or on the request) stays: see `#begin`.
+ */
 function leaveIdleConnections(server: Server): void {
   server.keepAliveTimeout = 0;
   server.requestTimeout = 0;
   server.headersTimeout = 0;
   server.maxRequestsPerSocket = 0;
-  server.timeout = 0;
 }

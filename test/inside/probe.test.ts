@@ -14,12 +14,13 @@ test("the probe is tried on more than one Node", {
 });
 
 /** Says all that a server can see of itself and of a request. */
-const seeing = `(q, r) => r.end(JSON.stringify({ encrypted: q.socket.encrypted ?? null, remote: [q.socket.remoteAddress, q.socket.remotePort, q.socket.remoteFamily], headers: q.headers, raw: q.rawHeaders,
+const seeing = `(q, r) => r.end(JSON.stringify({ encrypted: q.socket.encrypted ?? null, remote: [q.socket.remoteAddress, q.socket.remotePort, q.socket.remoteFamily], local: [q.socket.localAddress ?? null, q.socket.localPort], headers: q.headers, raw: q.rawHeaders,
   address: server.address(), argv: process.argv.slice(1), execArgv: process.execArgv, own: Object.keys(process.env).filter((k) => k.startsWith("COPPICE_BIRTH")) }))`;
 
 interface Seen {
   readonly encrypted: boolean | null;
   readonly remote: unknown[];
+  readonly local: unknown[];
   readonly headers: Record<string, string>;
   readonly raw: string[];
   readonly address: unknown;
@@ -58,6 +59,7 @@ for (const { path, version } of all) {
         const seen = JSON.parse(body) as Seen;
         assert.deepEqual(seen.remote, ["203.0.113.9", 4567, "IPv4"]);
         assert.deepEqual(seen.address, { address: "::", family: "IPv6", port: 3000 });
+        assert.deepEqual(seen.local, [null, 3000]);
         assert.deepEqual(seen.raw.slice(0, 2), ["Host", "shop.example"]);
         assert.deepEqual([seen.argv, seen.own], [["argument"], []]);
         assert.equal(seen.execArgv.includes("--require"), false);
@@ -100,6 +102,27 @@ for (const { path, version } of all) {
     assert.deepEqual(seen, [true, null, true]);
   });
 
+  withServer(
+    "time-outs of the server hold for each request, and for no other one on its connection",
+    `const server = require("node:http").createServer((q, r) => {
+       if (q.url === "/own") r.setTimeout(50, () => {});
+       if (q.url === "/hangs") return;
+       if (q.url === "/slow") return setTimeout(() => r.end("slow"), 200);
+       r.end("ok");
+     });
+     process.on("SIGUSR2", () => { server.timeout = 100; console.log("hasty"); });
+     server.listen(3000);`,
+    async (stage) => {
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      const ask = (path: string) => stage.ask(path, undefined, agent);
+      for (const path of ["/own", "/slow", "/own"]) assert.equal((await ask(path)).status, 200, path);
+      stage.process.kill("SIGUSR2");
+      await stage.until(() => stage.output.includes("hasty"), "its time-out");
+      await assert.rejects(ask("/hangs"), { code: "ECONNRESET" });
+      agent.destroy();
+    },
+  );
+
   withServer("a header with a wrong mark is hidden and not believed", plain, async (stage) => {
     const { body } = await stage.ask("/", ["X-Coppice-Client", "forged 1.2.3.4 5", "Host", "x"]);
     const seen = JSON.parse(body) as Seen;
@@ -109,6 +132,7 @@ for (const { path, version } of all) {
       [],
     );
     assert.deepEqual(seen.address, { address: "127.0.0.1", family: "IPv4", port: 3000 });
+    assert.deepEqual(seen.local, ["127.0.0.1", 3000]);
   });
 
   withServer(
