@@ -43,8 +43,16 @@ export interface Forecast extends Outlook {
 export function outlookOf(forecast: Forecast): Outlook {
   const { exhaustionMs, exhaustionMsMiddle, exhaustionMsEarliest } = forecast;
   const { growsRatio, slopePerHour, hoursPerThousandRequests, level, shape } = forecast;
-  const times = { exhaustionMs, exhaustionMsMiddle, exhaustionMsEarliest };
-  return { ...times, growsRatio, slopePerHour, hoursPerThousandRequests, level, shape };
+  return {
+    exhaustionMs,
+    exhaustionMsMiddle,
+    exhaustionMsEarliest,
+    growsRatio,
+    slopePerHour,
+    hoursPerThousandRequests,
+    level,
+    shape,
+  };
 }
 
 /** Standard normal quantiles at (i + ½)/11, the highest first. */

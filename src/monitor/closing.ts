@@ -11,6 +11,8 @@ import { regenerationMs, serving } from "./view.ts";
 
 const turns = 2;
 const minuteMs = 60_000;
+/** However fast they are: the calendar knows no seconds, and a forecast gains nothing by the last minutes. */
+const beforeMsMin = 5 * minuteMs;
 
 /**
  * Who goes before it closes; null: nobody, or not yet. The one whose end is nearest is the first.
@@ -25,7 +27,7 @@ export function endsInClosing(
   if (closing === null || state.current !== null || state.queue.some(({ origin }) => origin === "calendar")) return null;
   const instances = serving(state);
   const roomMs = instances.length * regenerationMs(state, settings);
-  if (closing.inMinutes * minuteMs > turns * roomMs) return null;
+  if (closing.inMinutes * minuteMs > Math.max(beforeMsMin, turns * roomMs)) return null;
   const overInMs = closing.overInMinutes * minuteMs;
   const found = instances
     .map(({ id }) => ({ instance: id, endsInMs: exhaustionInMs(id) }))

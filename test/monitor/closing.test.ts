@@ -114,6 +114,12 @@ test("forbidden times between windows: what is found too late for its window goe
   for (const { hour } of turns) assert.ok(hour < 9 || hour > 17, `at ${hour}`);
 });
 
+test("forbidden times: where regenerations are fast and follow each other at once, all nodes go before too", () => {
+  const turns = live({ settings: { forbiddenTimes: ["09:00-17:00"], minRegenerationIntervalMs: 0 }, days: 2, lifeHours: () => 12 });
+  const first = turns.filter(({ hour }) => hour > 8.9 && hour < 9).slice(0, 3);
+  assert.deepEqual(first.map(({ node }) => node).sort(), ["web-1", "web-2", "web-3"]);
+});
+
 test("a calendar that does not close, and trends that nothing holds, put nobody to its turn", () => {
   assert.equal(
     endsInClosing(new SimCluster({ spec: simSpec(1), random: seededRandom(1) }).state, simSpec(1).settings, null, () => 0),
