@@ -6,9 +6,10 @@
 import { type IncomingMessage, request } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { livingInit } from "../init/home.ts";
-import type { AdminError } from "../model/admin.ts";
+import { type AdminError, adminRoutes, type ClusterStatus } from "../model/admin.ts";
 import type { ClusterPaths } from "../model/birth.ts";
 import { CoppiceError, type ErrorCode } from "../model/errors.ts";
+import { packageVersion } from "./package-version.ts";
 
 const monitorAwayMsMax = 10_000;
 const retryMs = 100;
@@ -34,10 +35,28 @@ export async function callAdmin<Answer>(paths: ClusterPaths, call: AdminCall): P
     const value: unknown = JSON.parse(text);
     // The daemon's own code made it, from the same declarations.
     if ((answer.statusCode ?? 500) < 400) return value as Answer;
+    if (isNoRoute(value)) throw await olderCluster(paths, call);
     const { code, message } = value as AdminError; // as above
     // An error's code is one of ours; a newer daemon's is printed as it is.
     throw new CoppiceError(code as ErrorCode, message);
   }
+}
+
+/** What is ours has a code. */
+function isNoRoute(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "statusCode" in value && value.statusCode === 404 && !("code" in value);
+}
+
+async function olderCluster(paths: ClusterPaths, { path }: AdminCall): Promise<CoppiceError> {
+  const status =
+    path === adminRoutes.status.path ? null : await callAdmin<Pick<ClusterStatus, "version">>(paths, adminRoutes.status).catch(() => null);
+  const its = status === null ? "" : ` (${status.version})`;
+  return new CoppiceError(
+    "COPPICE_OLDER_CLUSTER",
+    `the cluster runs an older Coppice${its}, which does not know this command yet; coppice restart starts it anew with this one (${packageVersion()}): ` +
+      "clients wait or are refused meanwhile, and sessions end",
+    { facts: { version: status?.version ?? null } },
+  );
 }
 
 /** Null: it was cut short. */

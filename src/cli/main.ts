@@ -21,6 +21,7 @@ const commands: Readonly<Record<string, () => Promise<Register>>> = {
   reload: async () => (await import("./reload.ts")).registerReload,
   scale: async () => (await import("./scale.ts")).registerScale,
   regenerate: async () => (await import("./regenerate.ts")).registerRegenerate,
+  config: async () => (await import("./config.ts")).registerConfig,
   resume: async () => (await import("./resume.ts")).registerResume,
   analyze: async () => (await import("./analyze.ts")).registerAnalyze,
 };

@@ -5,7 +5,7 @@ import { isIP } from "node:net";
 import { availableParallelism } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { parseSettings } from "../config/settings.ts";
+import { defaultsWithin, parseSettings } from "../config/settings.ts";
 import { clusterPaths } from "../init/home.ts";
 import { Init } from "../init/init.ts";
 import { probePath } from "../init/instance.ts";
@@ -16,7 +16,7 @@ import { type AppUser, checkReach, findUser } from "../init/rights.ts";
 import { nodesMax } from "../model/admin.ts";
 import type { ClusterSpec } from "../model/birth.ts";
 import { CoppiceError } from "../model/errors.ts";
-import { describeMemory, nodesThatFit, savedShare, shareOut } from "../model/memory.ts";
+import { describeMemory, nodesThatFit, shareOut } from "../model/memory.ts";
 import type { ListenAddress } from "../model/node.ts";
 import { badName, clusterNamePattern, coppiceHome } from "./home.ts";
 import { keyPairsOf } from "./key-pairs.ts";
@@ -133,8 +133,7 @@ export function specificationOf(script: string, args: readonly string[], options
   const name = clusterNameOf(options);
   const parsed = parseSettings(options.set);
   const limitBytes = parsed.memoryLimitBytes > 0 ? parsed.memoryLimitBytes : memoryLimitBytes();
-  const settings =
-    "saveBytesMax" in options.set ? parsed : { ...parsed, saveBytesMax: Math.min(parsed.saveBytesMax, savedShare(limitBytes)) };
+  const settings = parseSettings(options.set, defaultsWithin(limitBytes));
   const forwarders = options.forwarders ?? 1;
   const nodes = options.nodes ?? nodesThatFit(limitBytes, forwarders, Math.max(2, availableParallelism()));
   const memory = shareOut(limitBytes, { nodes, forwarders, regenerate: settings.regenerate });

@@ -18,6 +18,7 @@ import {
   type Resumed,
   type ResumeRequest,
   type ScaleRequest,
+  type SettingsInForce,
 } from "../model/admin.ts";
 import type { NodeName } from "../model/node.ts";
 import type { EventLog } from "./event-log.ts";
@@ -34,6 +35,7 @@ export interface AdminSources {
   readonly resume: (nodes: readonly NodeName[] | "all") => Resumed;
   /** Starts a request for so many nodes. */
   readonly scale: (nodes: number) => string;
+  readonly settings: () => SettingsInForce;
   readonly progress: (request: string) => RegenerationProgress | null;
 }
 
@@ -81,6 +83,7 @@ export async function serveAdmin(sources: AdminSources): Promise<FastifyInstance
       return reply.code(202).send(accepted);
     },
   });
+  server.route({ ...route(adminRoutes.settings), handler: () => sources.settings() });
   server.route<{ Params: { id: string } }>({
     ...route(adminRoutes.regeneration),
     handler: (request, reply) =>

@@ -3,13 +3,15 @@
  * admin API to the engine. Facts go in, effects come out; there is no rule of its own here.
  */
 import type { FastifyInstance } from "fastify";
-import { defaultSettings } from "../config/settings.ts";
+import { defaultSettings, settingsInForce } from "../config/declared.ts";
+import { defaultsWithin } from "../config/settings.ts";
 import type { ReloadRequest } from "../model/admin.ts";
 import type { FromInit, ToInit, Welcome } from "../model/birth.ts";
 import type { EventDraft } from "../model/events.ts";
 import { type MemoryBudget, residentLimit } from "../model/memory.ts";
 import { type InstanceId, nodeOf } from "../model/node.ts";
 import { earliestEndInMs } from "../model/report.ts";
+import type { Settings } from "../model/settings.ts";
 import { completedSpec } from "../monitor/completed.ts";
 import { beyondShareBytes } from "../monitor/more-room.ts";
 import { stopped } from "../monitor/quarantine.ts";
@@ -152,6 +154,7 @@ export class Daemon {
         this.#engine.accept({ kind: "scale", request, nodes });
         return request;
       },
+      settings: () => ({ settings: settingsInForce(this.#settings, this.#defaults()) }),
       progress: (request) => progress(this.#engine.state, request),
     });
     setInterval(() => {
@@ -168,6 +171,15 @@ export class Daemon {
     if (port === null) return;
     this.#engine.accept({ kind: "instance-listening", instance, at: { address: null, port }, socketPath });
     this.#tellNotice(this.#notices.hear(instance, whyNoProbe(this.#watch.pid(instance) ?? 0)));
+  }
+
+  get #settings(): Settings {
+    return (this.#engine.state.spec ?? this.#welcome.spec).settings;
+  }
+
+  #defaults(): Settings {
+    const { memory } = this.#welcome.spec;
+    return memory === null ? defaultSettings : defaultsWithin(memory.limitBytes);
   }
 
   #nextRequest(): string {

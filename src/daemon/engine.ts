@@ -5,7 +5,7 @@
  * If the disk takes no more, the input waits and is tried again: nothing is done that was not journalled.
  * What is said again while it stands does not wait with it, so that the queue stays short.
  */
-import { defaultSettings } from "../config/settings.ts";
+import { defaultSettings } from "../config/declared.ts";
 import { completed } from "../monitor/completed.ts";
 import type { MonitorState } from "../monitor/state.ts";
 import { initialState, step } from "../monitor/step.ts";

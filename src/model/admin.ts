@@ -8,6 +8,7 @@ import type { ClusterEvent } from "./events.ts";
 import type { MemoryBudget } from "./memory.ts";
 import type { InstanceId, NodeName, Release } from "./node.ts";
 import type { AgingReport } from "./report.ts";
+import type { Acts, Settings, SettingValue } from "./settings.ts";
 
 export const adminRoutes = {
   status: { method: "GET", path: "/v1/status" },
@@ -17,6 +18,7 @@ export const adminRoutes = {
   resume: { method: "POST", path: "/v1/resume" },
   regeneration: { method: "GET", path: "/v1/requests/:id" },
   events: { method: "GET", path: "/v1/events" },
+  settings: { method: "GET", path: "/v1/settings" },
 } as const;
 
 /** What a pager reads of a node. `regenerating` and `ready` nodes serve; the others do not. */
@@ -141,6 +143,24 @@ export interface RegenerationProgress {
     readonly reason: string | null;
     readonly durationMs: number | null;
   }[];
+}
+
+/** A setting as it is in force. */
+export interface SettingInForce {
+  readonly name: keyof Settings;
+  readonly value: SettingValue;
+  /** What it is where nobody says otherwise, on this machine. */
+  readonly default: SettingValue;
+  readonly unit: "ms" | "bytes" | null;
+  /** In words. */
+  readonly accepted: string;
+  /** When a change of it acts. */
+  readonly acts: Acts;
+  readonly doc: string;
+}
+
+export interface SettingsInForce {
+  readonly settings: readonly SettingInForce[];
 }
 
 export interface AdminError {

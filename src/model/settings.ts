@@ -60,3 +60,8 @@ export interface Settings {
   readonly forbiddenTimes: readonly string[];
   readonly regenerate: "auto" | "replace" | "in-place";
 }
+
+export type SettingValue = Settings[keyof Settings];
+
+/** When a change of a setting acts on a running cluster: on all of it at once, on each instance that is started from then on, or not before its next start. */
+export type Acts = "at-once" | "new-instances" | "next-start";

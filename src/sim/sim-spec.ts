@@ -1,5 +1,5 @@
 /** The specification of a simulated cluster. */
-import { defaultSettings } from "../config/settings.ts";
+import { defaultSettings } from "../config/declared.ts";
 import type { ClusterSpec } from "../model/birth.ts";
 import type { Release } from "../model/node.ts";
 import type { Settings } from "../model/settings.ts";

@@ -6,9 +6,11 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
+import Fastify from "fastify";
 import { callAdmin } from "../../src/cli/admin-client.ts";
 import { clusterPaths } from "../../src/init/home.ts";
 import { startTicksOf } from "../../src/init/process-identity.ts";
+import { adminRoutes } from "../../src/model/admin.ts";
 
 const whole = 'HTTP/1.1 200 OK\r\nContent-Length: 12\r\nConnection: close\r\n\r\n{"here":"x"}';
 
@@ -54,5 +56,25 @@ test("a question whose answer is cut short each time is not asked for ever", { t
   await once(monitor, "listening");
   await assert.rejects(callAdmin(paths, { method: "GET", path: "/status" }), { code: "COPPICE_CLUSTER_NOT_RUNNING" });
   monitor.close();
+  rmSync(home, { recursive: true });
+});
+
+test("a command that the cluster's older monitor does not know says so, and what to do", { timeout: 30_000 }, async () => {
+  const home = mkdtempSync(join(tmpdir(), "coppice-admin-"));
+  const paths = clusterPaths(home, "t");
+  mkdirSync(dirname(paths.adminSocket), { recursive: true });
+  writeFileSync(paths.initFile, JSON.stringify({ pid: process.pid, startTicks: startTicksOf(process.pid) }));
+  const older = Fastify();
+  older.get(adminRoutes.status.path, () => ({ version: "0.0.7" }));
+  older.get("/v1/requests/:id", (_, reply) => reply.code(404).send({ code: "COPPICE_ARGUMENT", message: "there is no request x" }));
+  await older.listen({ path: paths.adminSocket });
+  for (const call of [adminRoutes.resume, adminRoutes.settings])
+    await assert.rejects(callAdmin(paths, { ...call, body: {} }), {
+      code: "COPPICE_OLDER_CLUSTER",
+      message:
+        /^the cluster runs an older Coppice \(0\.0\.7\), which does not know this command yet; coppice restart starts it anew with this one/,
+    });
+  await assert.rejects(callAdmin(paths, { method: "GET", path: "/v1/requests/x" }), { code: "COPPICE_ARGUMENT" });
+  await older.close();
   rmSync(home, { recursive: true });
 });

@@ -1,7 +1,9 @@
 /** Settings: defaults stand, text is read, and what is wrong is named with what is accepted. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { defaultSettings, numberSettings, parseSettings } from "../../src/config/settings.ts";
+import { numberSettings } from "../../src/config/declarations.ts";
+import { defaultSettings } from "../../src/config/declared.ts";
+import { parseSettings } from "../../src/config/settings.ts";
 import { CoppiceError } from "../../src/model/errors.ts";
 
 test("settings: nothing given is the defaults, and every default lies in its own range", () => {

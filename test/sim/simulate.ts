@@ -1,6 +1,6 @@
 /** One seeded run: draws its parameters, does its worst for a while, then lets the cluster come to rest. */
 import assert from "node:assert/strict";
-import { defaultSettings } from "../../src/config/settings.ts";
+import { defaultSettings } from "../../src/config/declared.ts";
 import { initialState } from "../../src/monitor/state.ts";
 import { step } from "../../src/monitor/step.ts";
 import { nodeStates } from "../../src/monitor/view.ts";
