@@ -1,6 +1,6 @@
 /**
- * Back-stops beside the model, and the times that automatic regenerations are for: looked at with each sample and each tick. The
- * rules are pure (monitor/back-stops.ts, monitor/closing.ts, monitor/watermarks.ts, model/calendar.ts); here are the clock and its zone.
+ * Back-stops beside the model, the times that automatic regenerations are for, and the load: looked at with each sample and each tick. The
+ * rules are pure (monitor/back-stops.ts, monitor/spare-capacity.ts, monitor/closing.ts, monitor/watermarks.ts, model/calendar.ts); here are the clock and its zone.
  */
 import { WeekCalendar } from "../model/calendar.ts";
 import type { InstanceId } from "../model/node.ts";
@@ -8,7 +8,9 @@ import type { Sample } from "../model/sample.ts";
 import type { Settings } from "../model/settings.ts";
 import { wornOut } from "../monitor/back-stops.ts";
 import { endsInClosing } from "../monitor/closing.ts";
+import { SpareCapacity } from "../monitor/spare-capacity.ts";
 import type { MonitorState } from "../monitor/state.ts";
+import { serving } from "../monitor/view.ts";
 import { Watermarks } from "../monitor/watermarks.ts";
 import type { Fact } from "./engine.ts";
 
@@ -25,6 +27,7 @@ export interface BackStopWatchOptions {
 export class BackStopWatch {
   readonly #options: BackStopWatchOptions;
   readonly #watermarks: Watermarks;
+  readonly #capacity = new SpareCapacity();
   readonly #calendar: WeekCalendar;
 
   constructor(options: BackStopWatchOptions) {
@@ -34,12 +37,14 @@ export class BackStopWatch {
   }
 
   sampled(instance: InstanceId, sample: Sample): void {
+    this.#capacity.add(instance, sample);
     const why = this.#watermarks.add(instance, sample);
     if (why !== null) this.#options.accept({ kind: "back-stop", instance, by: "watermark", why });
   }
 
   end(instance: InstanceId): void {
     this.#watermarks.end(instance);
+    this.#capacity.end(instance);
   }
 
   tick(nowMs: number): void {
@@ -48,6 +53,8 @@ export class BackStopWatch {
     const now = { day: local.getDay(), minute: 60 * local.getHours() + local.getMinutes() };
     const calendar = this.#calendar.at(now);
     if (calendar !== state().calendar) accept({ kind: "calendar", calendar });
+    const othersAreFull = this.#capacity.isFull(serving(state()).map(({ id }) => id));
+    if (othersAreFull !== state().othersAreFull) accept({ kind: "load", othersAreFull });
     const ending = endsInClosing(state(), settings, this.#calendar.closing(now), exhaustionInMs);
     if (ending !== null) accept({ kind: "back-stop", ...ending });
     const worn = wornOut({ ...state(), nowMs }, settings, requestsOf);

@@ -77,7 +77,7 @@ function isTimeFor(calendar: Calendar, isLast: boolean): boolean {
   return calendar === "open" || (calendar === "outside" && isLast);
 }
 
-function modeOf(draft: Draft, { node, mode }: Pick<QueueEntry, "node" | "mode">): Mode {
+export function modeOf(draft: Draft, { node, mode }: Pick<QueueEntry, "node" | "mode">): Mode {
   return mode ?? (draft.node(node).exclusive === null ? draft.spec.regenerate : "in-place");
 }
 

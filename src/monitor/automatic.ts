@@ -5,6 +5,7 @@
 import type { InstanceId } from "../model/node.ts";
 import { type AgingReport, earliestEndInMs } from "../model/report.ts";
 import type { Settings } from "../model/settings.ts";
+import { modeOf } from "./admission.ts";
 import type { Draft } from "./draft.ts";
 import { metItsMemory } from "./more-room.ts";
 import { isQuarantined, judgeLife } from "./quarantine.ts";
@@ -74,9 +75,8 @@ interface Considered {
 function consider(draft: Draft, considered: Considered): void {
   const { settings, nowMs } = draft;
   const { node, record, origin, why, exhaustionInMs, metMemory } = considered;
-  const isFound = origin === "aging" || origin === "watermark";
-  if (isFound && settings.mode !== "observe") judgeLife(draft, node, record);
-  const held = heldFor(draft, considered, isFound);
+  if (isFound(origin) && settings.mode !== "observe") judgeLife(draft, node, record);
+  const held = heldFor(draft, considered);
   const reason = reasonToWait(draft, considered) ?? (held === null || held.isOver ? null : held.why);
   if (reason !== null) {
     node.waits = { instance: record.id, why: reason, atMs: nowMs };
@@ -110,6 +110,10 @@ function tellTurn(draft: Draft, { id, node }: InstanceRecord, { inMs, sooner }: 
   );
 }
 
+function isFound(origin: Origin): boolean {
+  return origin === "aging" || origin === "watermark";
+}
+
 function sayDeferred({ node, record, origin }: Considered, mode: Settings["mode"], reason: string): string {
   const turn = turnOf(origin);
   const since = turn === null ? "" : `, since ${turn}`;
@@ -139,14 +143,14 @@ function reasonToWait({ state, settings, nowMs }: Draft, { node, record, exhaust
 }
 
 /** What is waited for until just before the end: that is as near, at the earliest, as regenerating one after the other all who wait for it. */
-function heldFor(
-  { state, settings }: Draft,
-  { node, origin, exhaustionInMs }: Considered,
-  isFound: boolean,
-): { readonly why: string; readonly isOver: boolean } | null {
+function heldFor(draft: Draft, { node, origin, exhaustionInMs }: Considered): { readonly why: string; readonly isOver: boolean } | null {
+  const { state, settings } = draft;
   const isOver = (waiting: number) => origin === "calendar" || exhaustionInMs <= waiting * regenerationTakesMs(state, settings);
   if (state.calendar === "outside") return { why: "it is outside of the maintenanceWindows", isOver: isOver(state.nodes.length) };
-  if (isFound && isQuarantined(node)) return { why: "its node is in quarantine", isOver: isOver(state.nodes.filter(isQuarantined).length) };
+  if (isFound(origin) && isQuarantined(node))
+    return { why: "its node is in quarantine", isOver: isOver(state.nodes.filter(isQuarantined).length) };
+  if (state.othersAreFull && modeOf(draft, { node: node.name, mode: null }) === "in-place")
+    return { why: "the others could not carry its load now", isOver: isOver(state.nodes.length) };
   return null;
 }
 

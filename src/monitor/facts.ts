@@ -60,8 +60,8 @@ export function takeFact(draft: Draft, input: Input): void {
     case "back-stop":
       return backStopMet(draft, input);
     case "calendar":
-      draft.state.calendar = input.calendar;
-      return;
+    case "load":
+      return changed(draft, input);
     case "forwarder-link":
       return forwarderLinked(draft, input);
     case "routes-applied":
@@ -87,6 +87,12 @@ export function takeFact(draft: Draft, input: Input): void {
     case "recovered":
       return recovered(draft, input);
   }
+}
+
+/** What automatic regenerations go by, beside the nodes themselves. */
+function changed({ state }: Draft, input: Of<"calendar" | "load">): void {
+  if (input.kind === "calendar") state.calendar = input.calendar;
+  else state.othersAreFull = input.othersAreFull;
 }
 
 function handedOff(draft: Draft, { kind, instance, writes, checksum }: Of<"instance-handed-off" | "replicator-revoked">): void {

@@ -217,6 +217,8 @@ export interface MonitorState {
   halted: string | null;
   lastAutomaticAtMs: number | null;
   calendar: Calendar;
+  /** They could not carry the load of one node as well. */
+  othersAreFull: boolean;
   /** Releases of which one instance had more room. */
   triedRoom: string[];
   /** Reasons for which a regeneration of an instance was put off, already told. */
@@ -256,6 +258,7 @@ export function initialState(): MonitorState {
     halted: null,
     lastAutomaticAtMs: null,
     calendar: "open",
+    othersAreFull: false,
     triedRoom: [],
     told: [],
     retriedAtMs: 0,

@@ -46,6 +46,8 @@ export type Input = { readonly nowMs: number } /** First input of a cluster's li
   | { readonly kind: "back-stop"; readonly instance: InstanceId; readonly by: BackStop; readonly why: string }
   /** Whether the time is one for automatic regenerations, each time that it changes. */
   | { readonly kind: "calendar"; readonly calendar: Calendar }
+  /** Whether the others could not carry the load of one node as well, each time that it changes. */
+  | { readonly kind: "load"; readonly othersAreFull: boolean }
   | { readonly kind: "forwarder-link"; readonly forwarder: string; readonly up: boolean }
   | {
       readonly kind: "routes-applied";

@@ -122,6 +122,10 @@ function perform(cluster: SimCluster, command: string, args: readonly string[]):
       cluster.tell({ kind: "calendar", calendar: first as "open" }); // as above
       cluster.run(cluster.nowMs + 1);
       break;
+    case "load":
+      cluster.tell({ kind: "load", othersAreFull: first === "high" });
+      cluster.run(cluster.nowMs + 1);
+      break;
     case "stuck":
       cluster.tell({ kind: "instance-stuck", instance: first, silentMs: 30_000 });
       cluster.run(cluster.nowMs + 1);

@@ -125,6 +125,7 @@ function misbehave(cluster: SimCluster, { random, draw, loss, nodes, kills }: Mi
       return cluster.tell({ kind: "resume", nodes: random() < 0.5 ? "all" : [node] });
     case 13:
       if (random() < 0.3) return cluster.tell({ kind: "not-aging", instance: serving[draw(serving.length)] ?? "" });
+      if (random() < 0.3) return cluster.tell({ kind: "load", othersAreFull: random() < 0.5 });
       return cluster.tell({ kind: "calendar", calendar: (["open", "outside", "forbidden"] as const)[draw(3)] ?? "open" });
     case 14: {
       const instance = serving[draw(serving.length)];
