@@ -76,4 +76,21 @@ for (const { path, version } of runtimes()) {
     const redis = await check(path, "commonjs", withStore("RedisStore"));
     assert.deepEqual([redis.advice, redis.info.includes("session-store-own")], [[], true]);
   });
+
+  test(`Node ${version}: hapi's sessions: those in its memory cache are named, those in a shared one are not`, {
+    timeout: 120_000,
+  }, async () => {
+    const withCache = (engine: string, cache: string) =>
+      `(async () => {
+         class ${engine} { start() {} stop() {} isReady() { return true; } validateSegmentName() { return null; } get() { return null; } set() {} drop() {} }
+         const server = require("@hapi/hapi").server({ port: 3000, cache: [{ name: "shared", provider: { constructor: ${engine} } }] });
+         const cookieOptions = { password: "p".repeat(32), isSecure: false };
+         await server.register({ plugin: require("@hapi/yar"), options: { cookieOptions${cache} } });
+         server.route({ method: "GET", path: "/", handler: () => "here" });
+         await server.start();
+       })();`;
+    const memory = await check(path, "commonjs", withCache("Shared", ""));
+    assert.deepEqual([memory.advice, Object.keys(memory.fingerprints)], [["session-store-in-process"], ["@hapi/yar"]]);
+    assert.deepEqual((await check(path, "commonjs", withCache("Shared", ', cache: { cache: "shared" }'))).advice, []);
+  });
 }

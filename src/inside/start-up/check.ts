@@ -44,6 +44,7 @@ export class StartUpCheck {
       "rate-limiter-flexible/lib/RateLimiterMemory.js": (exported) =>
         watched(exported, { constructed: () => this.#countsInMemory("RateLimiterMemory of rate-limiter-flexible counts in memory") }),
       "socket.io/dist/index.js": (exported) => this.#socketIo(exported),
+      "@hapi/yar/lib/index.js": (exported) => this.#yar(exported),
     });
   }
 
@@ -110,6 +111,25 @@ export class StartUpCheck {
       );
     else
       this.#note("session-store-own", `express-session keeps its sessions with the application's own ${name}: Coppice has nothing to move`);
+  }
+
+  /** hapi's sessions: small ones lie in the cookie, larger ones in a cache of hapi's, which is in memory unless told otherwise. */
+  #yar(exported: unknown): unknown {
+    const plugin: unknown = Reflect.get(Object(exported), "plugin");
+    const called = ([server, given]: readonly unknown[]) => {
+      const { cookieOptions, cache, maxCookieSize = 1024 } = optionsOf(given);
+      this.#secret("@hapi/yar", optionsOf(cookieOptions)["password"]);
+      const caches: unknown = Reflect.get(Object(Reflect.get(Object(server), "_core")), "caches");
+      const used: unknown = caches instanceof Map ? caches.get(optionsOf(cache)["cache"] ?? "_default") : null;
+      const engine = optionsOf(Reflect.get(Object(optionsOf(used)["client"]), "connection"));
+      if (engine.constructor.name.startsWith("CatboxMemory"))
+        this.#advise(
+          "session-store-in-process",
+          `@hapi/yar keeps sessions of more than ${Number(maxCookieSize)} bytes (maxCookieSize) in hapi's memory cache: they are not shared, and end with their process. Give it a \`cache\` that is (@hapi/catbox-redis and others), or larger cookies`,
+        );
+    };
+    Reflect.set(Object(plugin), "register", watched(Reflect.get(Object(plugin), "register"), { called }));
+    return exported;
   }
 
   #limiter(name: string, at: number, ...keys: string[]) {
