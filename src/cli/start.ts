@@ -8,7 +8,7 @@ import { constants } from "node:os";
 import { dirname } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { clusterPaths, livingInit, makeDirectory, unusable } from "../init/home.ts";
+import { clusterPaths, livingInit, makeDirectory, passableMode, unusable } from "../init/home.ts";
 import { adminRoutes, type ClusterStatus } from "../model/admin.ts";
 import { CoppiceError } from "../model/errors.ts";
 import { callAdmin } from "./admin-client.ts";
@@ -132,7 +132,7 @@ async function startInBackground(name: string, how: How, json: boolean): Promise
 
 function openLog(path: string): number {
   try {
-    makeDirectory(dirname(path), 0o700);
+    makeDirectory(dirname(path), passableMode); // `--user` has its cluster in here
     const file = openSync(path, "a", 0o600);
     fchmodSync(file, 0o600);
     return file;

@@ -85,8 +85,11 @@ function entriesOf(home: string): Dirent[] {
   }
 }
 
+/** Of a directory that others may pass through, and neither list nor write. */
+export const passableMode = 0o711;
+
 /**
- * Makes a directory and those above it that are not there; returns the first that it made. Node's own recursive way
+ * Makes a directory and those above it that are not there, whatever the umask; returns the first that it made. Node's own recursive way
  * tries for ever where the system says of a place below an existing directory that it does not exist (procfs, automounts).
  */
 export function makeDirectory(path: string, mode: number): string | undefined {
@@ -94,6 +97,7 @@ export function makeDirectory(path: string, mode: number): string | undefined {
   const above = makeDirectory(dirname(path), mode);
   try {
     mkdirSync(path, { mode });
+    chmodSync(path, mode);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error; // Node's own; another was faster
     return above;
@@ -102,8 +106,8 @@ export function makeDirectory(path: string, mode: number): string | undefined {
 }
 
 /**
- * Makes the directory ours. Returns what an orderly end must call. `mode`: of the directory, and of those above
- * it that must be made; nobody but we can list or write it in any case.
+ * Makes the directory ours. Returns what an orderly end must call. `mode`: of the directory. Those above it that must be made
+ * can be passed through: who comes next may be another user's (`--user`). Nobody but we can list or write any of them.
  * @throws CoppiceError COPPICE_CLUSTER_RUNNING, COPPICE_ARGUMENT if the path is too long for sockets, or
  * COPPICE_HOME_UNUSABLE; nothing is left behind then.
  */
@@ -111,7 +115,7 @@ export function takeHome(paths: ClusterPaths, owner: Omit<InitFile, "pid" | "sta
   checkLength(paths);
   let madeAbove: string | undefined;
   try {
-    madeAbove = makeDirectory(dirname(paths.directory), mode);
+    madeAbove = makeDirectory(dirname(paths.directory), passableMode);
     const { bavail, bsize } = statfsSync(dirname(paths.directory));
     if (bavail * bsize < freeBytesMin) throw new Error(`its disk is full: ${freeBytesMin / 1024 / 1024} MiB must be free`);
     const made = oneAtATime(lockOf(paths), () => takeDirectory(paths, owner, mode));

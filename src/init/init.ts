@@ -10,12 +10,12 @@ import type { ClusterSpec, FromInit, InstanceBirth, ToInit, Welcome } from "../m
 import { controlProtocol } from "../model/control.ts";
 import type { InstanceId, ListenAddress } from "../model/node.ts";
 import { type Health, HealthServer } from "./health.ts";
-import { type InitFile, takeHome } from "./home.ts";
+import { type InitFile, passableMode, takeHome } from "./home.ts";
 import { Instance, type StartOrder } from "./instance.ts";
 import { anyFreePort, bindSocket, type ListeningSocket } from "./listening-sockets.ts";
 import type { Log } from "./log.ts";
 import { OwnProcess } from "./own-process.ts";
-import { type AppUser, passableMode, shareDirectories } from "./rights.ts";
+import { type AppUser, shareDirectories } from "./rights.ts";
 
 /** Shares of stopTimeoutMs: requests finish first, then the nodes, then what is left for the store. */
 const forwarderShareRatio = 0.55;

@@ -39,9 +39,6 @@ export function findUser(given: string, passwd = "/etc/passwd"): AppUser {
   return found;
 }
 
-/** Of the cluster's directory where there is such a user: it may pass through. */
-export const passableMode = 0o711;
-
 /** Opens what an instance of that user must reach; all else stays init's user's alone. */
 export function shareDirectories(paths: ClusterPaths, { uid, gid }: AppUser): void {
   for (const socket of [paths.controlSocket, paths.storeSocket]) {

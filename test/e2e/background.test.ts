@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -132,6 +132,9 @@ test("start of what cannot start says why and leaves nothing that runs", { timeo
   assert.deepEqual(readdirSync(home), []);
   const script = join(home, "broken.cjs");
   writeFileSync(script, 'throw new Error("no database");\n');
+  const fresh = join(home, "fresh");
+  assert.equal((await coppice(fresh, {}, "start", script, "--name", "broken")).code, 1);
+  assert.equal(statSync(fresh).mode & 0o777, 0o711, "a server under --user passes through it");
   const broken = await coppice(home, {}, "start", script, "--name", "broken");
   assert.equal(broken.code, 1);
   assert.match(broken.stderr, /did not start. The end of its log/);

@@ -16,8 +16,11 @@ test("home: is private, owned while its init lives, and gone without trace after
   const base = mkdtempSync(join(tmpdir(), "coppice-home-"));
   const home = join(base, "deeper", "home");
   const paths = clusterPaths(home, "shop");
+  const umask = process.umask(0o077);
   const giveBack = takeHome(paths, owner);
+  process.umask(umask);
   assert.equal(statSync(paths.directory).mode & 0o777, 0o700);
+  assert.equal(statSync(home).mode & 0o777, 0o711, "a server under --user passes through it");
   assert.equal(livingInit(paths)?.pid, process.pid);
   assert.deepEqual(runningClusters(home), ["shop"]);
   assert.throws(() => takeHome(paths, owner), /running already/);
