@@ -8,6 +8,7 @@ import { ascii, cr, field, isDigit, lf, space, valueBytes } from "./http-bytes.t
 
 const versionWord = ascii("HTTP/1.");
 const eventStreamWord = ascii("text/event-stream");
+const upgradeRequired = 426;
 
 export class AnswerHead extends Head {
   status = 0;
@@ -95,9 +96,13 @@ export class AnswerHead extends Head {
   }
 
   protected override isCut(code: number): boolean {
-    if (code === field.connection)
-      return this.status !== 101 && !(this.#keepSaying && this.saysKeepAlive && !this.saysClose && !this.saysUpgrade && !this.namesOthers);
-    if (code === field.upgrade) return this.status !== 101;
+    if (code === field.connection) {
+      if (this.status === 101) return false;
+      if (this.saysClose || this.namesOthers) return true;
+      return this.saysUpgrade ? this.saysKeepAlive || this.status !== upgradeRequired : !(this.#keepSaying && this.saysKeepAlive);
+    }
+    // A 426 must say to what (RFC 9110 §15.5.22), and what a client then asks for goes through.
+    if (code === field.upgrade) return this.status !== 101 && this.status !== upgradeRequired;
     // A 204 has no body, whatever is said of it (RFC 9112 §6.1); some clients would wait for its chunks.
     if (code === field.transferEncoding) return this.#unchunked || this.status === 204;
     return code !== field.expect && code !== field.http2Settings && code >= field.private;

@@ -160,3 +160,17 @@ withStage("a server's last words before its end arrive, and its end in order is 
   assert.deepEqual([heard.error, heard.frames.length], [null, last.length]);
   client.end();
 });
+
+withStage("a node that asks for another protocol says which; of one that it only offers nothing is told", {}, async (stage) => {
+  const required = "HTTP/1.1 426 Upgrade Required\r\nUpgrade: TLS/1.3\r\nConnection: Upgrade\r\nContent-Length: 0\r\n\r\n";
+  const offered = "HTTP/1.1 200 OK\r\nUpgrade: h2c\r\nConnection: Upgrade\r\nContent-Length: 0\r\n\r\n";
+  await stage.rawInstance("web-1.1", (socket) => {
+    socket.on("data", (request: Buffer) => socket.write(request.includes("/required") ? required : offered));
+  });
+  await stage.route({ "web-1.1": "available" });
+  const client = connect({ port: stage.port, host: "127.0.0.1" });
+  const heard = new Heard(client);
+  client.write("GET /required HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  await stage.until(() => heard.ended);
+  assert.equal(heard.bytes.toString(), `${required}HTTP/1.1 200 OK\r\nContent-Length: 0\r\nconnection: close\r\n\r\n`);
+});
