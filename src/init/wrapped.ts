@@ -65,6 +65,6 @@ function writeShims({ directory, nodePath }: Wrapping): string {
     `exec ${quoted(nodePath)} "$@"`,
   ];
   writeFileSync(path, `${lines.join("\n")}\n`);
-  chmodSync(path, 0o755);
+  for (const made of [shims, path]) chmodSync(made, 0o755); // whatever the umask
   return shims;
 }

@@ -5,6 +5,7 @@
 import { monitorEventLoopDelay, type PerformanceEntry, PerformanceObserver, performance } from "node:perf_hooks";
 import { getHeapStatistics } from "node:v8";
 import type { Sample } from "../model/sample.ts";
+import { heapLimitBytes } from "./heap-limit.ts";
 
 const majorCollection = 4; // perf_hooks.constants.NODE_PERFORMANCE_GC_MAJOR
 const delayResolutionMs = 100;
@@ -68,17 +69,6 @@ export class Indicators {
     this.#floorBytes = getHeapStatistics().used_heap_size;
     this.#floorAtMs = Date.now();
   }
-}
-
-/**
- * Where the floor ends. V8's own figure counts the young generation too (up to 192 MiB, much in a small
- * heap), where no floor can lie; a limit that the user set is the old generation's alone.
- */
-function heapLimitBytes(): number {
-  const options = [process.env["NODE_OPTIONS"] ?? "", ...process.execArgv].join(" ");
-  const given = [...options.matchAll(/--max[-_]old[-_]space[-_]size[= ](\d+)/g)].at(-1)?.[1];
-  const all = getHeapStatistics().heap_size_limit;
-  return given === undefined ? all : Math.min(Number(given) * 1024 * 1024, all);
 }
 
 /** Node opens a file for it, and throws where no descriptor is left: that is the application's trouble, and must not be its end. */

@@ -8,6 +8,8 @@ import { freePort, TestCluster } from "./cluster.ts";
 
 const script = fileURLToPath(new URL("./fixtures/session-app.cjs", import.meta.url));
 
+const heapApp = fileURLToPath(new URL("./fixtures/heap-app.cjs", import.meta.url));
+
 /** A browser asks these, in this order. */
 const paths = [
   ...["/show", "/login", "/show", "/count", "/remember", "/show", "/show", "/login", "/forget", "/show", "/all", "/text"],
@@ -46,5 +48,23 @@ test("express-session: its answers and its cookies are the same with Coppice's s
   const cluster = await TestCluster.start({ script });
   await cluster.until("the bare one listens too", async () => (await fetch(`http://127.0.0.1:${port}/show`)).status === 200);
   assert.deepEqual(await answers(cluster.port), await answers(port));
+  assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+});
+
+test("sessions beyond a small heap leave it to the application: what is kept of them there is a small part of it", {
+  timeout: 60_000,
+}, async () => {
+  const sessions = 240;
+  const cluster = await TestCluster.start({
+    script: heapApp,
+    nodes: 1,
+    settings: { mode: "observe" },
+    env: { NODE_OPTIONS: "--max-old-space-size=64" },
+  });
+  const ask = async (path: string) => (await fetch(`http://127.0.0.1:${cluster.port}${path}`)).text();
+  const before = Number(await ask("/heap"));
+  for (let asked = 0; asked < sessions; asked += 1) assert.equal(await ask("/fill"), "filled");
+  const keptMiB = (Number(await ask("/heap")) - before) / 1024 / 1024;
+  assert.ok(keptMiB < 7, `${keptMiB.toFixed(1)} MiB of ${(sessions * 50) / 1024} are kept in the heap`);
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
 });

@@ -3,6 +3,7 @@
  * few bytes), writes name the version that they were made from, so that parallel requests of one session
  * merge instead of overwriting each other.
  */
+import { heapLimitBytes } from "../heap-limit.ts";
 import type { Operation, StoreClient } from "./store-client.ts";
 
 /** What a session object was made from. */
@@ -25,7 +26,8 @@ interface Copy {
 }
 
 const copiesMax = 10_000;
-const copiedBytesMax = 64 * 1024 * 1024;
+/** The copies lie in the application's own heap, and must not look like a leak of it: little of a small one. */
+const copiedBytesMax = Math.min(64 * 1024 * 1024, heapLimitBytes() / 16);
 /** Names the base of a write made without reading. */
 const anyBase = -1;
 
