@@ -1,6 +1,8 @@
 /** express-session answers with Coppice's store as it does with its own: the same server, with and without Coppice, is asked the same. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { endAfterTest } from "../left-open.ts";
@@ -14,7 +16,8 @@ const heapApp = fileURLToPath(new URL("./fixtures/heap-app.cjs", import.meta.url
 const paths = [
   ...["/show", "/login", "/show", "/count", "/remember", "/show", "/show", "/login", "/forget", "/show", "/all", "/text"],
   ...["/save", "/show", "/reload", "/show", "/regenerate", "/show", "/count", "/destroy", "/show", "/count"],
-  ...["/rolling/login", "/rolling/show", "/rolling/show", "/login", "/unset", "/show", "/clear", "/count", "/all", "/show", "/login"],
+  ...["/rolling/login", "/rolling/show", "/rolling/show", "/login", "/unset", "/show", "/clear", "/count", "/all"],
+  ...["/throw", "/show", "/login"],
 ];
 
 async function answers(port: number): Promise<string[]> {
@@ -66,5 +69,22 @@ test("sessions beyond a small heap leave it to the application: what is kept of 
   for (let asked = 0; asked < sessions; asked += 1) assert.equal(await ask("/fill"), "filled");
   const keptMiB = (Number(await ask("/heap")) - before) / 1024 / 1024;
   assert.ok(keptMiB < 7, `${keptMiB.toFixed(1)} MiB of ${(sessions * 50) / 1024} are kept in the heap`);
+  assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+});
+
+test("a client that sends its session's identifier under ever new names of cookies does not fill the journal", {
+  timeout: 60_000,
+}, async () => {
+  const cluster = await TestCluster.start({ script });
+  const ask = (cookie: string) => fetch(`http://127.0.0.1:${cluster.port}/login`, { headers: { cookie } });
+  const cookie = (await ask("")).headers.getSetCookie()[0]?.split(";")[0] ?? "";
+  const value = cookie.slice(cookie.indexOf("=") + 1);
+  const more = Array.from({ length: 100 }, (_, index) => `name-${index}=${value}`);
+  assert.equal((await ask([cookie, ...more].join("; "))).status, 200);
+  const learned = () => readFileSync(join(cluster.home, "t", "journal.jsonl"), "utf8").match(/"kind":"affinity-cookie"/g)?.length ?? 0;
+  await cluster.until("the cookies are learned", () => learned() > 0);
+  const { code } = await cluster.command("regenerate", "web-1", "--wait", "--name", "t"); // what came behind them has come
+  assert.equal(code, 0);
+  assert.ok(learned() <= 16, `${learned()} cookies in the journal, of two nodes`);
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
 });

@@ -40,6 +40,8 @@ const madeFrom = Symbol("coppice.madeFrom");
 type Tell = (message: FromInstance) => void;
 
 const sameAgeMs = 1_000;
+/** Clients name their cookies: who sends its identifier under ever new names is not listened to for ever. The monitor keeps as many. */
+const cookiesToldMax = 8;
 
 /**
  * Made before the application loads; until it begins, and in processes where it never does, the stores are
@@ -243,6 +245,7 @@ class StoreReplacement {
       const at = pair.indexOf("=");
       const name = pair.slice(0, at).trim();
       if (at <= 0 || this.#cookiesTold.has(name) || !pair.includes(sessionID, at)) continue;
+      if (this.#cookiesTold.size >= cookiesToldMax) return;
       this.#cookiesTold.add(name);
       this.#context.tell({ kind: "affinity-cookie", name });
     }
@@ -276,14 +279,18 @@ function isSameCookie(one: Cookie | undefined, other: Cookie | undefined): boole
 
 /**
  * express-session ends the answer as if all were well even when `set` fails: the client would believe a
- * write that was lost. Its connection is broken instead, before the callback.
+ * write that was lost. Its connection is broken instead, before the callback. What the callback throws is an
+ * uncaught exception, as with the default store, and not a promise that nobody handles.
  */
 function answer(result: Promise<unknown>, callback: Callback, session?: SessionObject): void {
+  const call = (error: unknown, value?: unknown) => {
+    if (callback !== undefined) process.nextTick(callback, error, value);
+  };
   result.then(
-    (value) => callback?.(null, value),
+    (value) => call(null, value),
     (error: unknown) => {
       session?.req?.socket.destroy();
-      callback?.(error);
+      call(error);
     },
   );
 }
