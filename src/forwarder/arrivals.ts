@@ -20,7 +20,7 @@ export interface ArrivalOptions {
 }
 
 export class Arrivals {
-  readonly #headTimeoutMs: number;
+  readonly #context: ClientContext;
   readonly #proxyProtocol: boolean;
   readonly #tls: Server;
   readonly #http2: Http2Front;
@@ -31,7 +31,7 @@ export class Arrivals {
   constructor(options: ArrivalOptions) {
     const { certificates, context, serve } = options;
     const { headTimeoutMs, proxyProtocol } = context.dispatcher.settings;
-    this.#headTimeoutMs = headTimeoutMs;
+    this.#context = context;
     this.#proxyProtocol = proxyProtocol;
     this.#http2 = new Http2Front(context);
     this.#tls = certificates.createServer(headTimeoutMs);
@@ -70,7 +70,7 @@ export class Arrivals {
       this.#known.set(key, { socket, facts: { ...client, encrypted: true } });
       this.#tls.emit("connection", socket);
     };
-    if (this.#proxyProtocol) readAnnounced(socket, this.#headTimeoutMs, handshake);
+    if (this.#proxyProtocol) readAnnounced(socket, this.#context.dispatcher.settings.headTimeoutMs, handshake);
     else handshake({ address: remoteAddress, port: remotePort });
   }
 

@@ -30,11 +30,12 @@ export interface DispatcherOptions {
 }
 
 export class Dispatcher {
-  readonly settings: Settings;
+  /** Read where it is needed, each time: they change (see `take`). */
+  settings: Settings;
   readonly table: UpstreamTable;
   readonly parking: ParkingLot;
   readonly saveBudget: SaveBudget;
-  readonly trustedProxies: TrustedProxies;
+  trustedProxies: TrustedProxies;
   readonly accessLog: AccessLog | null;
   /** Where heads are put together, and requests kept. */
   readonly headBlocks: Blocks;
@@ -53,11 +54,11 @@ export class Dispatcher {
     this.settings = settings;
     this.accessLog = accessLog;
     this.#clusterKey = clusterKey;
-    this.clientLineBytes = new InstanceLinks(markFor(clusterKey, ""), 0).clientLine.length;
+    this.clientLineBytes = new InstanceLinks(markFor(clusterKey, ""), () => 0).clientLine.length;
     this.parking = new ParkingLot(settings.parkedMax, settings.parkTimeoutMs);
     this.trustedProxies = new TrustedProxies(settings.trustProxy);
     this.saveBudget = new SaveBudget(settings.saveBytesMax);
-    this.streams = new Streams(Math.min(settings.drainTimeoutMs / 2, streamWindowMsMax));
+    this.streams = new Streams(streamWindowMs(settings));
     this.headBlocks = new Blocks(settings.headBytesMax + 2 * prefixBytesMax, headBlocksKept);
     this.table = new UpstreamTable({
       slowStartMs: settings.slowStartMs,
@@ -79,10 +80,21 @@ export class Dispatcher {
     this.parking.release();
   }
 
+  /** Other settings: whatever begins from here on goes by them, and so does who is parked. */
+  take(settings: Settings): void {
+    this.settings = settings;
+    this.trustedProxies = new TrustedProxies(settings.trustProxy);
+    this.saveBudget.bytesMax = settings.saveBytesMax;
+    this.streams.windowMs = streamWindowMs(settings);
+    this.table.bound({ slowStartMs: settings.slowStartMs, concurrencyMax: settings.nodeRequestsMax });
+    this.parking.bound(settings.parkedMax, settings.parkTimeoutMs);
+    this.parking.release();
+  }
+
   linksOf(id: InstanceId): InstanceLinks {
     const known = this.#links.get(id);
     if (known !== undefined) return known;
-    const links = new InstanceLinks(markFor(this.#clusterKey, id), this.settings.connectTimeoutMs);
+    const links = new InstanceLinks(markFor(this.#clusterKey, id), () => this.settings.connectTimeoutMs);
     this.#links.set(id, links);
     return links;
   }
@@ -126,4 +138,8 @@ export class Dispatcher {
       return { id, total, unsafe, requestsTotal, serverErrorsTotal, resentTotal, failedTotal, ...measured };
     });
   }
+}
+
+function streamWindowMs({ drainTimeoutMs }: Settings): number {
+  return Math.min(drainTimeoutMs / 2, streamWindowMsMax);
 }

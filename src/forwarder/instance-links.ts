@@ -11,10 +11,10 @@ export class InstanceLinks {
   /** The private header up to where the client's address follows. */
   readonly clientLine: Buffer;
   readonly latencies = new Latencies();
-  readonly #connectTimeoutMs: number;
+  readonly #connectTimeoutMs: () => number;
   readonly #pools = new Map<ListenerId, UpstreamPool>();
 
-  constructor(mark: string, connectTimeoutMs: number) {
+  constructor(mark: string, connectTimeoutMs: () => number) {
     this.mark = mark;
     this.#connectTimeoutMs = connectTimeoutMs;
     this.clientLine = Buffer.from(`${clientHeader}: ${mark} `, "latin1");

@@ -3,10 +3,11 @@
  * monitor the last table stands. It ends with init's channel, or finishes when init says so.
  */
 
+import { isDeepStrictEqual } from "node:util";
 import { endWithInit } from "../link/end-with-init.ts";
 import { Link } from "../link/link.ts";
 import { tokenFor } from "../link/token.ts";
-import type { ClusterSpec, ToForwarderFromInit, Welcome } from "../model/birth.ts";
+import type { ToForwarderFromInit, Welcome } from "../model/birth.ts";
 import { controlProtocol, type FromForwarder, type ToForwarder } from "../model/control.ts";
 import type { Settings } from "../model/settings.ts";
 import { AccessLog } from "./access-log.ts";
@@ -20,14 +21,19 @@ class Forwarder {
   readonly #dispatcher: Dispatcher;
   readonly #servers: PublicServers;
   readonly #link: Link;
+  readonly #forwarders: number;
+  /** The cluster's, of which this process has its share. */
+  #settings: Settings;
   #saidStalled = 0;
   #saidRefused = 0;
   #saidGaveWay = 0;
 
   constructor({ id, clusterKey, spec }: Welcome) {
+    this.#forwarders = spec.forwarders;
+    this.#settings = spec.settings;
     const say = (text: string) => process.stderr.write(`${text}\n`);
     this.#dispatcher = new Dispatcher({
-      settings: shareOf(spec),
+      settings: shareOf(this.#settings, this.#forwarders),
       clusterKey,
       accessLog: spec.accessLog === null ? null : new AccessLog(spec.accessLog, say),
       onDrained: (instance) => {
@@ -72,11 +78,19 @@ class Forwarder {
   }
 
   /** One tick: the table is applied before anything else runs. A drained upstream is told after its revision. */
-  #apply({ table }: ToForwarder): void {
+  #apply({ table, settings = this.#settings }: ToForwarder): void {
+    this.#take(settings);
     const known = this.#dispatcher.table.revision;
     if (table.revision > known) this.#dispatcher.apply(table);
     this.#tell({ kind: "routes-applied", revision: this.#dispatcher.table.revision, inFlight: this.#dispatcher.table.inFlight() });
     if (table.revision <= known) this.#tellDrained();
+  }
+
+  /** They come with each table, and are seldom others. */
+  #take(settings: Settings): void {
+    if (isDeepStrictEqual(settings, this.#settings)) return;
+    this.#settings = settings;
+    this.#dispatcher.take(shareOf(settings, this.#forwarders));
   }
 
   #tellLevel(): void {
@@ -132,7 +146,7 @@ class Forwarder {
 }
 
 /** What is bounded for the cluster is bounded here by this process's part of it: nobody knows what the others hold. */
-function shareOf({ settings, forwarders }: ClusterSpec): Settings {
+function shareOf(settings: Settings, forwarders: number): Settings {
   const { parkedMax, saveBytesMax } = settings;
   return { ...settings, parkedMax: Math.ceil(parkedMax / forwarders), saveBytesMax: Math.floor(saveBytesMax / forwarders) };
 }

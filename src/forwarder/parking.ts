@@ -6,11 +6,17 @@ interface Parked {
 }
 
 export class ParkingLot {
-  readonly #max: number;
-  readonly #timeoutMs: number;
+  #max: number;
+  #timeoutMs: number;
   readonly #parked = new Set<Parked>();
 
   constructor(max: number, timeoutMs: number) {
+    this.#max = max;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Who is parked already keeps its place and its time, until it is released. */
+  bound(max: number, timeoutMs: number): void {
     this.#max = max;
     this.#timeoutMs = timeoutMs;
   }

@@ -50,9 +50,7 @@ export class PublicServers {
   readonly #announcing = new Set<Socket>();
   readonly #readBlock = Buffer.allocUnsafeSlow(readBytes);
   #onEmpty: (() => void) | null = null;
-  readonly #connectionsMax: number;
-  /** How many connections at once, and what says so. */
-  readonly limit: string;
+  readonly #descriptors = descriptorsMax();
   refusedTotal = 0;
 
   /** With certificates clients are served https, and HTTP/2 where they can. `alone`: no other process accepts on these sockets. */
@@ -60,14 +58,19 @@ export class PublicServers {
     this.#dispatcher = dispatcher;
     this.#yielding = alone ? null : new Yielding();
     this.#certificates = certificates;
-    const { connectionsMax } = dispatcher.settings;
-    const descriptors = descriptorsMax();
-    this.#connectionsMax = Math.min(connectionsMax, clientsWithin(descriptors));
-    this.limit =
-      this.#connectionsMax === connectionsMax
-        ? `${connectionsMax} (connectionsMax)`
-        : `${this.#connectionsMax} (of ${descriptors} descriptors, ulimit -n; nodes need some)`;
     setInterval(() => this.#tick(), sweepMs).unref();
+  }
+
+  get #connectionsMax(): number {
+    return Math.min(this.#dispatcher.settings.connectionsMax, clientsWithin(this.#descriptors));
+  }
+
+  /** How many connections at once, and what says so. */
+  get limit(): string {
+    const max = this.#connectionsMax;
+    return max === this.#dispatcher.settings.connectionsMax
+      ? `${max} (connectionsMax)`
+      : `${max} (of ${this.#descriptors} descriptors, ulimit -n; nodes need some)`;
   }
 
   get connections(): number {

@@ -10,7 +10,7 @@ const roomBytesMin = 4 * 1024;
 
 /** Bytes of bodies that all requests together keep beside their heads' blocks. */
 export class SaveBudget {
-  readonly bytesMax: number;
+  bytesMax: number;
   bytes = 0;
 
   constructor(bytesMax: number) {

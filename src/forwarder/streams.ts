@@ -17,19 +17,19 @@ interface Place {
 }
 
 export class Streams {
-  readonly #windowMs: number;
+  windowMs: number;
   readonly #streams = new Map<Stream, Place>();
   #finishing = false;
 
   constructor(windowMs: number) {
-    this.#windowMs = windowMs;
+    this.windowMs = windowMs;
   }
 
   add(stream: Stream, upstream: Upstream): void {
     const place: Place = { upstream, timer: null };
     this.#streams.set(stream, place);
     if (this.#finishing) this.#endIn(0, stream, place);
-    else if (upstream.cordoned) this.#endIn(this.#windowMs * Math.random(), stream, place);
+    else if (upstream.cordoned) this.#endIn(this.windowMs * Math.random(), stream, place);
   }
 
   delete(stream: Stream): void {
@@ -41,7 +41,7 @@ export class Streams {
   /** A table has come: those whose turn is not set yet get one. */
   cordoned(upstream: Upstream): void {
     const own = [...this.#streams].filter(([stream, { timer }]) => timer === null && stream.streamsFrom(upstream));
-    for (const [index, [stream, place]] of own.entries()) this.#endIn((this.#windowMs * index) / own.length, stream, place);
+    for (const [index, [stream, place]] of own.entries()) this.#endIn((this.windowMs * index) / own.length, stream, place);
   }
 
   /** Who connects again finds another forwarder, or none. */

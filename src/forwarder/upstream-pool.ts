@@ -14,7 +14,7 @@ const unprobedIdleMsMax = 1_000;
 
 export class UpstreamPool {
   readonly #address: UpstreamAddress;
-  readonly #connectTimeoutMs: number;
+  readonly #connectTimeoutMs: () => number;
   readonly #idleMsMax: number;
   readonly #idle: UpstreamConnection[] = [];
   #closed = false;
@@ -23,7 +23,7 @@ export class UpstreamPool {
     if (at >= 0) this.#idle.splice(at, 1);
   };
 
-  constructor(address: UpstreamAddress, probed: boolean, connectTimeoutMs: number) {
+  constructor(address: UpstreamAddress, probed: boolean, connectTimeoutMs: () => number) {
     this.#address = address;
     this.#connectTimeoutMs = connectTimeoutMs;
     this.#idleMsMax = probed ? idleMsMax : unprobedIdleMsMax;
@@ -34,7 +34,7 @@ export class UpstreamPool {
       if (!idle.destroyed && nowMs - idle.idleSinceMs < this.#idleMsMax) return idle;
       idle.destroy();
     }
-    return new UpstreamConnection(this.#address, this.#connectTimeoutMs, this.#forget);
+    return new UpstreamConnection(this.#address, this.#connectTimeoutMs(), this.#forget);
   }
 
   /** Takes back a connection that is between two requests. */

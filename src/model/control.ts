@@ -6,6 +6,7 @@
 import type { InstanceId, ListenAddress } from "./node.ts";
 import type { InFlight, RouteTable, UpstreamTraffic } from "./routes.ts";
 import type { Sample } from "./sample.ts";
+import type { Settings } from "./settings.ts";
 
 export const controlProtocol = 1;
 
@@ -24,7 +25,12 @@ export interface Hello {
 }
 
 // ---- monitor → forwarder
-export type ToForwarder = { readonly kind: "routes"; readonly table: RouteTable };
+export type ToForwarder = {
+  readonly kind: "routes";
+  readonly table: RouteTable;
+  /** As they are by now, table or not; absent: as at the forwarder's start (an older monitor). */
+  readonly settings?: Settings;
+};
 
 // ---- forwarder → monitor
 export type FromForwarder =

@@ -72,11 +72,11 @@ export interface UpstreamTableOptions {
 
 export class UpstreamTable {
   readonly #upstreams = new Map<InstanceId, Upstream>();
-  readonly #slowStartMs: number;
+  #slowStartMs = 0;
   readonly #random: () => number;
   readonly #onDrained: (upstream: Upstream) => void;
   /** Requests in process at one upstream; infinite without a limit. */
-  readonly #concurrencyMax: number;
+  #concurrencyMax = Number.POSITIVE_INFINITY;
   #list: Upstream[] = [];
   /** Not cordoned, by listener. */
   readonly #candidates = new Map<ListenerId, Upstream[]>();
@@ -86,10 +86,14 @@ export class UpstreamTable {
   affinityCookies: readonly string[] = [];
 
   constructor(options: UpstreamTableOptions) {
-    this.#slowStartMs = options.slowStartMs;
+    this.bound(options);
     this.#random = options.random;
     this.#onDrained = options.onDrained;
-    const { concurrencyMax = 0 } = options;
+  }
+
+  /** For each choice from here on. */
+  bound({ slowStartMs, concurrencyMax = 0 }: Pick<UpstreamTableOptions, "slowStartMs" | "concurrencyMax">): void {
+    this.#slowStartMs = slowStartMs;
     this.#concurrencyMax = concurrencyMax === 0 ? Number.POSITIVE_INFINITY : concurrencyMax;
   }
 

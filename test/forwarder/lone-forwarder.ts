@@ -12,7 +12,7 @@ import { forwarderNodeOptions } from "../../src/init/own-process.ts";
 import { LinkServer, type Peer } from "../../src/link/link-server.ts";
 import type { KeyPairFiles, Welcome } from "../../src/model/birth.ts";
 import type { FromForwarder } from "../../src/model/control.ts";
-import type { UpstreamRoute } from "../../src/model/routes.ts";
+import type { RouteTable, UpstreamRoute } from "../../src/model/routes.ts";
 import { simSpec } from "../../src/sim/sim-spec.ts";
 
 const forwarderMain = fileURLToPath(new URL("../../dist/forwarder/main.js", import.meta.url));
@@ -49,6 +49,7 @@ export class LoneForwarder {
   #peer: Peer | null = null;
   readonly #probed: boolean;
   #revision = 0;
+  #table: RouteTable = { revision: 0, listeners: [], upstreams: [], affinityCookies: [] };
   #waiting: (() => void)[] = [];
 
   private constructor(options: LoneForwarderOptions) {
@@ -126,11 +127,20 @@ export class LoneForwarder {
     const routes = upstreams.map(
       (upstream): UpstreamRoute => ({ availableSinceMs: 0, probed: this.#probed, slowStart: false, ...upstream }),
     );
-    this.#peer?.send({ kind: "routes", table: { revision, listeners: [], upstreams: routes, affinityCookies: ["sid"] } });
+    this.#table = { revision, listeners: [], upstreams: routes, affinityCookies: ["sid"] };
+    this.#peer?.send({ kind: "routes", table: this.#table });
     await this.until(() => this.heard.some((message) => message.kind === "routes-applied" && message.revision === revision));
     const acknowledged = this.heard.find((message) => message.kind === "routes-applied" && message.revision === revision);
     if (acknowledged?.kind !== "routes-applied") throw new Error("just seen");
     return acknowledged;
+  }
+
+  /** Sends the same table again, with other settings; resolves when that message was acknowledged. */
+  async configure(settings: Readonly<Record<string, unknown>>): Promise<void> {
+    const acknowledged = () => this.heard.filter(({ kind }) => kind === "routes-applied").length;
+    const before = acknowledged();
+    this.#peer?.send({ kind: "routes", table: this.#table, settings: parseSettings(settings) });
+    await this.until(() => acknowledged() > before);
   }
 
   /** Resolves when `holds`; looked at with every message, and now and then. */

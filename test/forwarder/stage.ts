@@ -94,6 +94,11 @@ export class Stage {
     );
   }
 
+  /** Other settings from now on, all that are not named at their defaults. */
+  configure(settings: Readonly<Record<string, unknown>>): Promise<void> {
+    return this.#forwarder.configure(settings);
+  }
+
   drained(id: string): boolean {
     return this.heard.some((message) => message.kind === "drained" && message.instance === id);
   }
