@@ -27,7 +27,7 @@ import { ToldReport } from "./told-report.ts";
 import { type Evaluation, type Surroundings, Watch } from "./watch.ts";
 
 export interface AgingModelOptions {
-  /** A trend that exhausts the instance inside this time makes it aging. */
+  /** A trend that exhausts the instance inside this time makes it aging. Read at each evaluation: it may change. */
   readonly horizonMs: number;
   /** Its place among its peers, where it has any. */
   readonly peers?: PeerMember;
@@ -73,7 +73,9 @@ export class AgingModel {
     this.#options = options;
     this.#profile = new LoadProfile(options.peers?.day);
     this.#surroundings = {
-      horizonMs: options.horizonMs,
+      get horizonMs() {
+        return options.horizonMs;
+      },
       profile: this.#profile,
       turns: () => turnsOf(options),
       elders: (indicator, ageMs, floor) => options.peers?.elders(indicator, ageMs, floor) ?? null,

@@ -1,8 +1,11 @@
-/** `coppice config`: the settings in force. */
+/** `coppice config`: the settings in force, and other ones while the cluster runs. Values are written as `--set` takes them: there is no other way. */
 import type { Command } from "commander";
-import { actsWords } from "../config/declared.ts";
+import { settingText } from "../config/changes.ts";
+import { actsWords, declaredSettings } from "../config/declared.ts";
 import { noSetting } from "../config/settings.ts";
-import { adminRoutes, type SettingInForce, type SettingsInForce } from "../model/admin.ts";
+import { adminRoutes, type ChangeSettingsRequest, type SettingsChanged, type SettingsInForce } from "../model/admin.ts";
+import { CoppiceError } from "../model/errors.ts";
+import type { Acts } from "../model/settings.ts";
 import { callAdmin } from "./admin-client.ts";
 import { table } from "./format.ts";
 import { findCluster } from "./home.ts";
@@ -13,11 +16,11 @@ interface ConfigOptions {
   readonly json?: true;
 }
 
-export const registerConfig: Register = (program) => {
+export const registerConfig: Register = (program, setExitCode) => {
   const config = program
     .command("config")
-    .summary("the settings in force")
-    .description("Shows the settings of a running cluster. docs/configuration.md says what each is for.");
+    .summary("the settings in force, and other ones from now on")
+    .description("Shows and changes the settings of a running cluster. docs/configuration.md says what each is for.");
   withConfigOptions(config.command("show", { isDefault: true }))
     .summary("all settings: value, default, and when a change of it acts")
     .description("Shows all settings: the value in force, the default where that is another, and when a change of it acts.")
@@ -34,7 +37,55 @@ export const registerConfig: Register = (program) => {
       if (setting === undefined) throw noSetting(name);
       process.stdout.write(`${options.json === true ? JSON.stringify(setting) : settingText(setting.value)}\n`);
     });
+  withConfigOptions(config.command("set").alias("apply"))
+    .argument("<setting=value...>", "as --set takes them, as in mode=observe drainTimeoutMs=60000")
+    .option("--dry-run", "only say what would change")
+    .summary("other values from now on, all of them or none")
+    .description("Changes settings while the cluster runs: all that are named, or none where one is wrong. What changed is an event too.")
+    .addHelpText("after", whenTheyAct())
+    .action(async (given: string[], options: ConfigOptions & { readonly dryRun?: true }) => {
+      const set = Object.fromEntries(given.map(pairOf));
+      const body: ChangeSettingsRequest = { set, dryRun: options.dryRun === true };
+      const changed = await callAdmin<SettingsChanged>(findCluster(options.name).paths, { ...adminRoutes.changeSettings, body });
+      process.stdout.write(options.json === true ? `${JSON.stringify(changed)}\n` : describeChange(changed, body.dryRun === true));
+      if (!changed.inForce && options.dryRun !== true) setExitCode(1);
+    });
 };
+
+/** @throws CoppiceError COPPICE_ARGUMENT that says how it is written. */
+function pairOf(text: string): [string, string] {
+  const at = text.indexOf("=");
+  if (at <= 0) throw new CoppiceError("COPPICE_ARGUMENT", `"${text}" is no setting=value; expected is one as in drainTimeoutMs=60000`);
+  return [text.slice(0, at), text.slice(at + 1)];
+}
+
+function whenTheyAct(): string {
+  const namesOf = (when: Acts) => declaredSettings.flatMap(({ name, acts }) => (acts === when ? [name] : [])).join(", ");
+  return [
+    "",
+    `A change acts at once, but ${actsWords["new-instances"]}: ${namesOf("new-instances")}.`,
+    `Only ${actsWords["next-start"]}, and so not to be changed here: ${namesOf("next-start")}.`,
+    "",
+  ].join("\n");
+}
+
+export function describeChange({ changes, inForce }: SettingsChanged, dryRun: boolean): string {
+  if (changes.length === 0) return "nothing changes: it is so already\n";
+  const lines = changes.map(({ name, from, to, unit, acts }) => {
+    const inUnit = unit === null ? "" : ` ${unit}`;
+    return `${name}: ${settingText(from) || "-"} -> ${settingText(to) || "-"}${inUnit}, ${actsWords[acts]}`;
+  });
+  const options = changes.map(({ name, to }) => `--set ${name}=${quoted(settingText(to))}`).join(" ");
+  if (dryRun) lines.push("a dry run: nothing was changed");
+  else if (inForce) lines.push(`until the cluster ends; to start it so the next time: ${options}`);
+  else lines.push("not in force yet: the journal cannot be written (is the disk full?); it comes into force as soon as that can");
+  return `${lines.join("\n")}\n`;
+}
+
+/** For a shell. */
+function quoted(text: string): string {
+  return /^[\w.:,/-]*$/.test(text) ? text : `'${text}'`;
+}
 
 function withConfigOptions(command: Command): Command {
   return command.option("--name <name>", "the cluster's name; not needed if only one runs").option("--json", "the result as JSON");
@@ -56,9 +107,4 @@ export function describeSettings({ settings }: SettingsInForce): string {
     ];
   });
   return `${table([["SETTING", "VALUE", "UNIT", "FROM", "A CHANGE ACTS"], ...rows]).join("\n")}\n`;
-}
-
-/** As the command line takes it. */
-function settingText(value: SettingInForce["value"]): string {
-  return typeof value === "object" ? value.join(",") : String(value);
 }

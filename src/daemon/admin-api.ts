@@ -8,6 +8,7 @@ import Fastify, { type FastifyInstance, type FastifyReply } from "fastify";
 import {
   type AdminError,
   adminRoutes,
+  type ChangeSettingsRequest,
   type ClusterStatus,
   nodesMax,
   type RegenerateAccepted,
@@ -18,8 +19,10 @@ import {
   type Resumed,
   type ResumeRequest,
   type ScaleRequest,
+  type SettingsChanged,
   type SettingsInForce,
 } from "../model/admin.ts";
+import { CoppiceError } from "../model/errors.ts";
 import type { NodeName } from "../model/node.ts";
 import type { EventLog } from "./event-log.ts";
 
@@ -36,6 +39,8 @@ export interface AdminSources {
   /** Starts a request for so many nodes. */
   readonly scale: (nodes: number) => string;
   readonly settings: () => SettingsInForce;
+  /** @throws CoppiceError COPPICE_SETTING, and nothing is changed. */
+  readonly changeSettings: (wanted: ChangeSettingsRequest) => SettingsChanged;
   readonly progress: (request: string) => RegenerationProgress | null;
 }
 
@@ -83,7 +88,7 @@ export async function serveAdmin(sources: AdminSources): Promise<FastifyInstance
       return reply.code(202).send(accepted);
     },
   });
-  server.route({ ...route(adminRoutes.settings), handler: () => sources.settings() });
+  serveSettings(server, sources);
   server.route<{ Params: { id: string } }>({
     ...route(adminRoutes.regeneration),
     handler: (request, reply) =>
@@ -104,6 +109,24 @@ export async function serveAdmin(sources: AdminSources): Promise<FastifyInstance
   rmSync(sources.socketPath, { force: true });
   await server.listen({ path: sources.socketPath });
   return server;
+}
+
+function serveSettings(server: FastifyInstance, sources: AdminSources): void {
+  server.route({ ...route(adminRoutes.settings), handler: () => sources.settings() });
+  server.route<{ Body: Partial<ChangeSettingsRequest> | null }>({
+    ...route(adminRoutes.changeSettings),
+    handler: (request, reply) => {
+      const { set, dryRun = false } = request.body ?? {};
+      if (typeof set !== "object" || set === null || typeof dryRun !== "boolean")
+        return reply.code(400).send(refusal("COPPICE_ARGUMENT", "a change of settings has values by name, in set"));
+      try {
+        return sources.changeSettings({ set, dryRun });
+      } catch (error) {
+        if (!(error instanceof CoppiceError) || error.code !== "COPPICE_SETTING") throw error;
+        return reply.code(400).send(refusal(error.code, error.message));
+      }
+    },
+  });
 }
 
 function route<M extends string, P extends string>(declared: { readonly method: M; readonly path: P }): { method: M; url: P } {

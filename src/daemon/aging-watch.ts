@@ -12,6 +12,7 @@ import type { InstanceId } from "../model/node.ts";
 import type { AgingReport } from "../model/report.ts";
 import type { UpstreamTraffic } from "../model/routes.ts";
 import type { Sample } from "../model/sample.ts";
+import type { Settings } from "../model/settings.ts";
 import type { Exit } from "../monitor/nodes.ts";
 import { InstanceTraffic } from "./instance-traffic.ts";
 import { cpuRatio, type OutsideReading, readProcess, readTree } from "./outside-sampler.ts";
@@ -42,9 +43,9 @@ const releasesMax = 4;
 const ranOutRatioMin = 0.7;
 
 export interface AgingWatchOptions {
-  readonly horizonMs: number;
+  /** As they are by now. */
+  readonly settings: () => Pick<Settings, "horizonMs" | "sampleIntervalMs">;
   readonly regenerationMs: () => number;
-  readonly sampleIntervalMs: number;
   /** What an instance may have resident now (shares change with `coppice scale`); null: not known. */
   readonly rssLimitBytes: (instance: InstanceId) => number | null;
   /** What an instance runs; those of one release are compared. */
@@ -74,8 +75,14 @@ export class AgingWatch {
     known?.group.leave(known.member);
     const group = this.#group(this.#options.releaseOf(instance));
     const member = group.join();
-    const { horizonMs, regenerationMs } = this.#options;
-    const model = new AgingModel({ horizonMs, regenerationMs, peers: member });
+    const { settings, regenerationMs } = this.#options;
+    const model = new AgingModel({
+      get horizonMs() {
+        return settings().horizonMs;
+      },
+      regenerationMs,
+      peers: member,
+    });
     const nothing = { outside: null, cpu: null, probeAtMs: null, latest: null, report: null, wasAging: false };
     this.#watched.set(instance, { pid, isServer, model, group, member, traffic: known?.traffic ?? new InstanceTraffic(), ...nothing });
   }
@@ -128,7 +135,8 @@ export class AgingWatch {
       if (watched.outside !== null) watched.cpu = cpuRatio(watched.outside.reading, reading, nowMs - watched.outside.atMs);
       watched.outside = { reading, atMs: nowMs };
       const silentMs = nowMs - (watched.probeAtMs ?? 0);
-      if (silentMs > 3 * this.#options.sampleIntervalMs) this.#add(instance, watched, { atMs: nowMs, indicators: {}, limits: {} });
+      if (silentMs > 3 * this.#options.settings().sampleIntervalMs)
+        this.#add(instance, watched, { atMs: nowMs, indicators: {}, limits: {} });
     }
   }
 

@@ -3,12 +3,13 @@
  * admin API to the engine. Facts go in, effects come out; there is no rule of its own here.
  */
 import type { FastifyInstance } from "fastify";
+import { changesOf } from "../config/changes.ts";
 import { defaultSettings, settingsInForce } from "../config/declared.ts";
 import { defaultsWithin } from "../config/settings.ts";
-import type { ReloadRequest } from "../model/admin.ts";
-import type { FromInit, ToInit, Welcome } from "../model/birth.ts";
+import type { ChangeSettingsRequest, ReloadRequest, SettingsChanged } from "../model/admin.ts";
+import type { ClusterSpec, FromInit, ToInit, Welcome } from "../model/birth.ts";
 import type { EventDraft } from "../model/events.ts";
-import { type MemoryBudget, residentLimit } from "../model/memory.ts";
+import { residentLimit } from "../model/memory.ts";
 import { type InstanceId, nodeOf } from "../model/node.ts";
 import { earliestEndInMs } from "../model/report.ts";
 import type { Settings } from "../model/settings.ts";
@@ -41,7 +42,7 @@ export class Daemon {
   readonly #startedAtMs = Date.now();
   readonly #events: EventLog;
   readonly #watch: AgingWatch;
-  readonly #backStops: BackStopWatch;
+  #backStops: BackStopWatch;
   readonly #stuck: StuckWatch;
   readonly #deserted = new DesertedWatch((instance) => this.#engine.accept({ kind: "instance-deserted", instance }));
   readonly #ports: PortWatch;
@@ -55,37 +56,31 @@ export class Daemon {
   constructor(welcome: Welcome) {
     const spec = completedSpec(welcome.spec, defaultSettings);
     const { clusterKey } = welcome;
-    const { settings, paths, memory } = spec;
+    const { paths } = spec;
     this.#welcome = { ...welcome, spec };
     this.#events = new EventLog(paths.eventsFile);
     this.#notices = new Notices(this.#events.since(0));
     this.#regenerator = processRegenerator(tellInit);
     this.#engine = new Engine(new Journal<MonitorState>(paths.journalFile), (effect, nowMs) => this.#perform(effect, nowMs));
     this.#watch = new AgingWatch({
-      horizonMs: settings.horizonMs,
-      regenerationMs: () => regenerationMs(this.#engine.state, settings),
-      sampleIntervalMs: settings.sampleIntervalMs,
-      rssLimitBytes: (instance) => (memory === null ? null : this.#residentLimit(memory, instance)),
+      settings: () => this.#settings,
+      regenerationMs: () => regenerationMs(this.#engine.state, this.#settings),
+      rssLimitBytes: (instance) => this.#residentLimit(instance),
       releaseOf: (instance) => this.#record(instance)?.release ?? "",
       onSample: (instance, sample) => this.#backStops.sampled(instance, sample),
       onHealthy: (instance) => this.#engine.accept({ kind: "not-aging", instance }),
       onAging: (instance, report) => this.#engine.accept({ kind: "aging", instance, report }),
     });
-    this.#backStops = new BackStopWatch({
-      settings,
-      state: () => this.#engine.state,
-      requestsOf: (instance) => this.#watch.latest(instance)?.requestsTotal ?? null,
-      exhaustionInMs: (instance) => earliestEndInMs(this.#watch.report(instance) ?? { trends: [] }),
-      accept: (fact) => this.#engine.accept(fact),
-    });
+    this.#backStops = this.#watchBackStops();
     this.#stuck = new StuckWatch({
-      ...settings,
+      settings: () => this.#settings,
       onStuck: (instance, silentMs) => this.#engine.accept({ kind: "instance-stuck", instance, silentMs }),
     });
     this.#ports = new PortWatch((instance, socketPath) => this.#listensUnprobed(instance, socketPath));
     this.#peers = new Peers({
       path: paths.controlSocket,
       clusterKey,
+      settings: () => this.#settings,
       accept: (fact) => {
         if (fact.kind === "instance-listening") this.#stuck.heard(fact.instance); // from here on it samples
         this.#engine.accept(fact);
@@ -154,6 +149,7 @@ export class Daemon {
         this.#engine.accept({ kind: "scale", request, nodes });
         return request;
       },
+      changeSettings: (wanted) => this.#changeSettings(wanted),
       settings: () => ({ settings: settingsInForce(this.#settings, this.#defaults()) }),
       progress: (request) => progress(this.#engine.state, request),
     });
@@ -173,12 +169,34 @@ export class Daemon {
     this.#tellNotice(this.#notices.hear(instance, whyNoProbe(this.#watch.pid(instance) ?? 0)));
   }
 
+  /** In force by now: init knows those of the start. */
+  get #spec(): ClusterSpec {
+    return this.#engine.state.spec ?? this.#welcome.spec;
+  }
+
   get #settings(): Settings {
-    return (this.#engine.state.spec ?? this.#welcome.spec).settings;
+    return this.#spec.settings;
+  }
+
+  #watchBackStops(): BackStopWatch {
+    return new BackStopWatch({
+      settings: this.#settings,
+      state: () => this.#engine.state,
+      requestsOf: (instance) => this.#watch.latest(instance)?.requestsTotal ?? null,
+      exhaustionInMs: (instance) => earliestEndInMs(this.#watch.report(instance) ?? { trends: [] }),
+      accept: (fact) => this.#engine.accept(fact),
+    });
+  }
+
+  /** @throws CoppiceError COPPICE_SETTING, and nothing is changed. */
+  #changeSettings({ set, dryRun = false }: ChangeSettingsRequest): SettingsChanged {
+    const changes = changesOf(this.#settings, set);
+    if (!dryRun && changes.length > 0) this.#engine.accept({ kind: "settings", changes });
+    return { changes, inForce: changesOf(this.#settings, set).length === 0 };
   }
 
   #defaults(): Settings {
-    const { memory } = this.#welcome.spec;
+    const { memory } = this.#spec;
     return memory === null ? defaultSettings : defaultsWithin(memory.limitBytes);
   }
 
@@ -285,6 +303,11 @@ export class Daemon {
       case "reinstate":
         this.#peers.tellReplicator({ kind: effect.kind, instance: effect.instance });
         break;
+      case "settings":
+        this.#backStops = this.#watchBackStops();
+        this.#backStops.tick(nowMs); // the times of the week may be others
+        this.#peers.sendSettings();
+        break;
       case "event":
         this.#event(effect.event, nowMs);
         if (effect.event.kind === "node-failed") this.#tellHealth();
@@ -308,7 +331,9 @@ export class Daemon {
     process.stdout.write(`${event.text}\n`);
   }
 
-  #residentLimit(memory: MemoryBudget, instance: InstanceId): number {
+  #residentLimit(instance: InstanceId): number | null {
+    const { memory } = this.#spec;
+    if (memory === null) return null;
     const nodes = this.#engine.state.nodes.length;
     const record = this.#record(instance);
     return residentLimit(memory, nodes) + (record === undefined ? 0 : beyondShareBytes(record, memory, nodes));

@@ -8,6 +8,7 @@ import type { FromForwarder, FromInstance, FromReplicator, PeerRole, ToForwarder
 import type { InstanceId } from "../model/node.ts";
 import type { RouteTable, UpstreamTraffic } from "../model/routes.ts";
 import type { Sample } from "../model/sample.ts";
+import type { Settings } from "../model/settings.ts";
 import type { Fact } from "./engine.ts";
 import type { Notice } from "./notices.ts";
 
@@ -29,6 +30,8 @@ export interface ReplicatorView {
 export interface PeersOptions {
   readonly path: string;
   readonly clusterKey: string;
+  /** As they are by now; forwarders are told with each table. */
+  readonly settings: () => Settings;
   readonly accept: (fact: Fact) => void;
   /** The process that serves is there. */
   readonly onInstance: (instance: InstanceId, pid: number) => void;
@@ -69,7 +72,12 @@ export class Peers {
 
   sendRoutes(table: RouteTable): void {
     this.#table = table;
-    for (const id of this.forwarders.keys()) this.#toForwarder(id, { kind: "routes", table });
+    for (const id of this.forwarders.keys()) this.#sendRoutes(id, table);
+  }
+
+  /** The same table again, with the settings as they are now. */
+  sendSettings(): void {
+    if (this.#table !== null) this.sendRoutes(this.#table);
   }
 
   tellInstance(instance: InstanceId, message: ToInstance): void {
@@ -80,8 +88,9 @@ export class Peers {
     this.#connected.get(key("replicator", "replicator"))?.send(message);
   }
 
-  #toForwarder(id: string, message: ToForwarder): void {
-    this.#connected.get(key("forwarder", id))?.send(message);
+  #sendRoutes(forwarder: string, table: RouteTable): void {
+    const message: ToForwarder = { kind: "routes", table, settings: this.#options.settings() };
+    this.#connected.get(key("forwarder", forwarder))?.send(message);
   }
 
   #joined(peer: Peer): void {
@@ -89,7 +98,7 @@ export class Peers {
     this.#connected.set(key(role, id), peer);
     if (role === "forwarder") {
       this.forwarders.set(id, { id, pid, parked: 0, connections: 0, stalledTotal: 0, upstreams: [] });
-      if (this.#table !== null) this.#toForwarder(id, { kind: "routes", table: this.#table });
+      if (this.#table !== null) this.#sendRoutes(id, this.#table);
       this.#options.accept({ kind: "forwarder-link", forwarder: id, up: true });
     } else if (role === "replicator") {
       this.replicator = { pid, sessions: null, conflictsTotal: null };

@@ -1,6 +1,6 @@
 /** What `coppice status` shows: the core's view of the nodes, with what the peers and the models say of them. */
 import type { ClusterStatus, NodeStatus } from "../model/admin.ts";
-import type { Welcome } from "../model/birth.ts";
+import type { ClusterSpec, Welcome } from "../model/birth.ts";
 import { heapLimit, instanceShare } from "../model/memory.ts";
 import type { MonitorState } from "../monitor/state.ts";
 import { halted, listeners, nodeStates, regenerationCounts } from "../monitor/view.ts";
@@ -50,7 +50,7 @@ export function clusterStatus({ welcome, state, peers, watch, notices, monitorSt
     },
     listeners: listeners(state),
     nodes,
-    memory: memoryOf(welcome, nodes.length),
+    memory: memoryOf(state.spec ?? welcome.spec, nodes.length),
     release: runningRelease(state, welcome),
     reloadingTo: state.rollout?.release ?? null,
     notices,
@@ -59,7 +59,7 @@ export function clusterStatus({ welcome, state, peers, watch, notices, monitorSt
   };
 }
 
-function memoryOf({ spec: { memory } }: Welcome, nodes: number): ClusterStatus["memory"] {
+function memoryOf({ memory }: ClusterSpec, nodes: number): ClusterStatus["memory"] {
   return memory === null ? null : { ...memory, instanceBytes: instanceShare(memory, nodes), heapBytes: heapLimit(memory, nodes) };
 }
 

@@ -3,15 +3,14 @@
  * this process, not in time: while the host slept or this process had no turn, nobody was late.
  */
 import type { InstanceId } from "../model/node.ts";
+import type { Settings } from "../model/settings.ts";
 
 /** A sample that is a little late may miss a tick, and the tick after it comes before the next: neither makes it silent. */
 const ticksMin = 3;
 
 export interface StuckWatchOptions {
-  /** 0: nobody is ever taken for stuck. */
-  readonly stuckTimeoutMs: number;
-  /** Of the probes, and of the ticks. */
-  readonly sampleIntervalMs: number;
+  /** As they are by now: a time-out of 0 takes nobody for stuck; the interval is that of the probes, and of the ticks. */
+  readonly settings: () => Pick<Settings, "stuckTimeoutMs" | "sampleIntervalMs">;
   /** Told at each tick while it stands. */
   readonly onStuck: (instance: InstanceId, silentMs: number) => void;
 }
@@ -33,7 +32,8 @@ export class StuckWatch {
   }
 
   tick(): void {
-    const { stuckTimeoutMs, sampleIntervalMs, onStuck } = this.#options;
+    const { settings, onStuck } = this.#options;
+    const { stuckTimeoutMs, sampleIntervalMs } = settings();
     const ticksMax = Math.max(Math.ceil(stuckTimeoutMs / sampleIntervalMs), ticksMin);
     for (const [instance, before] of this.#silentTicks) {
       const ticks = before + 1;

@@ -215,9 +215,7 @@ export class Init {
       givenPort: port === null || this.#spec.port === null ? null : { own: port, public: this.#spec.port },
       listenDirectory: paths.listenDirectory,
       sampleIntervalMs: settings.sampleIntervalMs,
-      quietMs: settings.quietMs,
-      sessionStoreTimeoutMs: settings.sessionStoreTimeoutMs,
-      replaceSessionStore: settings.replaceSessionStore,
+      ...order.settings,
     };
   }
 

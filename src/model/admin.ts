@@ -19,6 +19,7 @@ export const adminRoutes = {
   regeneration: { method: "GET", path: "/v1/requests/:id" },
   events: { method: "GET", path: "/v1/events" },
   settings: { method: "GET", path: "/v1/settings" },
+  changeSettings: { method: "POST", path: "/v1/settings" },
 } as const;
 
 /** What a pager reads of a node. `regenerating` and `ready` nodes serve; the others do not. */
@@ -161,6 +162,29 @@ export interface SettingInForce {
 
 export interface SettingsInForce {
   readonly settings: readonly SettingInForce[];
+}
+
+/** All of it, or none. */
+export interface ChangeSettingsRequest {
+  /** By name; text is read as the command line's. */
+  readonly set: Readonly<Record<string, unknown>>;
+  /** Only say what it would change. */
+  readonly dryRun?: boolean;
+}
+
+export interface SettingChange {
+  readonly name: keyof Settings;
+  readonly from: SettingValue;
+  readonly to: SettingValue;
+  readonly unit: SettingInForce["unit"];
+  readonly acts: Acts;
+}
+
+export interface SettingsChanged {
+  /** None: it was so already. */
+  readonly changes: readonly SettingChange[];
+  /** False for a dry run, and while the journal cannot be written: then they come into force as soon as it can. */
+  readonly inForce: boolean;
 }
 
 export interface AdminError {

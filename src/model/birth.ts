@@ -7,8 +7,11 @@ import type { MemoryBudget } from "./memory.ts";
 import type { InstanceId, ListenAddress, ListenerId, NodeName, Release } from "./node.ts";
 import type { Settings } from "./settings.ts";
 
+/** What an instance goes by from its birth on. */
+export type InstanceSettings = Pick<Settings, "quietMs" | "sessionStoreTimeoutMs" | "replaceSessionStore">;
+
 /** Written by init, as one JSON line, to descriptor `COPPICE_BIRTH_FD` of an instance; the descriptor's end is init's death. */
-export interface InstanceBirth {
+export interface InstanceBirth extends InstanceSettings {
   readonly protocol: number;
   readonly instance: InstanceId;
   readonly node: NodeName;
@@ -27,10 +30,6 @@ export interface InstanceBirth {
   /** Directory for the moved listeners' sockets; their names start with the instance id. */
   readonly listenDirectory: string;
   readonly sampleIntervalMs: number;
-  readonly quietMs: number;
-  readonly sessionStoreTimeoutMs: number;
-  /** False: the application's default session store is left alone. */
-  readonly replaceSessionStore: boolean;
 }
 
 /** Paths of one running cluster, all absolute, the directory is private (0700). */
@@ -117,6 +116,8 @@ export type ToInit =
       readonly nodeIndex: number;
       readonly generation: number;
       readonly release: Release;
+      /** As they are by now. */
+      readonly settings: InstanceSettings;
     }
   /** Signal, grace, then SIGKILL of the whole process group. Repeating it does not restart the grace. */
   | { readonly kind: "stop"; readonly instance: InstanceId; readonly signal: "SIGTERM" | "SIGKILL"; readonly graceMs: number }

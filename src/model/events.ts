@@ -54,6 +54,7 @@ export type EventKind =
   | "node-quarantined"
   | "quarantine-ended"
   | "resumed"
+  | "settings-changed"
   | "forwarder-joined"
   | "forwarder-left"
   | "replicator-joined"

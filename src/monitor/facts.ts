@@ -12,6 +12,7 @@ import { resume } from "./quarantine.ts";
 import { requestRegeneration } from "./requests.ts";
 import { releaseWorse, requestReload, rolloutInstanceDied } from "./rollout.ts";
 import { requestScale } from "./scale.ts";
+import { changeSettings } from "./settings.ts";
 import type { ForwarderRecord } from "./state.ts";
 import type { Input } from "./types.ts";
 
@@ -75,13 +76,11 @@ export function takeFact(draft: Draft, input: Input): void {
     case "listener-failed":
       return bindFailed(draft, input);
     case "regenerate":
-      return requestRegeneration(draft, input.request, input.nodes);
     case "resume":
-      return resume(draft, input.nodes);
     case "scale":
-      return requestScale(draft, input.request, input.nodes);
+    case "settings":
     case "reload":
-      return requestReload(draft, input.request, input.release);
+      return takeOrder(draft, input);
     case "release-worse":
       return releaseWorse(draft, input.instance, input.reason);
     case "recovered":
@@ -93,6 +92,22 @@ export function takeFact(draft: Draft, input: Input): void {
 function changed({ state }: Draft, input: Of<"calendar" | "load">): void {
   if (input.kind === "calendar") state.calendar = input.calendar;
   else state.othersAreFull = input.othersAreFull;
+}
+
+/** Of an operator. */
+function takeOrder(draft: Draft, order: Of<"regenerate" | "resume" | "scale" | "settings" | "reload">): void {
+  switch (order.kind) {
+    case "regenerate":
+      return requestRegeneration(draft, order.request, order.nodes);
+    case "resume":
+      return resume(draft, order.nodes);
+    case "scale":
+      return requestScale(draft, order.request, order.nodes);
+    case "settings":
+      return changeSettings(draft, order.changes);
+    case "reload":
+      return requestReload(draft, order.request, order.release);
+  }
 }
 
 function handedOff(draft: Draft, { kind, instance, writes, checksum }: Of<"instance-handed-off" | "replicator-revoked">): void {

@@ -98,7 +98,9 @@ export function effectStart(draft: Draft, record: InstanceRecord, node: NodeReco
   const { memory } = draft.spec;
   const nodes = draft.state.nodes.length;
   const heapLimitBytes = memory === null ? null : heapLimit(memory, nodes) + beyondShareBytes(record, memory, nodes);
-  draft.effect({ kind: "start-instance", instance, node: node.name, nodeIndex: node.index, generation, release, heapLimitBytes });
+  const { quietMs, sessionStoreTimeoutMs, replaceSessionStore } = draft.settings;
+  const settings = { quietMs, sessionStoreTimeoutMs, replaceSessionStore };
+  draft.effect({ kind: "start-instance", instance, node: node.name, nodeIndex: node.index, generation, release, heapLimitBytes, settings });
 }
 
 /** `crash` is the reason for which the exit counts as one; null: the stop is intended. */

@@ -3,7 +3,8 @@
  * wakeAtMs}`. Inputs are facts that the shell saw; effects are plain data that the shell performs, each
  * idempotent, so that all of an unfinished state can be performed again after a recovery.
  */
-import type { ClusterSpec, RosterEntry } from "../model/birth.ts";
+import type { SettingChange } from "../model/admin.ts";
+import type { ClusterSpec, InstanceSettings, RosterEntry } from "../model/birth.ts";
 import type { Calendar } from "../model/calendar.ts";
 import type { EventDraft } from "../model/events.ts";
 import type { InstanceId, ListenAddress, ListenerId, NodeName, Release } from "../model/node.ts";
@@ -66,6 +67,8 @@ export type Input = { readonly nowMs: number } /** First input of a cluster's li
   | { readonly kind: "resume"; readonly nodes: readonly NodeName[] | "all" }
   /** The operator wants so many nodes: new ones are started, or the last ones retire. */
   | { readonly kind: "scale"; readonly request: string; readonly nodes: number }
+  /** An operator's new settings, checked by the shell against their declarations. */
+  | { readonly kind: "settings"; readonly changes: readonly Pick<SettingChange, "name" | "to" | "acts">[] }
   /** An operator's deploy: `release` was resolved by the shell. Ignored while another one is under way. */
   | { readonly kind: "reload"; readonly request: string; readonly release: Release }
   /** An instance of a release that is being rolled out answers worse than the others do. */
@@ -85,6 +88,7 @@ export type Effect = { readonly key: string } & (
       readonly release: Release;
       /** For Node's heap, where memory is shared out; null: the instance's own default. */
       readonly heapLimitBytes: number | null;
+      readonly settings: InstanceSettings;
     }
   | { readonly kind: "stop-instance"; readonly instance: InstanceId; readonly signal: "SIGTERM" | "SIGKILL"; readonly graceMs: number }
   | { readonly kind: "open-listener"; readonly id: ListenerId; readonly at: ListenAddress }
@@ -99,6 +103,8 @@ export type Effect = { readonly key: string } & (
   /** To the replicator: what `revoke` withdrew is given back. */
   | { readonly kind: "reinstate"; readonly instance: InstanceId }
   | { readonly kind: "take-evidence"; readonly instance: InstanceId }
+  /** The state's settings are others now: to all who go by them. */
+  | { readonly kind: "settings" }
   /** Append to the events file and tell followers. Not repeated on recovery. */
   | { readonly kind: "event"; readonly event: EventDraft }
   /** The cluster cannot go on (its first instances never started ...): init prints the reason and exits. */

@@ -8,8 +8,8 @@ import type { Regenerator, StartInstance } from "./regenerator.ts";
 
 export function processRegenerator(tellInit: (message: ToInit) => void): Regenerator {
   return {
-    start({ instance, node, nodeIndex, generation, release, heapLimitBytes }: StartInstance): void {
-      tellInit({ kind: "start", instance, node, nodeIndex, generation, release, heapLimitBytes });
+    start({ instance, node, nodeIndex, generation, release, heapLimitBytes, settings }: StartInstance): void {
+      tellInit({ kind: "start", instance, node, nodeIndex, generation, release, heapLimitBytes, settings });
     },
     stop(instance: InstanceId, signal: "SIGTERM" | "SIGKILL", graceMs: number): void {
       tellInit({ kind: "stop", instance, signal, graceMs });

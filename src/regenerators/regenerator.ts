@@ -2,6 +2,7 @@
  * What every driver does (DESIGN §9): start and stop an instance by name. Both are idempotent and only
  * ask; outcomes come back as the monitor's inputs (`instance-started`, `instance-exited` ...).
  */
+import type { InstanceSettings } from "../model/birth.ts";
 import type { InstanceId, NodeName, Release } from "../model/node.ts";
 
 export interface StartInstance {
@@ -11,6 +12,7 @@ export interface StartInstance {
   readonly generation: number;
   readonly release: Release;
   readonly heapLimitBytes: number | null;
+  readonly settings: InstanceSettings;
 }
 
 export interface Regenerator {

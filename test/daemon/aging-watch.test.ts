@@ -9,8 +9,7 @@ const instance = "web-1.1";
 function watchOf(rssLimitBytes: () => number | null = () => null, told: Partial<AgingWatchOptions> = {}): AgingWatch {
   const watch = new AgingWatch({
     regenerationMs: () => 0,
-    horizonMs: 60_000,
-    sampleIntervalMs: 1_000,
+    settings: () => ({ horizonMs: 60_000, sampleIntervalMs: 1_000 }),
     rssLimitBytes,
     releaseOf: () => "1",
     onSample: () => {},

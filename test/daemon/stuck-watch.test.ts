@@ -6,7 +6,8 @@ import { StuckWatch } from "../../src/daemon/stuck-watch.ts";
 test("stuck watch: however rarely is sampled, one who samples is not stuck, a little late or not, and who is silent is", () => {
   for (const sampleIntervalMs of [1_000, 15_000, 30_000, 60_000]) {
     const stuck: number[] = [];
-    const watch = new StuckWatch({ stuckTimeoutMs: 30_000, sampleIntervalMs, onStuck: (_, silentMs) => stuck.push(silentMs) });
+    const settings = () => ({ stuckTimeoutMs: 30_000, sampleIntervalMs });
+    const watch = new StuckWatch({ settings, onStuck: (_, silentMs) => stuck.push(silentMs) });
     watch.heard("web-1.1");
     for (let tick = 0; tick < 100; tick += 1) {
       watch.tick();
@@ -20,7 +21,14 @@ test("stuck watch: however rarely is sampled, one who samples is not stuck, a li
 });
 
 test("stuck watch: a timeout of 0 takes nobody for stuck", () => {
-  const watch = new StuckWatch({ stuckTimeoutMs: 0, sampleIntervalMs: 1_000, onStuck: () => assert.fail("it is stuck") });
+  let stuckTimeoutMs = 0;
+  let stuck = 0;
+  const settings = () => ({ stuckTimeoutMs, sampleIntervalMs: 1_000 });
+  const watch = new StuckWatch({ settings, onStuck: () => (stuck += 1) });
   watch.heard("web-1.1");
   for (let tick = 0; tick < 1_000; tick += 1) watch.tick();
+  assert.equal(stuck, 0);
+  stuckTimeoutMs = 30_000;
+  watch.tick();
+  assert.equal(stuck, 1, "a timeout that is set later is there at the next tick");
 });

@@ -5,6 +5,8 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
+import { changesOf } from "../../src/config/changes.ts";
+import { defaultSettings } from "../../src/config/declared.ts";
 import type { Trend } from "../../src/model/report.ts";
 import type { Settings } from "../../src/model/settings.ts";
 import { seededRandom } from "../../src/sim/random.ts";
@@ -126,6 +128,12 @@ function perform(cluster: SimCluster, command: string, args: readonly string[]):
       cluster.tell({ kind: "load", othersAreFull: first === "high" });
       cluster.run(cluster.nowMs + 1);
       break;
+    case "set": {
+      const given = Object.fromEntries(args.map((pair) => pair.split("=")));
+      cluster.tell({ kind: "settings", changes: changesOf(cluster.state.spec?.settings ?? defaultSettings, given) });
+      cluster.run(cluster.nowMs + 1);
+      break;
+    }
     case "stuck":
       cluster.tell({ kind: "instance-stuck", instance: first, silentMs: 30_000 });
       cluster.run(cluster.nowMs + 1);
