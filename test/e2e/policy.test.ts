@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { TestCluster } from "./cluster.ts";
 import { SessionLoad } from "./session-load.ts";
+import { nearlyAlways } from "./times.ts";
 
 const expressApp = fileURLToPath(new URL("./fixtures/express-app.cjs", import.meta.url));
 
@@ -46,7 +47,7 @@ test("mode supervised: status says what waits to be told and how; told, it is do
 test("forbidden times: a node above its watermark is not regenerated, and status says why; by hand it is", {
   timeout: 120_000,
 }, async () => {
-  const settings = { forbiddenTimes: "00:00-24:00", watermarks: "rssBytes:1000000", minReadyMs: 200 };
+  const settings = { forbiddenTimes: nearlyAlways(), watermarks: "rssBytes:1000000", minReadyMs: 200 };
   const cluster = await TestCluster.start({ script: expressApp, nodes: 1, settings });
   const waits = async () => (await cluster.status()).nodes[0]?.waits;
   await cluster.until("it waits", async () => (await waits()) === "no regeneration begins now (forbiddenTimes)");
