@@ -56,6 +56,8 @@ const levelMax = 5;
 /** The rest of the difference may be gone tomorrow. */
 const partBelieved = 0.6;
 const paceDoubtRatioMin = 0.06;
+/** One day differs from the next, most where work counts beyond a threshold; of the first nothing shows by how much. */
+const dayDoubtRatio = 0.1;
 /** Share of the time in which the load is beyond a threshold, roughly: what lies beyond it changes more than the load itself. */
 const overloadTimeRatio = 0.4;
 
@@ -196,7 +198,9 @@ function paceDoubts(
   const days = Math.ceil(lifeMs / dayMs);
   const since = (of: (ahead: LoadAhead) => number, whole: number) => (time: number) =>
     day === null ? time : of(loadAhead(day, days * dayMs + (time - 1) * lifeMs)) / whole;
-  const unseen = (leverage: number) => paceDoubtRatioMin + (leverage * paceDoubtRatioMax - paceDoubtRatioMin) * unseenRatio;
+  const least = dayDoubtRatio / Math.sqrt(Math.max(lifeMs / dayMs, 1));
+  const unseen = (leverage: number) =>
+    Math.max((leverage - 1) * least, paceDoubtRatioMin) * (1 - unseenRatio) + leverage * paceDoubtRatioMax * unseenRatio;
   const doubt = (done: Float64Array | undefined, whole: number, of: (ahead: LoadAhead) => number, leverage: number): Doubt =>
     done === undefined || whole <= 0 ? () => unseen(leverage) : paceDoubt(marks.time, done, since(of, whole), unseen(leverage));
   return {

@@ -57,29 +57,40 @@ describe("lower envelope", () => {
 });
 
 describe("doubt of the work ahead", () => {
-  const doubtAt = (rate: (at: number) => number, lives: number) => {
+  const daily = (at: number) => 100 * (1 + 0.6 * Math.sin((2 * Math.PI * at) / 720));
+  const doubtsOf = (rate: (at: number) => number, rows = 2_000) => {
     const [track, profile] = [new FloorTrack(), new LoadProfile()];
     let work = 0;
-    for (let at = 0; at < 2_000; at += 1) {
+    for (let at = 0; at < rows; at += 1) {
       const served = Math.max(rate(at), 0);
       work += served;
       profile.add(at * 2 * minuteMs, 2 * minuteMs, served);
       track.add(reading(at * 2 * minuteMs, at, work));
     }
-    return scaleLife(track, profile)?.paceDoubts.work(lives) ?? Number.NaN;
+    return scaleLife(track, profile)?.paceDoubts;
   };
 
   it("doubt of the work ahead: a load that is the same each day is trusted, one that wanders is not", () => {
-    const daily = doubtAt((at) => 100 * (1 + 0.6 * Math.sin((2 * Math.PI * at) / 720)), 0.1);
+    const same = doubtsOf(daily)?.work(0.1) ?? Number.NaN;
     const normal = normals(5);
     let wandering = 0;
     const walk = Array.from({ length: 2_000 }, () => {
       wandering += -wandering / 200 + 0.07 * normal();
       return 100 * Math.exp(wandering);
     });
-    const wild = doubtAt((at) => walk[at] ?? 0, 0.1);
-    assert.ok(daily < 0.12, `daily: ${daily}`);
-    assert.ok(wild > 2 * daily, `wandering: ${wild}, daily: ${daily}`);
+    const wild = doubtsOf((at) => walk[at] ?? 0)?.work(0.1) ?? Number.NaN;
+    assert.ok(same < 0.12, `daily: ${same}`);
+    assert.ok(wild > 2 * same, `wandering: ${wild}, daily: ${same}`);
+  });
+
+  it("doubt of the work ahead: what lies beyond a threshold in the first day may be another part of the next; of many days the doubt is less", () => {
+    const beyond = (days: number) => doubtsOf(daily, 720 * days)?.overload.map((doubt) => doubt(1 / days)) ?? [];
+    const [first, tenth] = [beyond(1.1), beyond(10)];
+    assert.equal(first.length, 4);
+    assert.ok(
+      first.every((doubt, which) => doubt >= 0.12 && doubt > 1.5 * (tenth[which] ?? 1) && doubt >= (first[which - 1] ?? 0)),
+      `${first.join(" ")}, then ${tenth.join(" ")}`,
+    );
   });
 });
 
