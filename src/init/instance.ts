@@ -70,13 +70,14 @@ export class Instance {
     child.on("error", (error) => {
       if (child.pid === undefined) options.onFailed(whyNotSpawned(error, order));
     });
-    // "close" comes after the log pipes' ends, but a helper that outlives its parent holds them open:
-    // the exit ends the group first.
+    // "close" comes after the pipes' ends, but a helper that outlives its parent holds them open: the exit ends the
+    // group first, and a server that left the group hears by the end of its lifeline.
     child.on("exit", () => {
       this.#ended = true;
       this.#signalGroup("SIGKILL");
       if (this.#isCommand) rmSync(claimPath(birth), { force: true });
-      // A helper in a session of its own may still hold the pipes: they are not waited for long.
+      child.stdio[3]?.destroy();
+      // A helper in a session of its own may still hold the log pipes: they are not waited for long.
       setTimeout(() => {
         child.stdout?.destroy();
         child.stderr?.destroy();

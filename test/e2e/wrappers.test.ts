@@ -227,3 +227,21 @@ test("a command that starts its server anew by itself: the server that died was 
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
   rmSync(directory, { recursive: true });
 });
+
+test("a start script that leaves a daemon behind, which holds all that it inherited: its node is regenerated and stopped as any", {
+  timeout: 120_000,
+}, async () => {
+  const directory = application({ start: "./start.sh" });
+  const daemons = join(directory, "daemons");
+  endAfterTest(() => {
+    for (const pid of readFileSync(daemons, "utf8").trim().split("\n")) process.kill(Number(pid));
+    rmSync(directory, { recursive: true });
+  });
+  writeFileSync(join(directory, "start.sh"), `#!/bin/sh\nsetsid sleep 600 &\necho $! >> daemons\nexec node server.cjs\n`);
+  chmodSync(join(directory, "start.sh"), 0o755);
+  const cluster = await TestCluster.start({ script: "./start.sh", cwd: directory, nodes: 1, settings: { minReadyMs: 0 } });
+  const outcome = await cluster.command("regenerate", "--all", "--wait", "--name", "t");
+  assert.equal(outcome.code, 0, outcome.stdout + outcome.stderr);
+  assert.equal(readFileSync(daemons, "utf8").trim().split("\n").length, 2);
+  assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+});
