@@ -55,7 +55,7 @@ export class BackStopWatch {
     if (calendar !== state().calendar) accept({ kind: "calendar", calendar });
     const othersAreFull = this.#capacity.isFull(serving(state()).map(({ id }) => id));
     if (othersAreFull !== state().othersAreFull) accept({ kind: "load", othersAreFull });
-    const ending = endsInClosing(state(), settings, this.#calendar.closing(now), exhaustionInMs);
+    const ending = endsInClosing({ ...state(), nowMs }, settings, this.#calendar.closing(now), exhaustionInMs);
     if (ending !== null) accept({ kind: "back-stop", ...ending });
     const worn = wornOut({ ...state(), nowMs }, settings, requestsOf);
     if (worn !== null) accept({ kind: "back-stop", ...worn });

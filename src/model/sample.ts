@@ -3,7 +3,6 @@
  * An indicator that could not be read is absent; "no reading counts as a bad reading" is for the
  * model to say, which sees its absence.
  */
-import type { InstanceId } from "./node.ts";
 
 /** Indicators that Coppice measures itself. Any other name is a gauge where more is worse. */
 export const knownIndicators = [
@@ -38,8 +37,4 @@ export interface Sample {
   readonly heapAfterGcAtMs?: number;
   /** What each indicator exhausts at, same unit and scope; absent where there is no limit. */
   readonly limits: Readonly<Partial<Record<Indicator, number>>>;
-}
-
-export interface InstanceSample extends Sample {
-  readonly instance: InstanceId;
 }

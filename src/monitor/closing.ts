@@ -1,5 +1,5 @@
 /**
- * Times in which regenerations may not begin, or only at the last moment (model/calendar.ts). Who may meet its end in such a time is
+ * Times in which regenerations may not begin, or only at the last moment (model/calendar.ts). Who may meet its end in such a time, or the age that it may have, is
  * regenerated before: as late as leaves all nodes their turn, twice over, since a forecast is the better the nearer its end is.
  */
 import { time } from "../aging/amounts.ts";
@@ -29,11 +29,14 @@ export function endsInClosing(
   const roomMs = instances.length * regenerationMs(state, settings);
   if (closing.inMinutes * minuteMs > Math.max(beforeMsMin, turns * roomMs)) return null;
   const overInMs = closing.overInMinutes * minuteMs;
-  const found = instances
-    .map(({ id }) => ({ instance: id, endsInMs: exhaustionInMs(id) }))
-    .filter(({ endsInMs }) => endsInMs < overInMs + roomMs)
-    .sort((a, b) => a.endsInMs - b.endsInMs)[0];
-  if (found === undefined) return null;
-  const why = `it may not live until regenerations may begin again (in ${time(overInMs)}): its end may come in ${time(found.endsInMs)}`;
-  return { instance: found.instance, by: "calendar", why };
+  const ends = instances.map(({ id, availableSinceMs }) => {
+    const mayServeMs = settings.maxAgeMs === 0 ? Number.POSITIVE_INFINITY : settings.maxAgeMs - (state.nowMs - availableSinceMs);
+    const endsInMs = Math.min(exhaustionInMs(id), mayServeMs);
+    const why = endsInMs < mayServeMs ? `its end may come in ${time(endsInMs)}` : `it may serve for ${time(mayServeMs)} more (maxAgeMs)`;
+    return { instance: id, endsInMs, why };
+  });
+  const [first] = ends.filter(({ endsInMs }) => endsInMs < overInMs + roomMs).sort((a, b) => a.endsInMs - b.endsInMs);
+  if (first === undefined) return null;
+  const why = `it may not live until regenerations may begin again (in ${time(overInMs)}): ${first.why}`;
+  return { instance: first.instance, by: "calendar", why };
 }

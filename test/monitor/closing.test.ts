@@ -55,7 +55,7 @@ function live({ settings, days, lifeHours, knownHours = Number.POSITIVE_INFINITY
     if (now !== cluster.state.calendar) cluster.tell({ kind: "calendar", calendar: now });
     for (const instance of cluster.serving())
       if (endInMs(instance) < spec.settings.horizonMs) cluster.tell({ kind: "aging", instance, report: aging(endInMs(instance)) });
-    const found = endsInClosing(cluster.state, spec.settings, calendar.closing(clock(atMs)), endInMs);
+    const found = endsInClosing({ ...cluster.state, nowMs: atMs }, spec.settings, calendar.closing(clock(atMs)), endInMs);
     if (found !== null) cluster.tell({ kind: "back-stop", ...found });
     for (const { id, availability } of cluster.state.instances)
       if (availability === "available") assert.ok(endInMs(id) > 0, `${id} died in hour ${(atMs / hourMs) % dayHours}`);
@@ -118,6 +118,14 @@ test("forbidden times: where regenerations are fast and follow each other at onc
   const turns = live({ settings: { forbiddenTimes: ["09:00-17:00"], minRegenerationIntervalMs: 0 }, days: 2, lifeHours: () => 12 });
   const first = turns.filter(({ hour }) => hour > 8.9 && hour < 9).slice(0, 3);
   assert.deepEqual(first.map(({ node }) => node).sort(), ["web-1", "web-2", "web-3"]);
+});
+
+test("windows and a maximum age: who would exceed it before the next window goes in this one", () => {
+  const settings = { maintenanceWindows: ["02:00-05:00"], maxAgeMs: dayHours * hourMs };
+  const turns = live({ settings, days: 7, lifeHours: () => Number.POSITIVE_INFINITY });
+  assert.equal(turns.length, 3 * 7, turns.map(({ node, hour }) => `${node} ${hour.toFixed(1)}`).join(" "));
+  for (const { hour, lived } of turns) assert.ok(hour > 4.5 && hour < 5 && lived <= dayHours, `at ${hour} after ${lived}`);
+  assert.match(turns.at(-1)?.why ?? "", /: it may serve for .+ more \(maxAgeMs\)$/);
 });
 
 test("a calendar that does not close, and trends that nothing holds, put nobody to its turn", () => {
