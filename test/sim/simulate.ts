@@ -1,6 +1,8 @@
 /** One seeded run: draws its parameters, does its worst for a while, then lets the cluster come to rest. */
 import assert from "node:assert/strict";
+import { changesOf } from "../../src/config/changes.ts";
 import { defaultSettings } from "../../src/config/declared.ts";
+import type { SettingChange } from "../../src/model/admin.ts";
 import { initialState } from "../../src/monitor/state.ts";
 import { step } from "../../src/monitor/step.ts";
 import { nodeStates } from "../../src/monitor/view.ts";
@@ -47,11 +49,14 @@ export function simulate(seed: number, { kills, sabotage = false, say = () => {}
   assert.equal(cluster.serving().length, nodes, "a quiet start");
   // One node at a time may be out where two of it cannot be; what was scaled away is not missed.
   let least = nodes;
+  // A node that was regenerated so, and does not start, is out for longer than the setting lasts.
+  let wasInPlace = regenerate === "in-place";
   if (!kills)
     cluster.onStep = () => {
       least = Math.min(least, cluster.state.wanted);
-      const { nodes: now } = cluster.state;
-      const oneIsOut = now.some(({ exclusive }) => exclusive !== null) || regenerate === "in-place" ? 1 : 0;
+      const { nodes: now, spec } = cluster.state;
+      wasInPlace ||= spec?.regenerate === "in-place";
+      const oneIsOut = now.some(({ exclusive }) => exclusive !== null) || wasInPlace ? 1 : 0;
       // Who has failed for good is not waited for.
       const out = oneIsOut + now.filter(({ crashes }) => crashes.length >= defaultSettings.crashLoopRestarts).length;
       assert.ok(cluster.serving().length >= least - out, `seed ${seed}: only ${cluster.serving().join(" ")} serve, of ${least} nodes`);
@@ -122,6 +127,7 @@ function misbehave(cluster: SimCluster, { random, draw, loss, nodes, kills }: Mi
     case 11:
       return cluster.tell({ kind: "scale", request: `request-${cluster.nowMs}`, nodes: 1 + draw(4) });
     case 12:
+      if (random() < 0.5) return cluster.tell({ kind: "settings", changes: drawSettings(cluster, draw) });
       return cluster.tell({ kind: "resume", nodes: random() < 0.5 ? "all" : [node] });
     case 13:
       if (random() < 0.3) return cluster.tell({ kind: "not-aging", instance: serving[draw(serving.length)] ?? "" });
@@ -138,6 +144,21 @@ function misbehave(cluster: SimCluster, { random, draw, loss, nodes, kills }: Mi
       return;
     }
   }
+}
+
+function drawSettings(cluster: SimCluster, draw: (max: number) => number): SettingChange[] {
+  const all = {
+    mode: (["automatic", "supervised", "observe"] as const)[draw(3)],
+    regenerate: (["auto", "in-place"] as const)[draw(2)],
+    startTimeoutMs: 2_000 + draw(4_000),
+    drainTimeoutMs: draw(4_000),
+    fenceTimeoutMs: 500 + draw(1_000),
+    minReadyMs: draw(3_000),
+    probationMs: draw(6_000),
+    minRegenerationIntervalMs: draw(6_000),
+  };
+  const given = Object.fromEntries(Object.entries(all).filter(() => draw(2) === 0));
+  return changesOf(cluster.state.spec?.settings ?? defaultSettings, given);
 }
 
 /** Faults over: everybody is there again, and what is unfinished must end. */
