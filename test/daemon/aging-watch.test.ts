@@ -139,3 +139,28 @@ test("one that was found aging and then settled: that it is healthy is said once
     assert.deepEqual(turns, said, `${top} MiB`);
   }
 });
+
+test("another horizon is there for instances that live already: a leak is found when it would have been, had it always been so", () => {
+  const foundAtS = (firstMs: number, laterMs: number) => {
+    let horizonMs = firstMs;
+    let found: number | null = null;
+    let second = 0;
+    const onAging = () => (found ??= second);
+    const watch = watchOf(() => null, { settings: () => ({ horizonMs, sampleIntervalMs: 1_000 }), onAging });
+    for (; second <= 10_800; second += 10) {
+      if (second === 9_000) horizonMs = laterMs;
+      const noise = 2e5 * ((second * 7_919) % 13);
+      const indicators = { heapAfterGcBytes: 4e8 + 5.55e4 * second + noise };
+      watch.probeSample(instance, {
+        atMs: 1_000 * (second + 1),
+        requestsTotal: 10 * second,
+        indicators,
+        limits: { heapAfterGcBytes: 1e9 },
+      });
+    }
+    return found ?? Number.POSITIVE_INFINITY;
+  };
+  const hourMs = 3_600_000;
+  assert.equal(foundAtS(1_000, hourMs), foundAtS(hourMs, hourMs));
+  assert.ok(foundAtS(1_000, hourMs) + 300 < foundAtS(1_000, 1_000), "and the horizon matters here");
+});

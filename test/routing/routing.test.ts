@@ -75,6 +75,10 @@ test("choice: without a session the less loaded of two; a regrown one gets its s
   const half = shareAt(6_000);
   assert.ok(half > 0.2 && half < 0.45, `half way: ${half}`);
   assert.ok(Math.abs(shareAt(20_000) - 0.5) < 0.1, "warm");
+  upstreams.bound({ slowStartMs: 100_000 });
+  assert.ok(shareAt(20_000) < 0.3, "a longer time is there for one that has begun");
+  upstreams.bound({ slowStartMs: 0 });
+  assert.ok(Math.abs(shareAt(2_000) - 0.5) < 0.1, "none at all");
 });
 
 test("drain: exact for any order of begins, ends and tables; told once a cordon, at once if nothing is in flight", () => {
