@@ -293,7 +293,7 @@ export const switchSettings: Readonly<Record<SwitchKey, SwitchSetting>> = {
   },
   replaceSessionStore: {
     default: true,
-    acts: "new-instances",
+    acts: "next-start",
     doc: "The default in-memory session store is replaced by the cluster's own.",
   },
   resendWithIdempotencyKey: {

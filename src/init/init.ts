@@ -215,6 +215,7 @@ export class Init {
       givenPort: port === null || this.#spec.port === null ? null : { own: port, public: this.#spec.port },
       listenDirectory: paths.listenDirectory,
       sampleIntervalMs: settings.sampleIntervalMs,
+      replaceSessionStore: settings.replaceSessionStore,
       ...order.settings,
     };
   }

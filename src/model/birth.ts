@@ -8,7 +8,7 @@ import type { InstanceId, ListenAddress, ListenerId, NodeName, Release } from ".
 import type { Settings } from "./settings.ts";
 
 /** What an instance goes by from its birth on. */
-export type InstanceSettings = Pick<Settings, "quietMs" | "sessionStoreTimeoutMs" | "replaceSessionStore">;
+export type InstanceSettings = Pick<Settings, "quietMs" | "sessionStoreTimeoutMs">;
 
 /** Written by init, as one JSON line, to descriptor `COPPICE_BIRTH_FD` of an instance; the descriptor's end is init's death. */
 export interface InstanceBirth extends InstanceSettings {
@@ -30,6 +30,8 @@ export interface InstanceBirth extends InstanceSettings {
   /** Directory for the moved listeners' sockets; their names start with the instance id. */
   readonly listenDirectory: string;
   readonly sampleIntervalMs: number;
+  /** False: the application's default session store is left alone. */
+  readonly replaceSessionStore: boolean;
 }
 
 /** Paths of one running cluster, all absolute, the directory is private (0700). */

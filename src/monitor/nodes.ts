@@ -98,8 +98,8 @@ export function effectStart(draft: Draft, record: InstanceRecord, node: NodeReco
   const { memory } = draft.spec;
   const nodes = draft.state.nodes.length;
   const heapLimitBytes = memory === null ? null : heapLimit(memory, nodes) + beyondShareBytes(record, memory, nodes);
-  const { quietMs, sessionStoreTimeoutMs, replaceSessionStore } = draft.settings;
-  const settings = { quietMs, sessionStoreTimeoutMs, replaceSessionStore };
+  const { quietMs, sessionStoreTimeoutMs } = draft.settings;
+  const settings = { quietMs, sessionStoreTimeoutMs };
   draft.effect({ kind: "start-instance", instance, node: node.name, nodeIndex: node.index, generation, release, heapLimitBytes, settings });
 }
 

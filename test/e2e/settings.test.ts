@@ -113,9 +113,9 @@ test("a wrong setting changes nothing and says what is accepted; a dry run chang
     assert.equal(code, 1);
     assert.match(stderr, message);
   }
-  const dry = await set(cluster, "mode=observe", "forbiddenTimes=Mon-Fri 08:00-18:00", "replaceSessionStore=false", "--dry-run");
+  const dry = await set(cluster, "mode=observe", "forbiddenTimes=Mon-Fri 08:00-18:00", "sessionStoreTimeoutMs=5000", "--dry-run");
   assert.deepEqual(dry.stdout.split("\n"), [
-    "replaceSessionStore: true -> false, for each instance started from now on",
+    "sessionStoreTimeoutMs: 30000 -> 5000 ms, for each instance started from now on",
     "forbiddenTimes: - -> Mon-Fri 08:00-18:00, at once",
     "mode: automatic -> observe, at once",
     "a dry run: nothing was changed",
