@@ -1,24 +1,31 @@
 /**
  * The log of a cluster in the background: one file that rotates by size. A disk that takes no more loses
- * lines, never the cluster: what could not be written is counted and said when writing works again.
+ * lines, never the cluster: what could not be written is counted and said when writing works again. A file that was
+ * moved away, deleted or replaced by others is begun anew.
  */
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
 import { Writable } from "node:stream";
 
 export const logFilesKept = 5;
 const fileBytesMaxDefault = 10 * 1024 * 1024;
+/** Whether the file is still there is looked at so often, at most. */
+const lookMsDefault = 1_000;
 
 export class LogFile extends Writable {
   readonly #path: string;
   readonly #fileBytesMax: number;
+  readonly #lookMs: number;
   #file: FileHandle | null = null;
+  #inode = 0;
+  #lookedAtMs = 0;
   #bytes = 0;
   #lostLines = 0;
 
-  constructor(path: string, fileBytesMax = fileBytesMaxDefault) {
+  constructor(path: string, fileBytesMax = fileBytesMaxDefault, lookMs = lookMsDefault) {
     super({ decodeStrings: true });
     this.#path = path;
     this.#fileBytesMax = fileBytesMax;
+    this.#lookMs = lookMs;
   }
 
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
@@ -34,15 +41,31 @@ export class LogFile extends Writable {
 
   async #append(chunk: Buffer): Promise<void> {
     if (this.#file !== null && this.#bytes + chunk.length > this.#fileBytesMax) await this.#rotate();
+    await this.#look();
     if (this.#file === null) {
       this.#file = await open(this.#path, "a", 0o600);
-      this.#bytes = (await this.#file.stat()).size;
+      const { ino, size } = await this.#file.stat();
+      this.#inode = ino;
+      this.#bytes = size;
     }
     const lost = this.#lostLines === 0 ? "" : `coppice | ${this.#lostLines} pieces of the log could not be written\n`;
     await this.#file.appendFile(lost);
     await this.#file.appendFile(chunk);
     this.#lostLines = 0;
     this.#bytes += chunk.length + lost.length;
+  }
+
+  async #look(): Promise<void> {
+    const nowMs = performance.now();
+    if (this.#file === null || nowMs - this.#lookedAtMs < this.#lookMs) return;
+    this.#lookedAtMs = nowMs;
+    const inode = await stat(this.#path).then(
+      ({ ino }) => ino,
+      () => null, // not there, or out of reach
+    );
+    if (inode === this.#inode) return;
+    await this.#file.close();
+    this.#file = null;
   }
 
   /** `x.log` becomes `x.log.1`, that one `x.log.2`, and so on; the oldest goes. */

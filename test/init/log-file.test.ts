@@ -1,6 +1,6 @@
 /** The log file of a cluster in the background. */
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -37,5 +37,22 @@ test("log file: goes on where an earlier one ended; a place that cannot be writt
   const lost = new LogFile(join(directory, "missing", "x.log"));
   lost.write("nobody reads this\n");
   await end(lost);
+  rmSync(directory, { recursive: true });
+});
+
+test("log file: one that was moved away or deleted is begun anew", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-log-"));
+  const path = join(directory, "x.log");
+  const log = new LogFile(path, 1_000, 0);
+  const write = (text: string) => new Promise((resolve) => log.write(text, resolve));
+  await write("first\n");
+  renameSync(path, `${path}.moved`);
+  await write("second\n");
+  assert.equal(readFileSync(path, "utf8"), "second\n");
+  rmSync(path);
+  await write("third\n");
+  await end(log);
+  assert.equal(readFileSync(path, "utf8"), "third\n");
+  assert.equal(readFileSync(`${path}.moved`, "utf8"), "first\n");
   rmSync(directory, { recursive: true });
 });
