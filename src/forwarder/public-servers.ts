@@ -39,7 +39,7 @@ export class PublicServers {
   readonly #dispatcher: Dispatcher;
   readonly #certificates: Certificates | null;
   readonly #arrivals: Arrivals[] = [];
-  readonly #handles = new Map<ListenerId, ListeningHandle>();
+  readonly #handles = new Map<ListenerId, ListeningHandle[]>();
   readonly #contexts: { -readonly [K in keyof ClientContext]: ClientContext[K] }[] = [];
   readonly #connections = new Set<ClientConnection>();
   /** Sets of connections that may give way. */
@@ -82,13 +82,19 @@ export class PublicServers {
     return this.#idlers.total;
   }
 
-  /** Accepts on a socket that init holds. */
+  /** Accepts on a socket that init holds, and gives several times; see `socketHandles`. */
   listen(id: ListenerId, given: object, onError: (error: NodeJS.ErrnoException) => void): void {
-    if (this.#handles.has(id)) return;
     const handle = given as ListeningHandle; // what Node's channel gives for a TCP handle
+    const [first] = this.#handles.get(id) ?? [];
+    if (first !== undefined) {
+      this.#handles.get(id)?.push(handle);
+      handle.onconnection = first.onconnection;
+      handle.listen(backlog);
+      return;
+    }
     const context = { dispatcher: this.#dispatcher, listener: id, nowMs: nextSweepMs(), finishing: false };
     this.#contexts.push(context);
-    this.#handles.set(id, handle);
+    this.#handles.set(id, [handle]);
     const accept = this.#certificates === null ? this.#accepting(context) : this.#acceptingSecure(context, this.#certificates);
     handle.onconnection = (status, accepted) => {
       if (status !== 0) return;
@@ -106,7 +112,7 @@ export class PublicServers {
 
   /** No new connections; those that are there end with their answers. Resolves when all have. */
   async finish(): Promise<void> {
-    for (const handle of this.#handles.values()) handle.close();
+    for (const handle of [...this.#handles.values()].flat()) handle.close();
     for (const context of this.#contexts) context.finishing = true;
     for (const socket of this.#announcing) socket.destroy();
     for (const connection of this.#connections) if (connection.idle) connection.end();

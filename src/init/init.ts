@@ -12,7 +12,7 @@ import type { InstanceId, ListenAddress } from "../model/node.ts";
 import { type Health, HealthServer } from "./health.ts";
 import { type InitFile, passableMode, takeHome } from "./home.ts";
 import { Instance, type StartOrder } from "./instance.ts";
-import { anyFreePort, bindSocket, type ListeningSocket } from "./listening-sockets.ts";
+import { anyFreePort, bindSocket, type ListeningSocket, socketHandles } from "./listening-sockets.ts";
 import type { Log } from "./log.ts";
 import { OwnProcess } from "./own-process.ts";
 import { type AppUser, shareDirectories } from "./rights.ts";
@@ -232,13 +232,19 @@ export class Init {
       return;
     }
     this.#sockets.set(id, bound);
-    for (const forwarder of this.#forwarders) giveSocket(forwarder, bound);
+    for (const forwarder of this.#forwarders) this.#giveSocket(forwarder, bound);
     this.#tell({ kind: "bound", id, at });
   }
 
   #giveSockets(index: number): void {
     const forwarder = this.#forwarders[index];
-    for (const socket of this.#sockets.values()) if (forwarder !== undefined) giveSocket(forwarder, socket);
+    for (const socket of this.#sockets.values()) if (forwarder !== undefined) this.#giveSocket(forwarder, socket);
+  }
+
+  /** All forwarders accept on the same socket: while one is away, the others take what connects. */
+  #giveSocket(forwarder: OwnProcess, { id, at, handle }: ListeningSocket): void {
+    const handles = Math.ceil(socketHandles / this.#forwarders.length);
+    for (let given = 0; given < handles; given += 1) forwarder.send({ kind: "listener", id, at }, handle);
   }
 
   #signalled(signal: string): void {
@@ -287,9 +293,4 @@ export class Init {
     this.#giveBackHome();
     this.#exit(130);
   }
-}
-
-/** All forwarders accept on the same socket: while one is away, the others take what connects. */
-function giveSocket(forwarder: OwnProcess, { id, at, handle }: ListeningSocket): void {
-  forwarder.send({ kind: "listener", id, at }, handle);
 }

@@ -22,6 +22,12 @@ const createServerHandle = (net as unknown as { _createServerHandle: CreateServe
 /** libuv's. */
 const ipv6OnlyFlag = 1;
 
+/**
+ * How many handles of one socket the forwarders get together. libuv takes one connection of a handle in each turn of its loop, however many
+ * wait; while answers stream a turn may take 10 ms and more, and new clients would wait for hundreds of them.
+ */
+export const socketHandles = 4;
+
 export interface ListeningSocket {
   readonly id: ListenerId;
   readonly at: ListenAddress;

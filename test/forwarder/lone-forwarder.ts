@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseSettings } from "../../src/config/settings.ts";
-import { bindSocket } from "../../src/init/listening-sockets.ts";
+import { bindSocket, socketHandles } from "../../src/init/listening-sockets.ts";
 import { forwarderNodeOptions } from "../../src/init/own-process.ts";
 import { LinkServer, type Peer } from "../../src/link/link-server.ts";
 import type { KeyPairFiles, Welcome } from "../../src/model/birth.ts";
@@ -103,12 +103,9 @@ export class LoneForwarder {
     const [execPath = process.execPath, ...execArgv] = [...pinned, ...limited, process.execPath, ...nodeOptions];
     this.process = fork(main, [], { execPath, execArgv, stdio: ["ignore", "inherit", "inherit", "ipc"] });
     this.process.send(welcome);
-    this.process.send(
-      { kind: "listener", id: listener, at: { address, port: this.port } },
-      socket.handle as unknown as SendHandle,
-      {},
-      () => socket.handle.close(),
-    );
+    const given = { kind: "listener", id: listener, at: { address, port: this.port } };
+    for (let left = socketHandles - 1; left >= 0; left -= 1)
+      this.process.send(given, socket.handle as unknown as SendHandle, {}, () => left === 0 && socket.handle.close());
   }
 
   static async start(options: LoneForwarderOptions): Promise<LoneForwarder> {

@@ -32,7 +32,7 @@ export class Stage {
 
   static async open(
     settings: Readonly<Record<string, unknown>> = {},
-    more: Pick<LoneForwarderOptions, "address" | "tls" | "probed" | "accessLog" | "descriptors"> = {},
+    more: Pick<LoneForwarderOptions, "address" | "tls" | "probed" | "accessLog" | "descriptors" | "nodeOptions"> = {},
   ): Promise<Stage> {
     const directory = mkdtempSync(join(tmpdir(), "coppice-fwd-"));
     return new Stage(directory, await LoneForwarder.start({ directory, settings, ...more }));

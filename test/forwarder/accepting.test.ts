@@ -1,0 +1,36 @@
+/** How fast connections are taken that come at once. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { test } from "node:test";
+import { Stage } from "./stage.ts";
+
+const clients = 200;
+/** Says when asked how many turns its loop has made. */
+const countsTurns = `process.on("message", ({ kind }) => {
+  if (kind === "turns") process.send(performance.nodeTiming.uvMetricsInfo.loopCount);
+});`;
+
+test("of connections that wait several are taken in one turn of the loop", { timeout: 60_000 }, async () => {
+  const stage = await Stage.open({}, { nodeOptions: ["--import", `data:text/javascript,${encodeURIComponent(countsTurns)}`] });
+  const forwarder = stage.process;
+  const turns = async (): Promise<number> => {
+    forwarder.send({ kind: "turns" });
+    const [count] = (await once(forwarder, "message")) as [number];
+    return count;
+  };
+  const sockets: Socket[] = [];
+  try {
+    const before = await turns();
+    forwarder.kill("SIGSTOP");
+    for (let count = 0; count < clients; count += 1) sockets.push(connect(stage.port, "127.0.0.1"));
+    await Promise.all(sockets.map((socket) => once(socket, "connect")));
+    forwarder.kill("SIGCONT");
+    await stage.until(() => stage.heard.findLast((one) => one.kind === "traffic")?.connections === clients);
+    const made = (await turns()) - before;
+    assert.ok(made < clients / 2, `${made} turns for ${clients} connections`);
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    await stage.close();
+  }
+});
