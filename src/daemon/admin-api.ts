@@ -13,38 +13,25 @@ import {
   nodesMax,
   type RegenerateAccepted,
   type RegenerateRequest,
-  type RegenerationProgress,
   type ReloadAccepted,
   type ReloadRequest,
-  type Resumed,
   type ResumeRequest,
   type ScaleRequest,
-  type SettingsChanged,
-  type SettingsInForce,
 } from "../model/admin.ts";
 import { CoppiceError } from "../model/errors.ts";
 import type { NodeName } from "../model/node.ts";
 import type { EventLog } from "./event-log.ts";
+import type { Orders } from "./orders.ts";
 
 export interface AdminSources {
   readonly socketPath: string;
   readonly events: EventLog;
   readonly status: () => ClusterStatus;
-  /** Starts a request; its id tells its progress. */
-  readonly regenerate: (nodes: readonly NodeName[] | "all") => string;
-  /** Starts a reload; null while another is under way. */
-  readonly reload: (wanted: ReloadRequest) => { readonly id: string; readonly release: string } | null;
-  /** What had stopped goes on: says what it was. */
-  readonly resume: (nodes: readonly NodeName[] | "all") => Resumed;
-  /** Starts a request for so many nodes. */
-  readonly scale: (nodes: number) => string;
-  readonly settings: () => SettingsInForce;
-  /** @throws CoppiceError COPPICE_SETTING, and nothing is changed. */
-  readonly changeSettings: (wanted: ChangeSettingsRequest) => SettingsChanged;
-  readonly progress: (request: string) => RegenerationProgress | null;
+  readonly orders: Orders;
 }
 
 export async function serveAdmin(sources: AdminSources): Promise<FastifyInstance> {
+  const { orders } = sources;
   const server = Fastify({ forceCloseConnections: true });
   server.route({ ...route(adminRoutes.status), handler: () => sources.status() });
   server.route<{ Body: RegenerateRequest | null }>({
@@ -53,7 +40,7 @@ export async function serveAdmin(sources: AdminSources): Promise<FastifyInstance
       const known = sources.status().nodes.map(({ name }) => name);
       const wanted = request.body?.nodes;
       if (!isMeant(wanted, known)) return refuseNodes(reply, wanted, known);
-      const accepted: RegenerateAccepted = { id: sources.regenerate(wanted), nodes: wanted === "all" ? known : wanted };
+      const accepted: RegenerateAccepted = { id: orders.regenerate(wanted), nodes: wanted === "all" ? known : wanted };
       return reply.code(202).send(accepted);
     },
   });
@@ -62,7 +49,7 @@ export async function serveAdmin(sources: AdminSources): Promise<FastifyInstance
     handler: (request, reply) => {
       const known = sources.status().nodes.map(({ name }) => name);
       const wanted = request.body?.nodes;
-      return isMeant(wanted, known) ? sources.resume(wanted) : refuseNodes(reply, wanted, known);
+      return isMeant(wanted, known) ? orders.resume(wanted) : refuseNodes(reply, wanted, known);
     },
   });
   server.route<{ Body: ReloadRequest | null }>({
@@ -71,7 +58,7 @@ export async function serveAdmin(sources: AdminSources): Promise<FastifyInstance
       const { body } = request;
       if (!isReload(body))
         return reply.code(400).send(refusal("COPPICE_ARGUMENT", "a reload names workingDirectory, script and environment"));
-      const begun = sources.reload(body);
+      const begun = orders.reload(body);
       if (begun === null) return reply.code(409).send(refusal("COPPICE_RELOAD_RUNNING", "a reload is under way; wait until it has ended"));
       const accepted: ReloadAccepted = { ...begun, nodes: sources.status().nodes.map(({ name }) => name) };
       return reply.code(202).send(accepted);
@@ -83,16 +70,16 @@ export async function serveAdmin(sources: AdminSources): Promise<FastifyInstance
       const nodes = request.body?.nodes;
       if (nodes === undefined || !Number.isInteger(nodes) || nodes < 1 || nodes > nodesMax)
         return reply.code(400).send(refusal("COPPICE_ARGUMENT", `nodes must be a whole number from 1 to ${nodesMax}`));
-      const id = sources.scale(nodes);
-      const accepted: RegenerateAccepted = { id, nodes: sources.progress(id)?.nodes.map(({ name }) => name) ?? [] };
+      const id = orders.scale(nodes);
+      const accepted: RegenerateAccepted = { id, nodes: orders.progress(id)?.nodes.map(({ name }) => name) ?? [] };
       return reply.code(202).send(accepted);
     },
   });
-  serveSettings(server, sources);
+  serveSettings(server, orders);
   server.route<{ Params: { id: string } }>({
     ...route(adminRoutes.regeneration),
     handler: (request, reply) =>
-      sources.progress(request.params.id) ?? reply.code(404).send(refusal("COPPICE_ARGUMENT", `there is no request ${request.params.id}`)),
+      orders.progress(request.params.id) ?? reply.code(404).send(refusal("COPPICE_ARGUMENT", `there is no request ${request.params.id}`)),
   });
   server.route<{ Querystring: { after?: string; follow?: string } }>({
     ...route(adminRoutes.events),
@@ -111,8 +98,8 @@ export async function serveAdmin(sources: AdminSources): Promise<FastifyInstance
   return server;
 }
 
-function serveSettings(server: FastifyInstance, sources: AdminSources): void {
-  server.route({ ...route(adminRoutes.settings), handler: () => sources.settings() });
+function serveSettings(server: FastifyInstance, orders: Orders): void {
+  server.route({ ...route(adminRoutes.settings), handler: () => orders.settings });
   server.route<{ Body: Partial<ChangeSettingsRequest> | null }>({
     ...route(adminRoutes.changeSettings),
     handler: (request, reply) => {
@@ -120,7 +107,7 @@ function serveSettings(server: FastifyInstance, sources: AdminSources): void {
       if (typeof set !== "object" || set === null || typeof dryRun !== "boolean")
         return reply.code(400).send(refusal("COPPICE_ARGUMENT", "a change of settings has values by name, in set"));
       try {
-        return sources.changeSettings({ set, dryRun });
+        return orders.changeSettings({ set, dryRun });
       } catch (error) {
         if (!(error instanceof CoppiceError) || error.code !== "COPPICE_SETTING") throw error;
         return reply.code(400).send(refusal(error.code, error.message));

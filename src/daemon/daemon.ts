@@ -3,10 +3,7 @@
  * admin API to the engine. Facts go in, effects come out; there is no rule of its own here.
  */
 import type { FastifyInstance } from "fastify";
-import { changesOf } from "../config/changes.ts";
-import { defaultSettings, settingsInForce } from "../config/declared.ts";
-import { defaultsWithin } from "../config/settings.ts";
-import type { ChangeSettingsRequest, ReloadRequest, SettingsChanged } from "../model/admin.ts";
+import { defaultSettings } from "../config/declared.ts";
 import type { ClusterSpec, FromInit, ToInit, Welcome } from "../model/birth.ts";
 import type { EventDraft } from "../model/events.ts";
 import { residentLimit } from "../model/memory.ts";
@@ -15,11 +12,10 @@ import { earliestEndInMs } from "../model/report.ts";
 import type { Settings } from "../model/settings.ts";
 import { completedSpec } from "../monitor/completed.ts";
 import { beyondShareBytes } from "../monitor/more-room.ts";
-import { stopped } from "../monitor/quarantine.ts";
-import { worseThanOthers } from "../monitor/rollout.ts";
+import { worseInstances } from "../monitor/rollout.ts";
 import type { InstanceRecord, MonitorState } from "../monitor/state.ts";
 import type { Effect } from "../monitor/types.ts";
-import { progress, regenerationMs } from "../monitor/view.ts";
+import { regenerationMs } from "../monitor/view.ts";
 import { processRegenerator } from "../regenerators/process.ts";
 import type { Regenerator } from "../regenerators/regenerator.ts";
 import { serveAdmin } from "./admin-api.ts";
@@ -32,6 +28,7 @@ import { Journal } from "./journal.ts";
 import { whyNoProbe } from "./lost-probe.ts";
 import { Notices } from "./notices.ts";
 import { onlyOneCanHave } from "./only-one.ts";
+import { Orders } from "./orders.ts";
 import { Peers } from "./peers.ts";
 import { PortWatch } from "./port-watch.ts";
 import { clusterStatus } from "./status.ts";
@@ -50,7 +47,6 @@ export class Daemon {
   readonly #engine: Engine;
   readonly #regenerator: Regenerator;
   #admin: FastifyInstance | null = null;
-  #requests = 0;
   readonly #notices: Notices;
 
   constructor(welcome: Welcome) {
@@ -100,7 +96,11 @@ export class Daemon {
       },
       onTraffic: (forwarder, upstreams) => {
         for (const upstream of upstreams) this.#watch.forwarderCounted(forwarder, upstream);
-        this.#watchRelease();
+        for (const worse of worseInstances(
+          this.#engine.state,
+          [...this.#peers.forwarders.values()].flatMap((one) => one.upstreams),
+        ))
+          this.#engine.accept({ kind: "release-worse", ...worse });
       },
       onForwarderGone: (forwarder) => this.#watch.forwarderGone(forwarder),
       onNotice: (peer, notice) => this.#tellNotice(this.#notices.hear(peer, notice)),
@@ -124,6 +124,7 @@ export class Daemon {
     this.#admin = await serveAdmin({
       socketPath: spec.paths.adminSocket,
       events: this.#events,
+      orders: new Orders({ engine: this.#engine, spec: () => this.#spec }),
       status: () =>
         clusterStatus({
           welcome: this.#welcome,
@@ -133,25 +134,6 @@ export class Daemon {
           notices: this.#notices.standing,
           monitorStartedAtMs: this.#startedAtMs,
         }),
-      regenerate: (nodes) => {
-        const request = this.#nextRequest();
-        this.#engine.accept({ kind: "regenerate", request, nodes });
-        return request;
-      },
-      reload: (wanted) => this.#reload(wanted),
-      resume: (nodes) => {
-        const resumed = stopped(this.#engine.state, nodes);
-        this.#engine.accept({ kind: "resume", nodes });
-        return resumed;
-      },
-      scale: (nodes) => {
-        const request = this.#nextRequest();
-        this.#engine.accept({ kind: "scale", request, nodes });
-        return request;
-      },
-      changeSettings: (wanted) => this.#changeSettings(wanted),
-      settings: () => ({ settings: settingsInForce(this.#settings, this.#defaults()) }),
-      progress: (request) => progress(this.#engine.state, request),
     });
     setInterval(() => {
       this.#watch.tick(Date.now());
@@ -186,54 +168,6 @@ export class Daemon {
       exhaustionInMs: (instance) => earliestEndInMs(this.#watch.report(instance) ?? { trends: [] }),
       accept: (fact) => this.#engine.accept(fact),
     });
-  }
-
-  /** @throws CoppiceError COPPICE_SETTING, and nothing is changed. */
-  #changeSettings({ set, dryRun = false }: ChangeSettingsRequest): SettingsChanged {
-    const changes = changesOf(this.#settings, set);
-    if (!dryRun && changes.length > 0) this.#engine.accept({ kind: "settings", changes });
-    return { changes, inForce: changesOf(this.#settings, set).length === 0 };
-  }
-
-  #defaults(): Settings {
-    const { memory } = this.#spec;
-    return memory === null ? defaultSettings : defaultsWithin(memory.limitBytes);
-  }
-
-  #nextRequest(): string {
-    this.#requests += 1;
-    return `request-${this.#startedAtMs.toString(36)}-${this.#requests}`;
-  }
-
-  /** Null while another reload is under way. */
-  #reload({ environment, ...place }: ReloadRequest): { id: string; release: string } | null {
-    const { state } = this.#engine;
-    const running = state.releases.find(({ id }) => id === state.release);
-    if (state.rollout !== null || running === undefined) return null;
-    const release = { ...running, ...place, id: String(state.nextRelease) };
-    const request = this.#nextRequest();
-    this.#engine.accept({
-      kind: "reload",
-      request,
-      release: { ...release, environment: { ...running.environment, ...environment } },
-    });
-    return { id: request, release: release.id };
-  }
-
-  /** Does the watched release answer worse than the one before it? */
-  #watchRelease(): void {
-    const { rollout, instances } = this.#engine.state;
-    if (rollout?.phase !== "going") return;
-    const isNew = (id: InstanceId) => instances.some((one) => one.id === id && one.release === rollout.release);
-    const upstreams = [...this.#peers.forwarders.values()].flatMap((forwarder) => forwarder.upstreams);
-    const others = upstreams.filter(({ id }) => !isNew(id));
-    for (const instance of new Set(upstreams.map(({ id }) => id).filter(isNew))) {
-      const reason = worseThanOthers(
-        upstreams.filter(({ id }) => id === instance),
-        others,
-      );
-      if (reason !== null) this.#engine.accept({ kind: "release-worse", instance, reason: `${instance} is worse: ${reason}` });
-    }
   }
 
   heardInit(message: FromInit): void {

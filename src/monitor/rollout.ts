@@ -8,7 +8,7 @@ import type { InstanceId, NodeName, Release } from "../model/node.ts";
 import type { UpstreamTraffic } from "../model/routes.ts";
 import type { Draft } from "./draft.ts";
 import { enqueue, rememberRequest } from "./requests.ts";
-import type { InstanceRecord, NodeRecord, Regeneration } from "./state.ts";
+import type { InstanceRecord, MonitorState, NodeRecord, Regeneration } from "./state.ts";
 
 /** Going back fails for good after so many failures: somebody has to look. */
 const backFailuresMax = 3;
@@ -171,8 +171,24 @@ const worseRequestsMin = 20;
 const worseErrorRatioMin = 0.05;
 const worseTimes = 3;
 
+/** Who of the release that is being rolled out answers worse than those of the one before. @param upstreams as each forwarder counted. */
+export function worseInstances(
+  { rollout, instances }: MonitorState,
+  upstreams: readonly UpstreamTraffic[],
+): { readonly instance: InstanceId; readonly reason: string }[] {
+  if (rollout?.phase !== "going") return [];
+  const isNew = ({ id }: UpstreamTraffic) => instances.some((one) => one.id === id && one.release === rollout.release);
+  const others = upstreams.filter((one) => !isNew(one));
+  const watched = new Set(upstreams.filter(isNew).map(({ id }) => id));
+  return [...watched].flatMap((instance) => {
+    const mine = upstreams.filter(({ id }) => id === instance);
+    const worse = worseThanOthers(mine, others);
+    return worse === null ? [] : [{ instance, reason: `${instance} is worse: ${worse}` }];
+  });
+}
+
 /** Errors (5xx answers and failed requests) beyond those of the others; null while it is no worse. Ratios are of all requests since birth. */
-export function worseThanOthers(mine: readonly UpstreamTraffic[], others: readonly UpstreamTraffic[]): string | null {
+function worseThanOthers(mine: readonly UpstreamTraffic[], others: readonly UpstreamTraffic[]): string | null {
   const own = errorsOf(mine);
   const usual = errorsOf(others);
   if (own.requests < worseRequestsMin || own.ratio < worseErrorRatioMin + worseTimes * usual.ratio) return null;
