@@ -42,6 +42,9 @@ export function mixtureOf(life: ScaledLife): Component[] {
   const first = tried.map(({ candidate }) => candidate);
   // No server holds less the more it has to do: what falls with the load is something else.
   if (life.usesLoad && loadEffectOf(first[0]) < 0) return mixtureOf({ ...life, usesLoad: false });
+  if (life.mayUseLoad && first[0] !== undefined && isExplainedByLoad(first[0].shape, life, columns)) {
+    return mixtureOf({ ...life, usesLoad: true, mayUseLoad: false });
+  }
   const kept = tried.slice(0, shapesKept);
   for (const ends of [false, true]) {
     const must = tried.find(({ candidate }) => candidate.shape.ends === ends);
@@ -79,6 +82,13 @@ function sharesOf(candidates: readonly Candidate[], logOf: (candidate: Candidate
 /** A clock that stands still explains nothing, and would be charged for nothing. */
 function hasRun({ overload: which }: GrowthShape, { overload, work }: ScaledLife): boolean {
   return which === undefined || (overload[which] ?? 0) > overloadMin * work;
+}
+
+/** A load that varies little is believed to move the level where that explains more than the freedom of one slope costs. */
+function isExplainedByLoad(shape: GrowthShape, life: ScaledLife, columns: ClockColumns): boolean {
+  if (plain === undefined) return false;
+  const without = new Regressions(life, columns, plain).fit(shape);
+  return new Regressions({ ...life, usesLoad: true }, columns, plain).fit(shape).logWeight > without.logWeight;
 }
 
 function loadEffectOf(candidate: Candidate | undefined): number {

@@ -18,6 +18,8 @@ export interface ScaledLife {
   /** Of the young blocks, on average: width in lives and weight. */
   readonly young: { readonly width: number; readonly weight: number };
   readonly usesLoad: boolean;
+  /** It varies too little for that, but enough to be looked for where it explains much. */
+  readonly mayUseLoad: boolean;
   /** False where work went with time throughout: its clocks say nothing that those of time do not. */
   readonly usesWork: boolean;
   readonly stepTakesBack: boolean;
@@ -43,6 +45,7 @@ export type Doubt = (lives: number) => number;
 export const blocksMin = 6;
 /** The load is looked for where it varies by this share of its mean. */
 const loadSpreadMin = 0.4;
+const loadSpreadSmall = 0.1;
 const loadBlocksMin = 12;
 const blocksYoung = 8;
 /** Work and time count as the same where they never differ by more than this share of the life. */
@@ -95,8 +98,10 @@ export function scaleLife(track: FloorTrack, profile: LoadProfile): ScaledLife |
   };
   const rates = work > 0 ? loadOf(points, work / lifeMs) : points.map(() => 0);
   const meanLoad = rates.reduce((sum, load) => sum + load, 0) / rates.length;
-  const usesLoad = Math.max(...rates) - Math.min(...rates) > loadSpreadMin && points.length >= loadBlocksMin;
-  const loads = columnOf(rates, (rate) => (usesLoad ? rate - meanLoad : 0));
+  const spread = points.length >= loadBlocksMin ? Math.max(...rates) - Math.min(...rates) : 0;
+  const usesLoad = spread > loadSpreadMin;
+  const mayUseLoad = !usesLoad && spread > loadSpreadSmall;
+  const loads = columnOf(rates, (rate) => (usesLoad || mayUseLoad ? rate - meanLoad : 0));
   const usualDay = daily === null ? null : dayAhead(daily, last.atMs, usual);
   const level = usualDay === null ? 1 : levelOfLate(points, usualDay);
   const day = usualDay?.map((ahead) => ({ ...ahead, work: level * ahead.work })) ?? null;
@@ -108,9 +113,10 @@ export function scaleLife(track: FloorTrack, profile: LoadProfile): ScaledLife |
     marks,
     young: youngOf(time, weights),
     usesLoad,
+    mayUseLoad,
     usesWork,
     stepTakesBack: step.takesBack,
-    loadPeak: usesLoad ? Math.max(...loads) : 0,
+    loadPeak: Math.max(...loads),
     meanLoad,
     day,
     paceDoubts: paceDoubts(marks, usualDay, { lifeMs, work, overload }, day === null ? 1 : profile.unseenRatio),
@@ -271,8 +277,8 @@ export function marksAhead({ pace, day, lifeMs, work, overload }: ScaledLife, li
 }
 
 /** The highest load within a while ahead, relative to the life's mean load. */
-export function peakWithin({ day, lifeMs, work, loadPeak, meanLoad, usesLoad }: ScaledLife, from: number, to: number): number {
-  if (!usesLoad) return 0;
+export function peakWithin({ day, lifeMs, work, loadPeak, meanLoad, usesLoad, mayUseLoad }: ScaledLife, from: number, to: number): number {
+  if (!usesLoad && !mayUseLoad) return 0;
   if (day === null) return loadPeak * Math.min(1, to * 4);
   return highestRate(day, from * lifeMs, to * lifeMs) / (work / lifeMs) - meanLoad;
 }
