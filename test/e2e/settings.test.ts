@@ -64,11 +64,11 @@ test("settings change under load and nobody notices; the monitor is killed at on
   const again = await set(cluster, "mode=observe", "parkedMax=500");
   assert.deepEqual([again.code, again.stdout], [0, "nothing changes: it is so already\n"]);
 
-  // An instance has what was in force when it was started: the first drain is a quick one, the second is not.
+  // An instance has what was in force when it was started: the first drain is a quick one, the second is not. It is fenced a little before its drain counts.
   for (const round of [1, 2]) {
     assert.equal((await cluster.command("regenerate", "web-1", "--wait", "--name", "t")).code, 0);
     const drained = (await cluster.events()).filter(({ kind }) => kind === "drained").at(-1);
-    assert.equal(Number(drained?.facts["tookMs"]) >= 1_500, round === 2, drained?.text);
+    assert.equal(Number(drained?.facts["tookMs"]) >= 1_000, round === 2, drained?.text);
   }
   const { failed, lost, stale, doubled } = await load.end();
   assert.deepEqual([failed, lost, stale, doubled], [[], 0, 0, 0]);
