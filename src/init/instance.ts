@@ -18,6 +18,7 @@ export const probePath = fileURLToPath(new URL("../probe/inside/preload.js", imp
 
 /** After the leader's exit its last lines are read, so long at most. */
 const pipesCloseMs = 500;
+const groupLookMs = 25;
 
 export type StartOrder = Extract<ToInit, { kind: "start" }>;
 
@@ -48,6 +49,7 @@ export class Instance {
   readonly #child: ChildProcess | null;
   readonly #isCommand: boolean;
   #ladder: NodeJS.Timeout | null = null;
+  #groupWatch: NodeJS.Timeout | null = null;
   #ended = false;
 
   constructor(options: InstanceOptions) {
@@ -70,23 +72,36 @@ export class Instance {
     child.on("error", (error) => {
       if (child.pid === undefined) options.onFailed(whyNotSpawned(error, order));
     });
-    // "close" comes after the pipes' ends, but a helper that outlives its parent holds them open: the exit ends the
-    // group first, and a server that left the group hears by the end of its lifeline.
     child.on("exit", () => {
-      this.#ended = true;
-      this.#signalGroup("SIGKILL");
-      if (this.#isCommand) rmSync(claimPath(birth), { force: true });
-      child.stdio[3]?.destroy();
-      // A helper in a session of its own may still hold the log pipes: they are not waited for long.
-      setTimeout(() => {
-        child.stdout?.destroy();
-        child.stderr?.destroy();
-      }, pipesCloseMs);
+      // npm and shells end at the signal at once: the server that they started has the grace, as one without a wrapper.
+      if (this.#isCommand && this.#ladder !== null)
+        this.#groupWatch = setInterval(() => this.#groupIsThere() || this.#end(options), groupLookMs);
+      else this.#end(options);
     });
     child.on("close", (code, signal) => {
+      this.#end(options);
       if (this.#ladder !== null) clearTimeout(this.#ladder);
       if (child.pid !== undefined) options.onExit({ code, signal, tail: err.tail });
     });
+  }
+
+  /**
+   * "close" comes after the pipes' ends, but a helper that outlives its parent holds them open: the group is ended
+   * first, and a server that left the group hears by the end of its lifeline.
+   */
+  #end({ birth }: InstanceOptions): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    if (this.#groupWatch !== null) clearInterval(this.#groupWatch);
+    this.#signalGroup("SIGKILL");
+    if (this.#isCommand) rmSync(claimPath(birth), { force: true });
+    const child = this.#child;
+    child?.stdio?.[3]?.destroy(); // without a descriptor left there is no stdio at all
+    // A helper in a session of its own may still hold the log pipes: they are not waited for long.
+    setTimeout(() => {
+      child?.stdout?.destroy();
+      child?.stderr?.destroy();
+    }, pipesCloseMs);
   }
 
   get pid(): number {
@@ -104,12 +119,17 @@ export class Instance {
     this.#ladder = setTimeout(() => this.#signalGroup("SIGKILL"), graceMs);
   }
 
-  #signalGroup(signal: NodeJS.Signals): void {
-    if (this.#child?.pid === undefined) return;
+  #groupIsThere(): boolean {
+    return this.#signalGroup(0);
+  }
+
+  /** False: the group is gone already. */
+  #signalGroup(signal: NodeJS.Signals | 0): boolean {
+    if (this.#child?.pid === undefined) return false;
     try {
-      process.kill(-this.#child.pid, signal);
+      return process.kill(-this.#child.pid, signal);
     } catch {
-      // The group is gone already.
+      return false;
     }
   }
 }

@@ -245,3 +245,26 @@ test("a start script that leaves a daemon behind, which holds all that it inheri
   assert.equal(readFileSync(daemons, "utf8").trim().split("\n").length, 2);
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
 });
+
+test("npm and shells, which end at SIGTERM at once, leave their server the time that it takes to end", { timeout: 120_000 }, async () => {
+  const directory = application({ start: "node ending.cjs" });
+  const ended = join(directory, "ended");
+  writeFileSync(
+    join(directory, "ending.cjs"),
+    `require("./server.cjs"); process.on("SIGTERM", () => setTimeout(() => {
+       require("node:fs").appendFileSync(${JSON.stringify(ended)}, process.env.COPPICE_GENERATION); process.exit(); }, 300));`,
+  );
+  for (const [script, ...rest] of [
+    ["npm", "start"],
+    ["sh", "-c", "node ending.cjs; true"],
+  ] as const) {
+    const cluster = await TestCluster.start({ script, rest, cwd: directory, nodes: 1, settings: { minReadyMs: 0 } });
+    const outcome = await cluster.command("regenerate", "--all", "--wait", "--name", "t");
+    assert.equal(outcome.code, 0, outcome.stdout + outcome.stderr);
+    assert.equal(readFileSync(ended, "utf8"), "1");
+    assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+    assert.equal(readFileSync(ended, "utf8"), "12");
+    rmSync(ended);
+  }
+  rmSync(directory, { recursive: true });
+});
