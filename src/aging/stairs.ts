@@ -15,6 +15,8 @@ const ended = (jumps: number): GrowthShape => ({ ...goesOn, name: "by jumps, and
 const endsPerJump = 0.04;
 /** Fewer are deploys, or caches. */
 const jumpsMin = 4;
+/** What is less than this share of the largest is not counted among them: a level takes such steps on its way to rest. */
+const jumpOfLargestMin = 0.05;
 /** A change of so many deviations of the noise is a jump. */
 const jumpNoises = 4;
 /** A quarter of the absolute values of a normal lies below this many deviations. */
@@ -32,7 +34,8 @@ export function stairsOf({ values, marks: { time } }: ScaledLife): Candidate[] {
   const noise = Math.max((sizes[sizes.length >> 2] ?? 0) / quarterOfNormal, noiseMin);
   const isJump = (by: number) => by > jumpNoises * noise;
   const jumps = jumpsIn(rises, isJump);
-  if (jumps < jumpsMin) return [];
+  const usualMin = jumpOfLargestMin * (sizes.at(-1) ?? 0);
+  if (jumpsIn(rises, (by) => isJump(by) && by >= usualMin) < jumpsMin) return [];
   const last = rises.findLastIndex(isJump) + 1;
   const changes = Array.from(rises, (by, at) => ({ by, over: (time[at + 1] ?? 0) - (time[at] ?? 0) }));
   const [on, off] = [candidateOf(goesOn, changes, changes.length, noise), candidateOf(ended(jumps), changes, last, noise)];

@@ -91,6 +91,11 @@ describe("stairs", () => {
     assert.deepEqual(stairsOf(lifeOf(Array.from({ length: 2_000 }, () => 100 + normal()))), []);
     assert.deepEqual(stairsOf(lifeOf(Array.from({ length: 2_000 }, (_, at) => 100 + 40 * Math.floor(at / 500) + 0.01 * normal()))), []);
   });
+
+  it("stairs: a level that is told now and then on its way to rest, each rise a fifth of the last, is none", () => {
+    const settled = Array.from({ length: 2_000 }, (_, at) => 100 - 80 * 0.2 ** Math.max(Math.floor(at / 200) - 4, 0) + 0.01 * Math.sin(at));
+    assert.deepEqual(stairsOf(lifeOf(settled)), []);
+  });
 });
 
 describe("load above a threshold", () => {
