@@ -33,6 +33,8 @@ export function describeStatus(status: ClusterStatus, nowMs: number): string {
   ];
   if (status.forwarders.length !== 1) lines.push(`forwarders: ${status.forwarders.map(describeForwarder).join(", ") || "none"}`);
   if (status.memory !== null) lines.push(describeMemory(status.memory, status.nodes.length));
+  const held = heldBy(status);
+  if (held !== null) lines.push(`automatic regenerations: ${held}`);
   if (status.halted !== null) lines.push(`automatic regenerations are halted: ${status.halted}`);
   for (const node of status.nodes) {
     if (node.reason !== null) lines.push(`${node.name}: ${node.reason}`);
@@ -45,6 +47,14 @@ export function describeStatus(status: ClusterStatus, nowMs: number): string {
   if (advice.length > 0)
     lines.push("", "to mend in the application (docs/start-up-check.md):", ...advice.map(({ code, text }) => `  ${code}: ${text}`));
   return `${lines.join("\n")}\n`;
+}
+
+/** What holds back those of all nodes; null where nothing does. */
+function heldBy({ mode, calendar }: Partial<ClusterStatus>): string | null {
+  if (mode === "observe") return "none; events and status say what would be (mode observe)";
+  if (calendar === "forbidden") return "none at this time (forbiddenTimes)";
+  if (mode === "supervised") return "when they are told: coppice regenerate NODE (mode supervised)";
+  return calendar === "outside" ? "only just before a node's end, until the next of the maintenanceWindows" : null;
 }
 
 function describeForwarder({ id, pid, connections, parked, stalledTotal }: ClusterStatus["forwarders"][number]): string {

@@ -56,6 +56,8 @@ export function clusterStatus({ welcome, state, peers, watch, notices, monitorSt
     notices,
     regenerations: regenerationCounts(state),
     halted: halted(state),
+    mode: (state.spec ?? welcome.spec).settings.mode,
+    calendar: state.calendar,
   };
 }
 

@@ -3,6 +3,7 @@
  * and shapes for the daemon that serves it and the command line that calls it.
  */
 
+import type { Calendar } from "./calendar.ts";
 import type { NoticeLevel } from "./control.ts";
 import type { ClusterEvent } from "./events.ts";
 import type { MemoryBudget } from "./memory.ts";
@@ -85,6 +86,9 @@ export interface ClusterStatus {
   readonly regenerations: { readonly succeeded: number; readonly failed: number };
   /** Set when automatic regenerations were stopped after `maxConsecutiveFailures`. */
   readonly halted: string | null;
+  /** Who decides on automatic regenerations, and whether they may begin now. */
+  readonly mode: Settings["mode"];
+  readonly calendar: Calendar;
 }
 
 export interface RegenerateRequest {

@@ -39,10 +39,22 @@ const status = {
 
 test("status: what an older monitor does not tell is not made up", () => {
   const old = { ...status, nodes: [node] } as unknown as ClusterStatus; // an older one's
-  assert.doesNotMatch(describeStatus(old, 1_000), /undefined|waits|quarantine/);
+  assert.doesNotMatch(describeStatus(old, 1_000), /undefined|waits|quarantine|automatic/);
   const asked = { ...status, nodes: [{ ...node, waits: "its turn", quarantine: "it helps too little" }] } as unknown as ClusterStatus; // what is shown of one
   assert.match(
     describeStatus(asked, 1_000),
     /^web-1 is to be regenerated, and waits: its turn\nweb-1 is in quarantine: it helps too little$/m,
   );
+});
+
+test("status: what holds back automatic regenerations of all nodes is said, and nothing where nothing does", () => {
+  const said = (more: Partial<ClusterStatus>) => {
+    const shown = { ...status, nodes: [node], mode: "automatic", calendar: "open", ...more } as unknown as ClusterStatus; // what is shown of one
+    return /^automatic regenerations: (.*)$/m.exec(describeStatus(shown, 1_000))?.[1];
+  };
+  assert.equal(said({}), undefined);
+  assert.equal(said({ mode: "observe" }), "none; events and status say what would be (mode observe)");
+  assert.equal(said({ mode: "supervised" }), "when they are told: coppice regenerate NODE (mode supervised)");
+  assert.equal(said({ mode: "supervised", calendar: "forbidden" }), "none at this time (forbiddenTimes)");
+  assert.equal(said({ calendar: "outside" }), "only just before a node's end, until the next of the maintenanceWindows");
 });
