@@ -8,6 +8,7 @@ import { chmodSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { controlProtocol, type Hello } from "../model/control.ts";
 import { encodeFrame, type Frame, FrameDecoder } from "../wire/frame.ts";
+import { gather } from "./gathering.ts";
 import { tokenIsRight } from "./token.ts";
 
 /** A server may block its loop for long while it loads: it says hello when it is through. */
@@ -29,6 +30,8 @@ export interface LinkServerOptions {
   readonly onPeer: (peer: Peer) => void;
   readonly onFrame: (peer: Peer, frame: Frame) => void;
   readonly onGone: (peer: Peer) => void;
+  /** Frames leave at the end of the loop's turn, together. Default false: at once. */
+  readonly gathers?: boolean;
 }
 
 export class LinkServer {
@@ -60,7 +63,7 @@ export class LinkServer {
   }
 
   #accept(socket: Socket): void {
-    const connection = new Connection(socket, this.#options.clusterKey, {
+    const connection = new Connection(socket, this.#options.clusterKey, this.#options.gathers === true, {
       onPeer: (peer) => {
         for (const other of this.#connections) {
           if (other !== peer && other.known?.id === peer.hello.id && other.known.role === peer.hello.role) other.close();
@@ -77,10 +80,12 @@ export class LinkServer {
 
 class Connection implements Peer {
   readonly #socket: Socket;
+  readonly #gathers: boolean;
   known: Hello | null = null;
 
-  constructor(socket: Socket, clusterKey: string, on: Pick<LinkServerOptions, "onPeer" | "onFrame" | "onGone">) {
+  constructor(socket: Socket, clusterKey: string, gathers: boolean, on: Pick<LinkServerOptions, "onPeer" | "onFrame" | "onGone">) {
     this.#socket = socket;
+    this.#gathers = gathers;
     const decoder = new FrameDecoder();
     const deadline = setTimeout(() => socket.destroy(), helloTimeoutMs);
     socket.on("data", (chunk: Buffer) => {
@@ -112,6 +117,7 @@ class Connection implements Peer {
   send(head: object, body?: Uint8Array): void {
     if (!this.#socket.writable) return;
     if (this.#socket.writableLength > unsentBytesMax) return this.close();
+    if (this.#gathers) gather(this.#socket);
     this.#socket.write(encodeFrame(head, body));
   }
 

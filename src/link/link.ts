@@ -10,6 +10,7 @@
 import { connect, type Socket } from "node:net";
 import type { Hello } from "../model/control.ts";
 import { encodeFrame, type Frame, FrameDecoder } from "../wire/frame.ts";
+import { gather } from "./gathering.ts";
 
 const retryMsMin = 20;
 const retryMsMax = 500;
@@ -26,6 +27,8 @@ export interface LinkOptions {
   readonly keepAlive?: boolean;
   /** So much may wait to leave before the connection is made anew, without it. */
   readonly unsentBytesMax?: number;
+  /** Frames leave at the end of the loop's turn, together. Default false: at once. */
+  readonly gathers?: boolean;
 }
 
 export class Link {
@@ -62,6 +65,7 @@ export class Link {
       this.reset();
       return false;
     }
+    if (this.#options.gathers === true) gather(this.#socket);
     this.#socket.write(frame);
     return true;
   }

@@ -41,6 +41,7 @@ class Replicator {
     this.#server = new LinkServer({
       path: spec.paths.storeSocket,
       clusterKey,
+      gathers: true,
       onPeer: (peer) => {
         const tally = new Tally();
         this.#tallies.set(peer, tally);

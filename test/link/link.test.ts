@@ -169,3 +169,41 @@ test("tokens: prove role and id under one key; marks differ from tokens", () => 
   assert.equal(tokenIsRight("bb", "instance", "web-1.1", token), false);
   assert.equal(token.startsWith(markFor("aa", "web-1.1")), false);
 });
+
+test("link that gathers: what is sent in one turn of the loop waits for its end, and leaves whole and in order, both ways", {
+  timeout: 30_000,
+}, async () => {
+  const path = join(directory, "gathers");
+  const heard: unknown[] = [];
+  const ended = Promise.withResolvers<void>();
+  const server = new LinkServer({
+    path,
+    clusterKey,
+    gathers: true,
+    onPeer: () => {},
+    onFrame: (peer, { head }) => peer.send(head as object), // what the link sent
+    onGone: () => {},
+  });
+  await server.listen();
+  const up = Promise.withResolvers<void>();
+  const link = new Link({
+    path,
+    hello: helloOf("web-1.1"),
+    keepAlive: true,
+    gathers: true,
+    onUp: () => up.resolve(),
+    onFrame: ({ head }) => {
+      heard.push(head);
+      if (heard.length === 3) ended.resolve();
+    },
+  });
+  await up.promise;
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(link.unsentBytes, 0);
+  for (let n = 0; n < 3; n += 1) link.send({ n });
+  assert.equal(link.unsentBytes, 3 * encodeFrame({ n: 0 }).length);
+  await ended.promise;
+  assert.deepEqual(heard, [{ n: 0 }, { n: 1 }, { n: 2 }]);
+  link.close();
+  server.close();
+});

@@ -78,6 +78,7 @@ export class StoreClient {
     this.#link ??= new Link({
       path: storeSocket,
       hello: { kind: "hello", protocol: controlProtocol, role: "instance", id: instance, token, pid: process.pid },
+      gathers: true,
       unsentBytesMax: Number.POSITIVE_INFINITY, // requests that wait have their deadline, and are sent again
       onUp: () => this.#sendAgain(),
       onFrame: (frame) => this.#heard(frame),
