@@ -15,7 +15,8 @@ import { Watermarks } from "../monitor/watermarks.ts";
 import type { Fact } from "./engine.ts";
 
 export interface BackStopWatchOptions {
-  readonly settings: Settings;
+  /** As they are by now; `settingsChanged` says when they are others. */
+  readonly settings: () => Settings;
   readonly state: () => MonitorState;
   /** What an instance has served; null: not known. */
   readonly requestsOf: (instance: InstanceId) => number | null;
@@ -26,14 +27,21 @@ export interface BackStopWatchOptions {
 
 export class BackStopWatch {
   readonly #options: BackStopWatchOptions;
-  readonly #watermarks: Watermarks;
   readonly #capacity = new SpareCapacity();
-  readonly #calendar: WeekCalendar;
+  #watermarks: Watermarks;
+  #calendar: WeekCalendar;
 
   constructor(options: BackStopWatchOptions) {
     this.#options = options;
-    this.#watermarks = new Watermarks(options.settings.watermarks);
-    this.#calendar = new WeekCalendar(options.settings);
+    this.#watermarks = new Watermarks(options.settings().watermarks);
+    this.#calendar = new WeekCalendar(options.settings());
+  }
+
+  /** Levels and times of the week may be others; the load is what it was. */
+  settingsChanged(nowMs: number): void {
+    this.#watermarks = new Watermarks(this.#options.settings().watermarks);
+    this.#calendar = new WeekCalendar(this.#options.settings());
+    this.tick(nowMs);
   }
 
   sampled(instance: InstanceId, sample: Sample): void {
@@ -48,7 +56,8 @@ export class BackStopWatch {
   }
 
   tick(nowMs: number): void {
-    const { settings, state, requestsOf, exhaustionInMs, accept } = this.#options;
+    const { state, requestsOf, exhaustionInMs, accept } = this.#options;
+    const settings = this.#options.settings();
     const local = new Date(nowMs);
     const now = { day: local.getDay(), minute: 60 * local.getHours() + local.getMinutes() };
     const calendar = this.#calendar.at(now);

@@ -39,7 +39,7 @@ export class Daemon {
   readonly #startedAtMs = Date.now();
   readonly #events: EventLog;
   readonly #watch: AgingWatch;
-  #backStops: BackStopWatch;
+  readonly #backStops: BackStopWatch;
   readonly #stuck: StuckWatch;
   readonly #deserted = new DesertedWatch((instance) => this.#engine.accept({ kind: "instance-deserted", instance }));
   readonly #ports: PortWatch;
@@ -67,7 +67,13 @@ export class Daemon {
       onHealthy: (instance) => this.#engine.accept({ kind: "not-aging", instance }),
       onAging: (instance, report) => this.#engine.accept({ kind: "aging", instance, report }),
     });
-    this.#backStops = this.#watchBackStops();
+    this.#backStops = new BackStopWatch({
+      settings: () => this.#settings,
+      state: () => this.#engine.state,
+      requestsOf: (instance) => this.#watch.latest(instance)?.requestsTotal ?? null,
+      exhaustionInMs: (instance) => earliestEndInMs(this.#watch.report(instance) ?? { trends: [] }),
+      accept: (fact) => this.#engine.accept(fact),
+    });
     this.#stuck = new StuckWatch({
       settings: () => this.#settings,
       onStuck: (instance, silentMs) => this.#engine.accept({ kind: "instance-stuck", instance, silentMs }),
@@ -160,16 +166,6 @@ export class Daemon {
     return this.#spec.settings;
   }
 
-  #watchBackStops(): BackStopWatch {
-    return new BackStopWatch({
-      settings: this.#settings,
-      state: () => this.#engine.state,
-      requestsOf: (instance) => this.#watch.latest(instance)?.requestsTotal ?? null,
-      exhaustionInMs: (instance) => earliestEndInMs(this.#watch.report(instance) ?? { trends: [] }),
-      accept: (fact) => this.#engine.accept(fact),
-    });
-  }
-
   heardInit(message: FromInit): void {
     switch (message.kind) {
       case "started":
@@ -238,8 +234,7 @@ export class Daemon {
         this.#peers.tellReplicator({ kind: effect.kind, instance: effect.instance });
         break;
       case "settings":
-        this.#backStops = this.#watchBackStops();
-        this.#backStops.tick(nowMs); // the times of the week may be others
+        this.#backStops.settingsChanged(nowMs);
         this.#peers.sendSettings();
         break;
       case "event":

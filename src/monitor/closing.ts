@@ -6,7 +6,7 @@ import { time } from "../aging/amounts.ts";
 import type { Closing } from "../model/calendar.ts";
 import type { InstanceId } from "../model/node.ts";
 import type { Settings } from "../model/settings.ts";
-import type { MonitorState } from "./state.ts";
+import type { InstanceRecord, MonitorState } from "./state.ts";
 import { regenerationMs, serving } from "./view.ts";
 
 const turns = 2;
@@ -27,16 +27,26 @@ export function endsInClosing(
   if (closing === null || state.current !== null || state.queue.some(({ origin }) => origin === "calendar")) return null;
   const instances = serving(state);
   const roomMs = instances.length * regenerationMs(state, settings);
-  if (closing.inMinutes * minuteMs > Math.max(beforeMsMin, turns * roomMs)) return null;
+  const beforeMs = Math.max(beforeMsMin, turns * roomMs);
+  if (closing.inMinutes * minuteMs > beforeMs) return null;
   const overInMs = closing.overInMinutes * minuteMs;
-  const ends = instances.map(({ id, availableSinceMs }) => {
-    const mayServeMs = settings.maxAgeMs === 0 ? Number.POSITIVE_INFINITY : settings.maxAgeMs - (state.nowMs - availableSinceMs);
-    const endsInMs = Math.min(exhaustionInMs(id), mayServeMs);
-    const why = endsInMs < mayServeMs ? `its end may come in ${time(endsInMs)}` : `it may serve for ${time(mayServeMs)} more (maxAgeMs)`;
-    return { instance: id, endsInMs, why };
-  });
+  // Where no life is as long as what closes, another turn would help nobody.
+  const hadTurn = ({ id, availableSinceMs }: InstanceRecord) =>
+    state.nowMs - availableSinceMs < beforeMs && state.ended.some(({ replacement, origin }) => replacement === id && origin === "calendar");
+  const ends = instances
+    .filter((one) => !hadTurn(one))
+    .map(({ id, availableSinceMs }) => {
+      const mayServeMs = settings.maxAgeMs === 0 ? Number.POSITIVE_INFINITY : settings.maxAgeMs - (state.nowMs - availableSinceMs);
+      const endsInMs = Math.min(exhaustionInMs(id), mayServeMs);
+      const why = endsInMs < mayServeMs ? `its end may come in ${time(endsInMs)}` : sayMayServe(mayServeMs);
+      return { instance: id, endsInMs, why };
+    });
   const [first] = ends.filter(({ endsInMs }) => endsInMs < overInMs + roomMs).sort((a, b) => a.endsInMs - b.endsInMs);
   if (first === undefined) return null;
   const why = `it may not live until regenerations may begin again (in ${time(overInMs)}): ${first.why}`;
   return { instance: first.instance, by: "calendar", why };
+}
+
+function sayMayServe(moreMs: number): string {
+  return moreMs > 0 ? `it may serve for ${time(moreMs)} more (maxAgeMs)` : "it has served for as long as it may (maxAgeMs)";
 }

@@ -128,6 +128,16 @@ test("windows and a maximum age: who would exceed it before the next window goes
   assert.match(turns.at(-1)?.why ?? "", /: it may serve for .+ more \(maxAgeMs\)$/);
 });
 
+test("forbidden times longer than any life: each node goes once before them, so late as that is, and not again and again", () => {
+  const settings = { forbiddenTimes: ["09:00-17:00"], maxAgeMs: 6 * hourMs };
+  const turns = live({ settings, days: 2, lifeHours: () => Number.POSITIVE_INFINITY });
+  assert.deepEqual(
+    turns.map(({ node }) => node),
+    ["web-1", "web-2", "web-3", "web-1", "web-2", "web-3"],
+  );
+  for (const { why } of turns) assert.match(why, /: it has served for as long as it may \(maxAgeMs\)$/);
+});
+
 test("a calendar that does not close, and trends that nothing holds, put nobody to its turn", () => {
   assert.equal(
     endsInClosing(new SimCluster({ spec: simSpec(1), random: seededRandom(1) }).state, simSpec(1).settings, null, () => 0),
