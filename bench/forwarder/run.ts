@@ -59,7 +59,9 @@ function heading(): string {
   const { dependencies } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
     dependencies: Record<string, string>;
   };
-  const rivals = Object.entries(dependencies).map(([name, number]) => `${name} ${number}`);
+  const rivals = Object.entries(dependencies)
+    .filter(([name]) => name !== "pm2") // bench/product's
+    .map(([name, number]) => `${name} ${number}`);
   const versions = [
     `Node ${process.versions.node}`,
     `HAProxy ${version("haproxy", ["-v"], /version (\d+\.\d+\.\d+)/)}`,
