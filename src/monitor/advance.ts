@@ -153,7 +153,9 @@ function giveOut(draft: Draft, regeneration: Regeneration): void {
   if (old === null) return;
   if ((phase === "cordoning" || phase === "draining") && !old.quiet) draft.effect({ kind: "fence", instance: old.id });
   if (phase === "handing-off") {
-    if (regeneration.handedOff === null && old.linked) draft.effect({ kind: "hand-off", instance: old.id });
+    // One whose event loop is busy for long gives no word. Without: what was not acknowledged to it, it has not answered.
+    const waits = draft.nowMs - regeneration.phaseSinceMs < draft.settings.handOffTimeoutMs / 2;
+    if (regeneration.handedOff === null && old.linked && waits) draft.effect({ kind: "hand-off", instance: old.id });
     else draft.effect({ kind: "revoke", instance: old.id });
   }
   if (phase === "evidence" && old.linked) draft.effect({ kind: "take-evidence", instance: old.id });
