@@ -62,11 +62,22 @@ export class BackStopWatch {
     const now = { day: local.getDay(), minute: 60 * local.getHours() + local.getMinutes() };
     const calendar = this.#calendar.at(now);
     if (calendar !== state().calendar) accept({ kind: "calendar", calendar });
-    const othersAreFull = this.#capacity.isFull(serving(state()).map(({ id }) => id));
+    const othersAreFull = this.#othersAreFull();
     if (othersAreFull !== state().othersAreFull) accept({ kind: "load", othersAreFull });
     const ending = endsInClosing({ ...state(), nowMs }, settings, this.#calendar.closing(now), exhaustionInMs);
     if (ending !== null) accept({ kind: "back-stop", ...ending });
     const worn = wornOut({ ...state(), nowMs }, settings, requestsOf);
     if (worn !== null) accept({ kind: "back-stop", ...worn });
+  }
+
+  /** Until all have said what they do (this monitor may be new) it is as it was; who has no probe never says it, and is no reason to wait. */
+  #othersAreFull(): boolean {
+    const state = this.#options.state();
+    const instances = serving(state);
+    const isFull = this.#capacity.isFull(
+      instances.map(({ id }) => id),
+      state.othersAreFull,
+    );
+    return isFull ?? (state.othersAreFull && instances.every(({ probed }) => probed));
   }
 }

@@ -19,7 +19,6 @@ interface Work {
 
 export class SpareCapacity {
   readonly #works = new Map<InstanceId, Work>();
-  #full = false;
 
   end(instance: InstanceId): void {
     this.#works.delete(instance);
@@ -34,12 +33,12 @@ export class SpareCapacity {
     this.#works.set(instance, { atMs, ratio: kept * (before?.ratio ?? 0) + (1 - kept) * ratio });
   }
 
-  /** Without one of these the others would be full; false where that is not known of all of them, or where there is but one. */
-  isFull(serving: readonly InstanceId[]): boolean {
+  /** Whether without one of these the others would be full; false where there is but one, null while it is not known of all of them. */
+  isFull(serving: readonly InstanceId[], wasFull: boolean): boolean | null {
+    if (serving.length < 2) return false;
     const works = serving.flatMap((id) => this.#works.get(id)?.ratio ?? []);
-    const isKnown = works.length === serving.length && works.length > 1;
-    const each = isKnown ? works.reduce((sum, work) => sum + work, 0) / (works.length - 1) : 0;
-    this.#full = each > (this.#full ? roomyRatio : fullRatio);
-    return this.#full;
+    if (works.length < serving.length) return null;
+    const each = works.reduce((sum, work) => sum + work, 0) / (works.length - 1);
+    return each > (wasFull ? roomyRatio : fullRatio);
   }
 }
