@@ -8,7 +8,7 @@ import { time } from "../aging/amounts.ts";
 import type { InstanceId } from "../model/node.ts";
 import type { Settings } from "../model/settings.ts";
 import type { MonitorState } from "./state.ts";
-import { serving } from "./view.ts";
+import { regenerationMs, serving } from "./view.ts";
 
 export interface WornOut {
   readonly instance: InstanceId;
@@ -16,9 +16,9 @@ export interface WornOut {
   readonly why: string;
 }
 
-/** How much the one with least left may still use up before its turn. */
-export function leftUntilTurn(left: readonly number[], whole: number): number {
-  const apart = whole / left.length;
+/** How much the one with least left may still use up before its turn. @param spreadOver what all turns together are spread over. */
+export function leftUntilTurn(left: readonly number[], spreadOver: number): number {
+  const apart = spreadOver / left.length;
   return [...left].sort((a, b) => a - b).reduce((least, one, at) => Math.min(least, one - at * apart), Number.POSITIVE_INFINITY);
 }
 
@@ -28,7 +28,9 @@ export function wornOut(state: MonitorState, settings: Settings, requestsOf: (in
   const { maxAgeMs, maxRequests } = settings;
   const instances = serving(state);
   const ages = instances.map(({ id, availableSinceMs }) => ({ instance: id, used: state.nowMs - availableSinceMs }));
-  const oldest = maxAgeMs === 0 ? null : turnOf(ages, maxAgeMs);
+  // Windows have their own turn for who would grow too old between them (closing.ts): one a share of the age before would be a second.
+  const spreadOverMs = settings.maintenanceWindows.length === 0 ? maxAgeMs : instances.length * regenerationMs(state, settings);
+  const oldest = maxAgeMs === 0 ? null : turnOf(ages, maxAgeMs, Math.min(spreadOverMs, maxAgeMs));
   if (oldest !== null) {
     const why = `it is its turn: it has served for ${time(oldest.used)}, and none is to serve for longer than ${time(maxAgeMs)} (maxAgeMs)`;
     return { instance: oldest.instance, by: "max-age", why };
@@ -38,7 +40,7 @@ export function wornOut(state: MonitorState, settings: Settings, requestsOf: (in
     const used = requestsOf(id);
     return used === null ? [] : [{ instance: id, used }];
   });
-  const busiest = turnOf(counts, maxRequests);
+  const busiest = turnOf(counts, maxRequests, maxRequests);
   if (busiest === null) return null;
   const why = `it is its turn: it has served ${busiest.used} requests, and none is to serve more than ${maxRequests} (maxRequests)`;
   return { instance: busiest.instance, by: "max-requests", why };
@@ -49,8 +51,8 @@ interface Used {
   readonly used: number;
 }
 
-function turnOf(all: readonly Used[], whole: number): Used | null {
+function turnOf(all: readonly Used[], whole: number, spreadOver: number): Used | null {
   const left = all.map(({ used }) => whole - used);
-  if (leftUntilTurn(left, whole) > 0) return null;
+  if (leftUntilTurn(left, spreadOver) > 0) return null;
   return all.reduce<Used | null>((most, one) => (most === null || one.used > most.used ? one : most), null);
 }

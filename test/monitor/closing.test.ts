@@ -5,6 +5,7 @@ import { WeekCalendar } from "../../src/model/calendar.ts";
 import type { InstanceId } from "../../src/model/node.ts";
 import { type AgingReport, earliestEndInMs } from "../../src/model/report.ts";
 import type { Settings } from "../../src/model/settings.ts";
+import { wornOut } from "../../src/monitor/back-stops.ts";
 import { endsInClosing } from "../../src/monitor/closing.ts";
 import { seededRandom } from "../../src/sim/random.ts";
 import { SimCluster } from "../../src/sim/sim-cluster.ts";
@@ -57,6 +58,8 @@ function live({ settings, days, lifeHours, knownHours = Number.POSITIVE_INFINITY
       if (endInMs(instance) < spec.settings.horizonMs) cluster.tell({ kind: "aging", instance, report: aging(endInMs(instance)) });
     const found = endsInClosing({ ...cluster.state, nowMs: atMs }, spec.settings, calendar.closing(clock(atMs)), endInMs);
     if (found !== null) cluster.tell({ kind: "back-stop", ...found });
+    const worn = wornOut({ ...cluster.state, nowMs: atMs }, spec.settings, () => null);
+    if (worn !== null) cluster.tell({ kind: "back-stop", ...worn });
     for (const { id, availability } of cluster.state.instances)
       if (availability === "available") assert.ok(endInMs(id) > 0, `${id} died in hour ${(atMs / hourMs) % dayHours}`);
   }
@@ -128,14 +131,23 @@ test("windows and a maximum age: who would exceed it before the next window goes
   assert.match(turns.at(-1)?.why ?? "", /: it may serve for .+ more \(maxAgeMs\)$/);
 });
 
+test("windows longer than a maximum age: nobody exceeds it inside of them, though all come to it together", () => {
+  const turns = live({
+    settings: { maintenanceWindows: ["00:00-24:00"], maxAgeMs: 3 * hourMs },
+    days: 1,
+    lifeHours: () => Number.POSITIVE_INFINITY,
+  });
+  assert.equal(turns.length, 3 * 7, turns.map(({ node, hour }) => `${node} ${hour.toFixed(1)}`).join(" "));
+  const lookHours = 1 / 60; // a minute, where the daemon looks each second
+  for (const { node, hour, lived } of turns) assert.ok(lived > 2.9 && lived <= 3 + lookHours, `${node} at ${hour} after ${lived}`);
+});
+
 test("forbidden times longer than any life: each node goes once before them, so late as that is, and not again and again", () => {
   const settings = { forbiddenTimes: ["09:00-17:00"], maxAgeMs: 6 * hourMs };
-  const turns = live({ settings, days: 2, lifeHours: () => Number.POSITIVE_INFINITY });
-  assert.deepEqual(
-    turns.map(({ node }) => node),
-    ["web-1", "web-2", "web-3", "web-1", "web-2", "web-3"],
-  );
-  for (const { why } of turns) assert.match(why, /: it has served for as long as it may \(maxAgeMs\)$/);
+  const turns = live({ settings, days: 2, lifeHours: () => Number.POSITIVE_INFINITY }).filter(({ hour }) => hour > 8.5 && hour < 9);
+  assert.equal(turns.length, 6);
+  assert.deepEqual(new Set(turns.slice(0, 3).map(({ node }) => node)).size, 3);
+  for (const { why } of turns) assert.match(why, /^it may not live until regenerations may begin again/);
 });
 
 test("a calendar that does not close, and trends that nothing holds, put nobody to its turn", () => {
