@@ -107,7 +107,7 @@ export const numberSettings: Readonly<Record<NumberKey, NumberSetting>> = {
     min: 0,
     max: 366 * day,
     acts: "at-once",
-    doc: "Each instance is regenerated when it has served for so long, at the latest; the nodes are spread evenly over the time. 0: as long as it is well.",
+    doc: "Each instance is regenerated when it has served for so long, at the latest; without windows the nodes are spread evenly over the time. 0: as long as it is well.",
   },
   maxRequests: {
     default: 0,
