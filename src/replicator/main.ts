@@ -14,7 +14,7 @@ import { controlProtocol, type FromReplicator, type ToReplicator } from "../mode
 import type { InstanceId } from "../model/node.ts";
 import type { SessionAnswer, SessionRequest } from "../model/session.ts";
 import { Tally } from "../state/tally.ts";
-import { isDamage, isDiskFull, SessionFile } from "./session-file.ts";
+import { isDamage, SessionFile } from "./session-file.ts";
 import { SessionStore } from "./session-store.ts";
 
 const tellMs = 1_000;
@@ -149,10 +149,6 @@ let replicator: Replicator | null = null;
 process.title = "coppice replicator";
 process.umask(0o077); // the sessions' file is nobody else's, even where others may enter its directory
 endWithInit();
-// LMDB rejects promises of its own beside the write's, which is tried again.
-process.on("unhandledRejection", (error) => {
-  if (!isDiskFull(error)) throw error;
-});
 process.on("uncaughtExceptionMonitor", endIfDamaged);
 process.on("SIGTERM", () => finish());
 process.on("message", (message) => {

@@ -10,6 +10,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { open, type RootDatabase } from "lmdb";
 import type { SessionId, StoreName } from "../model/session.ts";
 import type { SessionRecord } from "../state/session-record.ts";
+import { Commits } from "./commits.ts";
 import { DiskFull, Room } from "./room.ts";
 
 const mapBytesMax = 64 * 1024 ** 3; // address space, not memory; the file grows with its content
@@ -37,6 +38,7 @@ interface Pending {
 
 export class SessionFile {
   readonly #database: RootDatabase<SessionRecord | number, string>;
+  readonly #commits: Commits;
   readonly #pending = new Map<string, Pending>();
   readonly #room: Room;
   readonly #onFull: (full: boolean) => void;
@@ -53,6 +55,7 @@ export class SessionFile {
       mapSize: mapBytesMax,
       cache: false,
     });
+    this.#commits = new Commits(this.#database);
     this.#onFull = onFull;
     this.#room = new Room(path, () => this.#contentBytes());
     const floor = this.#database.get(floorKey);
@@ -88,10 +91,11 @@ export class SessionFile {
     const before = record === null ? this.get(store, id) : null;
     const raised = before !== null && before.version > this.#floor;
     if (raised) this.#floor = before.version;
-    const write = () => [
-      record === null ? this.#database.remove(key) : this.#database.put(key, record),
-      ...(raised ? [this.#database.put(floorKey, this.#floor)] : []),
-    ];
+    const write = () => {
+      if (record === null) this.#database.removeSync(key);
+      else this.#database.putSync(key, record);
+      if (raised) this.#database.putSync(floorKey, this.#floor);
+    };
     const pending: Pending = { record, committed: Promise.resolve(), newer: null };
     const older = this.#pending.get(key);
     if (older !== undefined) older.newer = pending;
@@ -106,10 +110,10 @@ export class SessionFile {
   }
 
   /** A disk that is full takes it later; by then a newer write of the same session may stand for it. */
-  async #commit(bytes: number, write: () => Promise<unknown>[], mine: Pending): Promise<void> {
+  async #commit(bytes: number, write: () => void, mine: Pending): Promise<void> {
     for (;;) {
       try {
-        await this.#room.run(bytes, () => Promise.all(write()));
+        await this.#room.run(bytes, () => this.#commits.add(write));
         this.#tellFull(this.#room.full);
         return;
       } catch (error) {
@@ -162,7 +166,7 @@ function keyOf(store: StoreName, id: SessionId): string {
  * same: it says so in the error, or in the one of the commit that the write was part of; where a page fits in part
  * only, it speaks of input and output. A disk that really fails is waited for too: no answer rests on it.
  */
-export function isDiskFull(error: unknown): boolean {
+function isDiskFull(error: unknown): boolean {
   if (error instanceof DiskFull) return true;
   return error instanceof Error && /Commit failed|No space left|Input\/output error/.test(error.message);
 }
