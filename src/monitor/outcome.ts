@@ -54,7 +54,8 @@ function restore(draft: Draft, old: InstanceRecord | null): void {
     draft.effect({ kind: "unfence", instance: old.id });
     draft.effect({ kind: "reinstate", instance: old.id }); // a revoke may have been told that nobody confirmed
   }
-  old.availability = "available";
+  // One that was still starting has its start before it.
+  old.availability = Object.keys(old.sockets).length > 0 ? "available" : "none";
   old.fenced = false;
   old.quiet = false;
   for (const forwarder of draft.state.forwarders) forwarder.drained = forwarder.drained.filter((id) => id !== old.id);

@@ -49,14 +49,14 @@ export function simulate(seed: number, { kills, sabotage = false, say = () => {}
   assert.equal(cluster.serving().length, nodes, "a quiet start");
   // One node at a time may be out where two of it cannot be; what was scaled away is not missed.
   let least = nodes;
-  // A node that was regenerated so, and does not start, is out for longer than the setting lasts.
-  let wasInPlace = regenerate === "in-place";
+  // A node that was regenerated so, and does not start, is out for longer than the setting lasts: until all serve again.
+  let isInPlace = regenerate === "in-place";
   if (!kills)
     cluster.onStep = () => {
       least = Math.min(least, cluster.state.wanted);
-      const { nodes: now, spec } = cluster.state;
-      wasInPlace ||= spec?.regenerate === "in-place";
-      const oneIsOut = now.some(({ exclusive }) => exclusive !== null) || wasInPlace ? 1 : 0;
+      const { nodes: now, spec, current } = cluster.state;
+      isInPlace = spec?.regenerate === "in-place" || current?.mode === "in-place" || (isInPlace && cluster.serving().length < least);
+      const oneIsOut = now.some(({ exclusive }) => exclusive !== null) || isInPlace ? 1 : 0;
       // Who has failed for good is not waited for.
       const out = oneIsOut + now.filter(({ crashes }) => crashes.length >= defaultSettings.crashLoopRestarts).length;
       assert.ok(cluster.serving().length >= least - out, `seed ${seed}: only ${cluster.serving().join(" ")} serve, of ${least} nodes`);
