@@ -73,9 +73,7 @@ export class AgingModel {
     this.#options = options;
     this.#profile = new LoadProfile(options.peers?.day);
     this.#surroundings = {
-      get horizonMs() {
-        return options.horizonMs;
-      },
+      horizonMs: () => options.horizonMs,
       profile: this.#profile,
       turns: () => turnsOf(options),
       elders: (indicator, ageMs, floor) => options.peers?.elders(indicator, ageMs, floor) ?? null,

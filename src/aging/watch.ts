@@ -72,7 +72,8 @@ const usualNews = 0.25;
 
 /** What the indicators of one instance share. */
 export interface Surroundings {
-  readonly horizonMs: number;
+  /** May change. */
+  readonly horizonMs: () => number;
   readonly profile: LoadProfile;
   readonly turns: () => Turns;
   /** What older instances say of a floor at an age. */
@@ -187,7 +188,7 @@ export class Watch {
         ? Number.POSITIVE_INFINITY
         : Math.min(exhaustionMsMiddle * evaluatePerRest, exhaustionMsEarliest * evaluatePerEarliest);
     const wait = this.#hasMoved() ? 0 : Math.min(rare, restMs);
-    const least = Math.min(ageMs * evaluatePerAgeMin, this.#surroundings.horizonMs * evaluatePerHorizonMin);
+    const least = Math.min(ageMs * evaluatePerAgeMin, this.#surroundings.horizonMs() * evaluatePerHorizonMin);
     return this.#evaluation.atMs + Math.max(wait, least, evaluateMsMin);
   }
 
@@ -208,7 +209,7 @@ export class Watch {
       forecast: made,
       growsRatio: fuse(this.indicator, made.growsRatio, this.#surroundings.support()),
       ageMs,
-      horizonMs: this.#surroundings.horizonMs,
+      horizonMs: this.#surroundings.horizonMs(),
       limit: this.#limit,
       highest,
       lowest,
