@@ -39,7 +39,7 @@ export interface Forecast extends Outlook {
   readonly overhang: Overhang;
 }
 
-/** A new one, without the rest: many instances keep theirs. */
+/** A new one, without the rest: many instances keep theirs. In one literal, since what is spread into lies in two pieces of memory. */
 export function outlookOf(forecast: Forecast): Outlook {
   const { exhaustionMs, exhaustionMsMiddle, exhaustionMsEarliest } = forecast;
   const { growsRatio, slopePerHour, hoursPerThousandRequests, level, shape } = forecast;

@@ -1,11 +1,10 @@
 /** `coppice config`: the settings in force, and other ones while the cluster runs. Values are written as `--set` takes them: there is no other way. */
 import type { Command } from "commander";
-import { settingText } from "../config/changes.ts";
 import { actsWords, declaredSettings } from "../config/declared.ts";
 import { noSetting } from "../config/settings.ts";
 import { adminRoutes, type ChangeSettingsRequest, type SettingsChanged, type SettingsInForce } from "../model/admin.ts";
 import { CoppiceError } from "../model/errors.ts";
-import type { Acts } from "../model/settings.ts";
+import { type Acts, settingText } from "../model/settings.ts";
 import { callAdmin } from "./admin-client.ts";
 import { table } from "./format.ts";
 import { findCluster } from "./home.ts";

@@ -1,7 +1,7 @@
 /** What an operator's new values change of the settings in force: all of it is right, or nothing is changed. Pure. */
 import type { SettingChange } from "../model/admin.ts";
 import { CoppiceError } from "../model/errors.ts";
-import type { Settings, SettingValue } from "../model/settings.ts";
+import { type Settings, settingText } from "../model/settings.ts";
 import { declaredSettings } from "./declared.ts";
 import { parseSettings } from "./settings.ts";
 
@@ -22,9 +22,4 @@ export function changesOf(inForce: Settings, given: Readonly<Record<string, unkn
     `${later.map(({ name }) => name).join(", ")} cannot change while the cluster runs: stop it, and start it with ${options}. Nothing was changed`,
     { facts: { names: later.map(({ name }) => name) } },
   );
-}
-
-/** As the command line takes it. */
-export function settingText(value: SettingValue): string {
-  return typeof value === "object" ? value.join(",") : String(value);
 }

@@ -63,5 +63,10 @@ export interface Settings {
 
 export type SettingValue = Settings[keyof Settings];
 
+/** As the command line takes it. */
+export function settingText(value: SettingValue): string {
+  return typeof value === "object" ? value.join(",") : String(value);
+}
+
 /** When a change of a setting acts on a running cluster: on all of it at once, on each instance that is started from then on, or not before its next start. */
 export type Acts = "at-once" | "new-instances" | "next-start";

@@ -10,7 +10,7 @@ import type { Draft } from "./draft.ts";
 import { metItsMemory } from "./more-room.ts";
 import { isQuarantined, judgeLife } from "./quarantine.ts";
 import { enqueue } from "./requests.ts";
-import { type InstanceRecord, isAutomatic, type NodeRecord, type Origin, type QueueEntry } from "./state.ts";
+import { type InstanceRecord, isAutomatic, isFoundAging, type NodeRecord, type Origin, type QueueEntry } from "./state.ts";
 import type { Input } from "./types.ts";
 import { regenerationTakesMs } from "./view.ts";
 
@@ -42,7 +42,7 @@ export function notAging(draft: Draft, instance: InstanceId): void {
   draft.event("regeneration-deferred", `${instance} is not regenerated after all: it is not aging any more`, {}, { node, instance });
 }
 
-/** It came to what an operator set beside the model. What that has to do with its end is judged. */
+/** It came to what an operator set beside the model: for how long it might live on does not count. */
 export function backStopMet(draft: Draft, { instance, by, why }: Extract<Input, { kind: "back-stop" }>): void {
   const found = servingNode(draft, instance);
   if (found === null || queuedOf(draft, found.node) !== undefined) return;
@@ -75,7 +75,7 @@ interface Considered {
 function consider(draft: Draft, considered: Considered): void {
   const { settings, nowMs } = draft;
   const { node, record, origin, why, exhaustionInMs, metMemory } = considered;
-  if (isFound(origin) && settings.mode !== "observe") judgeLife(draft, node, record);
+  if (isFoundAging(origin) && settings.mode !== "observe") judgeLife(draft, node, record);
   const held = heldFor(draft, considered);
   const reason = reasonToWait(draft, considered) ?? (held === null || held.isOver ? null : held.why);
   if (reason !== null) {
@@ -108,10 +108,6 @@ function tellTurn(draft: Draft, { id, node }: InstanceRecord, { inMs, sooner }: 
     { inMs },
     { node, instance: id },
   );
-}
-
-function isFound(origin: Origin): boolean {
-  return origin === "aging" || origin === "watermark";
 }
 
 function sayDeferred({ node, record, origin }: Considered, mode: Settings["mode"], reason: string): string {
@@ -147,7 +143,7 @@ function heldFor(draft: Draft, { node, origin, exhaustionInMs }: Considered): { 
   const { state, settings } = draft;
   const isOver = (waiting: number) => origin === "calendar" || exhaustionInMs <= waiting * regenerationTakesMs(state, settings);
   if (state.calendar === "outside") return { why: "it is outside of the maintenanceWindows", isOver: isOver(state.nodes.length) };
-  if (isFound(origin) && isQuarantined(node))
+  if (isFoundAging(origin) && isQuarantined(node))
     return { why: "its node is in quarantine", isOver: isOver(state.nodes.filter(isQuarantined).length) };
   if (state.othersAreFull && modeOf(draft, { node: node.name, mode: null }) === "in-place")
     return { why: "the others could not carry its load now", isOver: isOver(state.nodes.length) };

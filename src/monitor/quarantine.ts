@@ -9,7 +9,7 @@ import type { Resumed } from "../model/admin.ts";
 import type { NodeName } from "../model/node.ts";
 import type { Settings } from "../model/settings.ts";
 import type { Draft } from "./draft.ts";
-import type { InstanceRecord, Lives, MonitorState, NodeRecord } from "./state.ts";
+import { type InstanceRecord, isFoundAging, type Lives, type MonitorState, type NodeRecord } from "./state.ts";
 
 const fruitlessMax = 2;
 /** Load makes some lives shorter than others; not by as much as this, and where it does, hardly twice. */
@@ -44,7 +44,7 @@ export function judgeLife(draft: Draft, node: NodeRecord, { id, availableSinceMs
   const { state, nowMs, settings } = draft;
   if (node.lives !== null) node.lives.foundAtMs = nowMs;
   if (node.lives?.judged === id) return;
-  const automatic = state.ended.some(({ replacement, origin }) => replacement === id && (origin === "aging" || origin === "watermark"));
+  const automatic = state.ended.some(({ replacement, origin }) => replacement === id && isFoundAging(origin));
   const was = isQuarantined(node);
   node.lives = {
     ...countLife(node.lives, { ms: nowMs - availableSinceMs, automatic }, settings),

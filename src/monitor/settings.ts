@@ -5,7 +5,7 @@
 import type { SettingChange } from "../model/admin.ts";
 import type { ClusterSpec } from "../model/birth.ts";
 import { shareOut } from "../model/memory.ts";
-import type { Settings } from "../model/settings.ts";
+import { type Settings, settingText } from "../model/settings.ts";
 import type { Draft } from "./draft.ts";
 import { lifecycle } from "./lifecycle.ts";
 import { isAutomatic } from "./state.ts";
@@ -22,7 +22,7 @@ export function changeSettings(draft: Draft, wanted: readonly Pick<SettingChange
   draft.effect({ kind: "settings" });
   const said = changes.map(({ name, to, acts }) => {
     const from = acts === "new-instances" ? " for instances that are started from now on" : "";
-    return `${name} ${textOf(before[name])} -> ${textOf(to)}${from}`;
+    return `${name} ${settingText(before[name]) || "none"} -> ${settingText(to) || "none"}${from}`;
   });
   draft.event("settings-changed", `settings were changed: ${said.join(", ")}`, {
     changes: changes.map(({ name, to, acts }) => ({ name, from: before[name], to, acts })),
@@ -58,8 +58,4 @@ function judgeAnew({ state }: Draft): void {
   state.queue = state.queue.filter(({ origin }) => !isAutomatic(origin));
   state.told = state.told.filter((key) => key.endsWith(" aging-found"));
   for (const node of state.nodes) node.waits = null;
-}
-
-function textOf(value: Settings[keyof Settings]): string {
-  return typeof value === "object" ? value.join(",") || "none" : String(value);
 }

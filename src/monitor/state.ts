@@ -84,6 +84,11 @@ export interface Lives {
 export type BackStop = "watermark" | "max-age" | "max-requests" | "calendar";
 export type Origin = "operator" | "deploy" | "aging" | BackStop;
 
+/** By the model, or by a level that an operator set. */
+export function isFoundAging(origin: Origin): boolean {
+  return origin === "aging" || origin === "watermark";
+}
+
 /** Nobody asked for it. */
 export function isAutomatic(origin: Origin): boolean {
   return origin !== "operator" && origin !== "deploy";
