@@ -190,6 +190,9 @@ export class Peers {
       case "evidence":
         accept({ kind: "instance-evidence", instance, evidence: message.evidence });
         break;
+      case "keeps-checkpoint":
+        accept({ kind: "instance-keeps-checkpoint", instance });
+        break;
       case "affinity-cookie":
         accept({ kind: "affinity-cookie", name: message.name });
         break;

@@ -10,7 +10,9 @@ import type { InstanceBirth } from "../model/birth.ts";
 import { type MoveOptions, moveListeners } from "./listeners.ts";
 import { Probe } from "./probe.ts";
 import { Sessions } from "./session/install.ts";
+import { StoreClient } from "./session/store-client.ts";
 import { StartUpCheck } from "./start-up/check.ts";
+import { InstanceState } from "./state/instance-state.ts";
 import { hearWorkers, tellListens } from "./worker-threads.ts";
 import { claim, forgetWrapping, passOn } from "./wrapped.ts";
 
@@ -45,13 +47,13 @@ function waitForListen(fd: number, path: string): void {
 
 function install(born: () => InstanceBirth | null, atOnce: boolean): void {
   try {
-    const sessions = new Sessions();
-    const check = new StartUpCheck();
+    const store = new StoreClient();
+    const parts = { store, sessions: new Sessions(store), state: new InstanceState(store, () => begun(true)), check: new StartUpCheck() };
     let options: MoveOptions | null | undefined;
     const begun = (listens: boolean) => {
       if (options === undefined && listens) {
         const birth = born();
-        options = birth === null ? null : new Probe(birth, sessions, check).begin();
+        options = birth === null ? null : new Probe(birth, parts).begin();
         hearWorkers((port) => options?.onNotice("worker-thread", servedByWorker(port)));
       }
       return options ?? null;

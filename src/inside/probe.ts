@@ -13,7 +13,17 @@ import { Indicators } from "./indicators.ts";
 import type { MovedListener, MoveOptions } from "./listeners.ts";
 import { Requests } from "./requests.ts";
 import type { Sessions } from "./session/install.ts";
+import type { StoreClient } from "./session/store-client.ts";
 import type { StartUpCheck } from "./start-up/check.ts";
+import type { InstanceState } from "./state/instance-state.ts";
+
+/** Made before the application loads. */
+export interface Parts {
+  readonly store: StoreClient;
+  readonly sessions: Sessions;
+  readonly state: InstanceState;
+  readonly check: StartUpCheck;
+}
 
 const standingMax = 50;
 
@@ -25,27 +35,30 @@ export class Probe {
   /** What stands as long as this process does: told again to each monitor. */
   readonly #standing: FromInstance[] = [];
   readonly #requests: Requests;
-  readonly #sessions: Sessions;
-  readonly #check: StartUpCheck;
+  readonly #parts: Parts;
   #link: Link | null = null;
   #indicators: Indicators | null = null;
 
-  constructor(birth: InstanceBirth, sessions: Sessions, check: StartUpCheck) {
+  constructor(birth: InstanceBirth, parts: Parts) {
     this.#birth = birth;
-    this.#sessions = sessions;
-    this.#check = check;
+    this.#parts = parts;
     this.#requests = new Requests({
       mark: birth.mark,
       quietMs: birth.quietMs,
       onQuiet: () => this.#tell({ kind: "quiet" }),
+      onFirst: () => this.#parts.state.firstRequest(),
     });
   }
 
   /** Connects to the monitor; what the listeners of this process are to be told is returned. */
   begin(): MoveOptions {
     const { instance, token, controlSocket } = this.#birth;
-    this.#sessions.begin(this.#birth, (message) => this.#say(message));
-    this.#check.begin(this.#birth, (message) => this.#say(message));
+    const { store, sessions, state, check } = this.#parts;
+    const say = (message: FromInstance) => this.#say(message);
+    store.begin(this.#birth);
+    sessions.begin(this.#birth, say);
+    state.begin(this.#birth, say, () => this.#tellListening());
+    check.begin(this.#birth, say);
     this.#link = new Link({
       path: controlSocket,
       hello: { kind: "hello", protocol: controlProtocol, role: "instance", id: instance, token, pid: process.pid },
@@ -60,9 +73,9 @@ export class Probe {
         this.#requests.watch(server);
         this.#listeners.set(listener.socketPath, listener);
         this.#closed.delete(listenerId(listener.at));
-        this.#tell({ kind: "listening", ...listener });
+        this.#tellListening();
         this.#startSampling();
-        this.#check.listening();
+        this.#parts.check.listening();
       },
       onClosed: (listener) => {
         this.#listeners.delete(listener.socketPath);
@@ -85,23 +98,31 @@ export class Probe {
 
   #tellLevel(): void {
     for (const at of this.#closed.values()) this.#tell({ kind: "listener-closed", at });
-    for (const listener of this.#listeners.values()) this.#tell({ kind: "listening", ...listener });
     for (const message of this.#standing) this.#tell(message);
+    this.#tellListening();
     if (this.#requests.fenced) this.#tell({ kind: "fenced", activeRequests: this.#requests.active });
     this.#requests.tellQuietAgain();
+  }
+
+  /** While it gets its state back it is not ready. */
+  #tellListening(): void {
+    if (this.#parts.state.isRestoring) return;
+    for (const listener of this.#listeners.values()) this.#tell({ kind: "listening", ...listener });
   }
 
   #heard(message: ToInstance): void {
     switch (message.kind) {
       case "fence":
         this.#requests.fence();
+        this.#parts.state.cordon(true);
         this.#tell({ kind: "fenced", activeRequests: this.#requests.active });
         break;
       case "unfence":
         this.#requests.unfence();
+        this.#parts.state.cordon(false);
         break;
       case "hand-off":
-        this.#sessions.flush().then(
+        this.#handOff().then(
           ({ writes, checksum }) => this.#tell({ kind: "handed-off", writes, checksum }),
           (error: unknown) => this.#tell({ kind: "notice", level: "warning", code: "hand-off-failed", text: String(error) }),
         );
@@ -110,6 +131,11 @@ export class Probe {
         this.#tell({ kind: "evidence", evidence: collectEvidence(this.#requests.total) });
         break;
     }
+  }
+
+  async #handOff(): Promise<{ writes: number; checksum: string }> {
+    await this.#parts.state.save();
+    return this.#parts.store.flush();
   }
 
   #startSampling(): void {

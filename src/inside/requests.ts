@@ -12,6 +12,7 @@ export interface RequestsOptions {
   readonly mark: string;
   readonly quietMs: number;
   readonly onQuiet: () => void;
+  readonly onFirst: () => void;
 }
 
 export class Requests {
@@ -70,6 +71,7 @@ export class Requests {
   #begin(until: ServerResponse | Socket, socket: Socket, timeoutMs: number): void {
     this.active += 1;
     this.total += 1;
+    if (this.total === 1) this.#options.onFirst();
     if (timeoutMs > 0) socket.setTimeout(timeoutMs);
     until.once("close", () => {
       this.active -= 1;

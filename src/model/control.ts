@@ -80,6 +80,8 @@ export type FromInstance =
   | { readonly kind: "quiet" }
   | { readonly kind: "handed-off"; readonly writes: number; readonly checksum: string }
   | { readonly kind: "evidence"; readonly evidence: Readonly<Record<string, unknown>> }
+  /** It saves at its hand-off what it has in memory, for the process that follows: there cannot be both at once. */
+  | { readonly kind: "keeps-checkpoint" }
   /** The name of the cookie in which the application keeps its session identifier. */
   | { readonly kind: "affinity-cookie"; readonly name: string }
   | { readonly kind: "notice"; readonly level: NoticeLevel; readonly code: string; readonly text: string }

@@ -4,7 +4,7 @@
  * the frame's body: the JSON text that the application's store was given, as UTF-8.
  *
  * A version is a positive integer. The base of a write made without reading is -1: it replaces whatever
- * is there (a new session, or an application that calls its store itself). Time to live is absolute
+ * is there (a new session, or an application that calls its store itself; `anyBase`). Time to live is absolute
  * (`expiresAtMs`), by the clock of the host; null means that the record does not expire.
  */
 
@@ -29,6 +29,13 @@ export type SessionRequest = {
       readonly baseLength?: number;
       readonly expiresAtMs: number | null;
     }
+  /**
+   * Of the application's own maps (`coppice/state`). Body: data. Stored as the next version if `base` is the current one
+   * (0: if nothing is there; -1: whatever is there); if it is not, answered `stale`. Nothing is merged.
+   */
+  | { readonly kind: "put"; readonly id: SessionId; readonly base: number; readonly expiresAtMs: number | null }
+  /** Leaves nothing, by the same rule: another `put` may follow. Answered `done`, `absent`, or `stale`. */
+  | { readonly kind: "remove"; readonly id: SessionId; readonly base: number }
   /** Moves the expiry only; answered `done`, or `absent`. */
   | { readonly kind: "touch"; readonly id: SessionId; readonly expiresAtMs: number | null }
   /** Leaves a tombstone until the expiry: a later write is dropped (answered `dropped`). */
@@ -47,6 +54,8 @@ export type SessionAnswer = { readonly n: number } & (
   /** The write is durable against process death. `merged`: the stored data is the body, not what was sent. */
   | { readonly kind: "written"; readonly version: number; readonly merged: boolean; readonly conflicts: number }
   | { readonly kind: "base-wanted" }
+  /** Another one came between: what is there now. Body: data; version 0: nothing is there. */
+  | { readonly kind: "stale"; readonly version: number; readonly expiresAtMs: number | null }
   /** The session was destroyed before this write: nothing was stored. */
   | { readonly kind: "dropped" }
   | { readonly kind: "done" }

@@ -78,7 +78,9 @@ function isTimeFor(calendar: Calendar, isLast: boolean): boolean {
 }
 
 export function modeOf(draft: Draft, { node, mode }: Pick<QueueEntry, "node" | "mode">): Mode {
-  return mode ?? (draft.node(node).exclusive === null ? draft.spec.regenerate : "in-place");
+  const { exclusive, instance } = draft.node(node);
+  const isAlone = exclusive !== null || draft.instance(instance)?.keepsCheckpoint === true;
+  return mode ?? (isAlone ? "in-place" : draft.spec.regenerate);
 }
 
 /** A node that will not serve, for a while or for good, is not taken while another is down that will come back. */

@@ -154,7 +154,7 @@ function giveOut(draft: Draft, regeneration: Regeneration): void {
   if ((phase === "cordoning" || phase === "draining") && !old.quiet) draft.effect({ kind: "fence", instance: old.id });
   if (phase === "handing-off") {
     // One whose event loop is busy for long gives no word. Without: what was not acknowledged to it, it has not answered.
-    const waits = draft.nowMs - regeneration.phaseSinceMs < draft.settings.handOffTimeoutMs / 2;
+    const waits = old.keepsCheckpoint || draft.nowMs - regeneration.phaseSinceMs < draft.settings.handOffTimeoutMs / 2;
     if (regeneration.handedOff === null && old.linked && waits) draft.effect({ kind: "hand-off", instance: old.id });
     else draft.effect({ kind: "revoke", instance: old.id });
   }

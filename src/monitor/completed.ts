@@ -16,7 +16,7 @@ export function completed(state: MonitorState, defaults: Settings): MonitorState
     ...state,
     spec: state.spec === null ? null : completedSpec(state.spec, defaults),
     nodes: state.nodes.map((node) => ({ ...{ lives: null, waits: null }, ...node })),
-    instances: state.instances.map((instance) => ({ ...{ hasMoreRoom: false }, ...instance })),
+    instances: state.instances.map((instance) => ({ ...{ hasMoreRoom: false, keepsCheckpoint: false }, ...instance })),
     queue: state.queue.map((entry) => ({ ...{ isLast: false, metMemory: false }, ...entry })),
     current: state.current === null ? null : completedRegeneration(state.current),
     ended: state.ended.map(completedRegeneration),

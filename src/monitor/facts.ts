@@ -42,11 +42,9 @@ export function takeFact(draft: Draft, input: Input): void {
     case "instance-deserted":
       return endDeserted(draft, input.instance);
     case "instance-fenced":
-    case "instance-quiet": {
-      const record = draft.instance(input.instance);
-      if (record?.availability === "cordoned") record[input.kind === "instance-fenced" ? "fenced" : "quiet"] = true;
-      return;
-    }
+    case "instance-quiet":
+    case "instance-keeps-checkpoint":
+      return told(draft, input);
     case "instance-handed-off":
     case "replicator-revoked":
       return handedOff(draft, input);
@@ -92,6 +90,14 @@ export function takeFact(draft: Draft, input: Input): void {
 function changed({ state }: Draft, input: Of<"calendar" | "load">): void {
   if (input.kind === "calendar") state.calendar = input.calendar;
   else state.othersAreFull = input.othersAreFull;
+}
+
+/** By its probe. */
+function told(draft: Draft, { kind, instance }: Of<"instance-fenced" | "instance-quiet" | "instance-keeps-checkpoint">): void {
+  const record = draft.instance(instance);
+  if (record === null) return;
+  if (kind === "instance-keeps-checkpoint") record.keepsCheckpoint = true;
+  else if (record.availability === "cordoned") record[kind === "instance-fenced" ? "fenced" : "quiet"] = true;
 }
 
 /** Of an operator. */

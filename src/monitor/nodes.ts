@@ -79,6 +79,7 @@ export function startInstance(
     availableSinceMs: 0,
     slowStart,
     hasMoreRoom,
+    keepsCheckpoint: false,
     linked: false,
     probed: false,
     fenced: false,

@@ -27,6 +27,8 @@ export interface InstanceRecord {
   slowStart: boolean;
   /** It has more heap than the others (more-room.ts). */
   readonly hasMoreRoom: boolean;
+  /** Its application saves what it has in memory when it is handed off: until then nobody else can have it. */
+  keepsCheckpoint: boolean;
   /** The probe's control link is up. */
   linked: boolean;
   /** A probe has ever been linked. */

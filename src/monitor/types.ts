@@ -38,6 +38,8 @@ export type Input = { readonly nowMs: number } /** First input of a cluster's li
   | { readonly kind: "instance-quiet"; readonly instance: InstanceId }
   | { readonly kind: "instance-handed-off"; readonly instance: InstanceId; readonly writes: number; readonly checksum: string }
   | { readonly kind: "instance-evidence"; readonly instance: InstanceId; readonly evidence: Readonly<Record<string, unknown>> }
+  /** It saves at its hand-off what the next process of its node restores. Said again to each monitor. */
+  | { readonly kind: "instance-keeps-checkpoint"; readonly instance: InstanceId }
   | { readonly kind: "affinity-cookie"; readonly name: string }
   /** A report whose verdict is `aging`; the shell sends it again with each evaluation while it stands. */
   | { readonly kind: "aging"; readonly instance: InstanceId; readonly report: AgingReport }

@@ -17,6 +17,8 @@ const mapBytesMax = 64 * 1024 ** 3; // address space, not memory; the file grows
 /** A full disk is tried again so often: until there is room the write is not acknowledged, and its answer waits. */
 const fullRetryMs = 1_000;
 const floorKey = "\u0000floor";
+/** How the names of `coppice/state`'s stores begin; those of sessions have no dot. */
+const stateStores = ["map.", "checkpoint."];
 /** Between store and session in a key; none of LMDB's control characters, which its long keys do not bring back. */
 const separator = ":";
 /** The next character: no key of a store comes behind it. */
@@ -44,6 +46,8 @@ export class SessionFile {
   readonly #onFull: (full: boolean) => void;
   #full = false;
   #floor: number;
+  /** Records of `coppice/state`. */
+  #ofState = 0;
 
   /** @param onFull is told when writes begin to wait for room on the disk, and when they go on. */
   constructor(path: string, onFull: (full: boolean) => void) {
@@ -60,6 +64,7 @@ export class SessionFile {
     this.#room = new Room(path, () => this.#contentBytes());
     const floor = this.#database.get(floorKey);
     this.#floor = typeof floor === "number" ? floor : 0;
+    for (const store of stateStores) this.#ofState += this.#database.getKeysCount({ start: store, end: `${store}\uffff` });
   }
 
   /** No version of a new record may be at or below this. */
@@ -70,6 +75,11 @@ export class SessionFile {
   get size(): number {
     const { entryCount } = this.#database.getStats() as { entryCount: number }; // LMDB's own statistics
     return entryCount - (this.#floor > 0 ? 1 : 0);
+  }
+
+  /** Not what `coppice/state` keeps. */
+  get sessions(): number {
+    return this.size - this.#ofState;
   }
 
   get(store: StoreName, id: SessionId): SessionRecord | null {
@@ -88,8 +98,10 @@ export class SessionFile {
   /** Resolves when durable. Removing raises the floor above the record's version. */
   async set(store: StoreName, id: SessionId, record: SessionRecord | null): Promise<void> {
     const key = keyOf(store, id);
-    const before = record === null ? this.get(store, id) : null;
-    const raised = before !== null && before.version > this.#floor;
+    const isOfState = stateStores.some((prefix) => store.startsWith(prefix));
+    const before = record === null || isOfState ? this.get(store, id) : null;
+    if (isOfState) this.#ofState += Number(record !== null) - Number(before !== null);
+    const raised = record === null && before !== null && before.version > this.#floor;
     if (raised) this.#floor = before.version;
     const write = () => {
       if (record === null) this.#database.removeSync(key);

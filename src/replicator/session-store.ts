@@ -5,7 +5,7 @@
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { SessionAnswer, SessionRequest } from "../model/session.ts";
-import { hasExpired, type SessionRecord, write } from "../state/session-record.ts";
+import { hasExpired, isCurrent, put, type SessionRecord, write } from "../state/session-record.ts";
 import type { Tally } from "../state/tally.ts";
 import type { Entry, SessionFile } from "./session-file.ts";
 
@@ -48,6 +48,10 @@ export class SessionStore {
         return this.#read(request, caller, nowMs);
       case "write":
         return this.#write(request, body, caller, nowMs);
+      case "put":
+        return this.#put(request, body, caller, nowMs);
+      case "remove":
+        return this.#remove(request, caller, nowMs);
       case "touch": {
         const record = this.#live(store, request.id, nowMs);
         if (record === null) return caller.answer({ n, kind: "absent" });
@@ -87,7 +91,7 @@ export class SessionStore {
 
   /** Sessions of all stores, by the file's own count: tombstones and those not swept yet are in it. */
   get sessions(): number {
-    return this.#file.size;
+    return this.#file.sessions;
   }
 
   /**
@@ -145,6 +149,43 @@ export class SessionStore {
     const merged = record.text !== text;
     const conflicts = outcome.kind === "store" ? outcome.conflicts : 0;
     caller.answer({ n, kind: "written", version: record.version, merged, conflicts }, merged ? Buffer.from(record.text) : noBytes);
+  }
+
+  async #put(request: Extract<SessionRequest, { kind: "put" }>, body: Uint8Array, caller: Caller, nowMs: number): Promise<void> {
+    const { n, store, id, base, expiresAtMs } = request;
+    const current = this.#live(store, id, nowMs);
+    const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("utf8");
+    // What has expired and is not swept yet counts for the floor, or its version could come again.
+    const floor = Math.max(this.#file.versionFloor, this.#file.get(store, id)?.version ?? 0);
+    const outcome = put(current, { id: `${caller.writer}#${n}`, base, expiresAtMs, text }, floor);
+    if (outcome.kind === "stale") return this.#stale(request, current, caller);
+    const { record } = outcome;
+    if (outcome.kind === "store") {
+      await this.#file.set(store, id, record);
+      this.writesTotal += 1;
+    } else await this.#file.settled(store, id);
+    caller.tally.add(store, id, record.version);
+    caller.answer({ n, kind: "written", version: record.version, merged: false, conflicts: 0 });
+  }
+
+  async #remove(request: Extract<SessionRequest, { kind: "remove" }>, caller: Caller, nowMs: number): Promise<void> {
+    const { n, store, id, base } = request;
+    const current = this.#live(store, id, nowMs);
+    if (!isCurrent(current, base)) return this.#stale(request, current, caller);
+    if (current === null) await this.#file.settled(store, id);
+    else await this.#file.set(store, id, null);
+    caller.answer({ n, kind: current === null ? "absent" : "done" });
+  }
+
+  async #stale(
+    { n, store, id }: Extract<SessionRequest, { kind: "put" | "remove" }>,
+    current: SessionRecord | null,
+    caller: Caller,
+  ): Promise<void> {
+    await this.#file.settled(store, id);
+    if (current === null) return caller.answer({ n, kind: "stale", version: 0, expiresAtMs: null });
+    const { version, expiresAtMs, text } = current;
+    caller.answer({ n, kind: "stale", version, expiresAtMs }, Buffer.from(text));
   }
 
   #live(store: string, id: string, nowMs: number): SessionRecord | null {

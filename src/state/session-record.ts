@@ -43,6 +43,11 @@ export const anyBase = -1;
 /** So many writes of others may come between a write and its being sent again, half a second later at most. */
 const writesMax = 8;
 
+/** The version that a put or a removal names if nothing may be there. */
+export const absentBase = 0;
+
+export type PutOutcome = Extract<WriteOutcome, { kind: "store" | "stored-already" }> | { readonly kind: "stale" };
+
 export function hasExpired(record: SessionRecord, nowMs: number): boolean {
   return record.expiresAtMs !== null && record.expiresAtMs <= nowMs;
 }
@@ -66,6 +71,20 @@ export function write(current: SessionRecord | null, incoming: IncomingWrite, no
   if (baseData === null || currentData === null || incomingData === null) return { kind: "store", record: next(text), conflicts: 1 };
   const { data, conflicts } = mergeData(baseData, currentData, incomingData);
   return { kind: "store", record: next(JSON.stringify(data)), conflicts };
+}
+
+/** Compare and set: `current` is null where nothing is there, or it has expired. */
+export function put(current: SessionRecord | null, incoming: Omit<IncomingWrite, "baseText">, versionFloor: number): PutOutcome {
+  const { id, base, expiresAtMs, text } = incoming;
+  if (current?.writes.includes(id) === true) return { kind: "stored-already", record: current };
+  if (!isCurrent(current, base)) return { kind: "stale" };
+  const version = Math.max(versionFloor, current?.version ?? 0) + 1;
+  const writes = [...(current?.writes ?? []), id].slice(-writesMax);
+  return { kind: "store", record: { version, expiresAtMs, tombstone: false, text, writes }, conflicts: 0 };
+}
+
+export function isCurrent(current: SessionRecord | null, base: number): boolean {
+  return base === anyBase || base === (current?.version ?? absentBase);
 }
 
 function parse(text: string): Data | null {

@@ -105,7 +105,7 @@ test(
 );
 
 /** What the first monitors' journals did not have. */
-const later = ["lives", "waits", "hasMoreRoom", "isLast", "metMemory", "calendar", "othersAreFull", "triedRoom"];
+const later = ["lives", "waits", "hasMoreRoom", "keepsCheckpoint", "isLast", "metMemory", "calendar", "othersAreFull", "triedRoom"];
 const laterSettings = ["maxAgeMs", "maxRequests", "forbiddenTimes", "maintenanceWindows", "watermarks"];
 
 test(

@@ -12,6 +12,7 @@ import { LinkServer, type Peer } from "../../src/link/link-server.ts";
 import { tokenFor } from "../../src/link/token.ts";
 import type { InstanceBirth, Welcome } from "../../src/model/birth.ts";
 import type { FromReplicator } from "../../src/model/control.ts";
+import { nodeOf } from "../../src/model/node.ts";
 import type { SessionAnswer, SessionRequest } from "../../src/model/session.ts";
 import { simSpec } from "../../src/sim/sim-spec.ts";
 import { endAfterTest } from "../left-open.ts";
@@ -52,11 +53,15 @@ export class ReplicatorStage {
     return this.#monitor.listen();
   }
 
-  client(instance: string, timeoutMs = 10_000): StoreClient {
+  client(instance: string, timeoutMs?: number): StoreClient {
+    return this.born(instance, timeoutMs).client;
+  }
+
+  born(instance: string, timeoutMs = 10_000): { readonly client: StoreClient; readonly birth: InstanceBirth } {
     const birth: InstanceBirth = {
       protocol: 1,
       instance,
-      node: "web-1",
+      node: nodeOf(instance),
       nodeIndex: 1,
       generation: 1,
       token: tokenFor(clusterKey, "instance", instance),
@@ -71,7 +76,9 @@ export class ReplicatorStage {
       fingerprintKey: "f1",
       replaceSessionStore: true,
     };
-    return new StoreClient(() => birth);
+    const client = new StoreClient();
+    client.begin(birth);
+    return { client, birth };
   }
 
   /** A write that was acknowledged, and whose acknowledgement was lost with its connection: sent again on another one. */

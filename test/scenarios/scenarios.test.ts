@@ -134,6 +134,10 @@ function perform(cluster: SimCluster, command: string, args: readonly string[]):
       cluster.run(cluster.nowMs + 1);
       break;
     }
+    case "keeps-checkpoint":
+      cluster.tell({ kind: "instance-keeps-checkpoint", instance: first });
+      cluster.run(cluster.nowMs + 1);
+      break;
     case "stuck":
       cluster.tell({ kind: "instance-stuck", instance: first, silentMs: 30_000 });
       cluster.run(cluster.nowMs + 1);

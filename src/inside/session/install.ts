@@ -10,7 +10,7 @@ import { findDefaultStores, type StoreConstructor, type StoreKind } from "./defa
 import { expiryOf, isToBeTouched } from "./expiry.ts";
 import { lostValue } from "./lost-values.ts";
 import { type Base, ReplicatedStore } from "./replicated-store.ts";
-import { StoreClient } from "./store-client.ts";
+import type { StoreClient } from "./store-client.ts";
 
 type Callback = ((error: unknown, result?: unknown) => void) | undefined;
 type StoreObject = Record<string, unknown>;
@@ -48,12 +48,13 @@ const cookiesToldMax = 8;
  * the application's own.
  */
 export class Sessions {
-  readonly #client = new StoreClient(() => this.#born());
+  readonly #client: StoreClient;
   readonly #kinds: StoreKind[] = [];
   #birth: InstanceBirth | null = null;
   #tell: Tell = () => {};
 
-  constructor() {
+  constructor(client: StoreClient) {
+    this.#client = client;
     findDefaultStores((storeClass, kind) => {
       const context = { isActive: () => this.#isActive, tell: (message: FromInstance) => this.#tell(message) };
       new StoreReplacement(this.#client, kind, context).install(storeClass);
@@ -68,18 +69,8 @@ export class Sessions {
     if (this.#isActive) for (const kind of this.#kinds) this.#announce(kind);
   }
 
-  /** Resolves when every write is acknowledged, with this connection's tally. */
-  flush(): Promise<{ writes: number; checksum: string }> {
-    return this.#client.flush();
-  }
-
   get #isActive(): boolean {
     return this.#birth?.replaceSessionStore === true;
-  }
-
-  #born(): InstanceBirth {
-    if (this.#birth === null) throw new Error("the session store is asked before the instance was born");
-    return this.#birth;
   }
 
   #announce(kind: StoreKind): void {

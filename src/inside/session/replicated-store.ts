@@ -3,7 +3,9 @@
  * few bytes), writes name the version that they were made from, so that parallel requests of one session
  * merge instead of overwriting each other.
  */
+import { absentBase, anyBase } from "../../state/session-record.ts";
 import { heapLimitBytes } from "../heap-limit.ts";
+import type { Put, Removal } from "../state/host.ts";
 import type { Operation, StoreClient } from "./store-client.ts";
 
 /** What a session object was made from. */
@@ -28,8 +30,6 @@ interface Copy {
 const copiesMax = 10_000;
 /** The copies lie in the application's own heap, and must not look like a leak of it: little of a small one. */
 const copiedBytesMax = Math.min(64 * 1024 * 1024, heapLimitBytes() / 16);
-/** Names the base of a write made without reading. */
-const anyBase = -1;
 
 export class ReplicatedStore {
   readonly #client: StoreClient;
@@ -76,6 +76,32 @@ export class ReplicatedStore {
     this.#keep(id, { version: answer.version, text: answer.merged ? stored : text });
     // After a merge the object in hand still lacks what others wrote: it stays based on what it was.
     return answer.merged ? { version, text, stale: true } : { version: answer.version, text, stale: false };
+  }
+
+  /** Compare and set, without merging. */
+  async put(id: string, base: number, text: string, expiresAtMs: number | null): Promise<Put> {
+    const operation: Operation = { kind: "put", store: this.#name, id, base, expiresAtMs };
+    const { answer, text: stored } = await this.#client.call(operation, Buffer.from(text));
+    if (answer.kind === "stale") return { isDone: false, current: this.#current(id, answer.version, stored) };
+    if (answer.kind !== "written") throw new Error(`the store answered ${answer.kind} to a put`);
+    this.#keep(id, { version: answer.version, text });
+    return { isDone: true };
+  }
+
+  /** By the same rule; `wasThere` is false where there was nothing to remove. */
+  async remove(id: string, base: number): Promise<Removal> {
+    const { answer, text } = await this.#client.call({ kind: "remove", store: this.#name, id, base });
+    if (answer.kind === "stale") return { isDone: false, current: this.#current(id, answer.version, text) };
+    this.#drop(id);
+    return { isDone: true, wasThere: answer.kind === "done" };
+  }
+
+  #current(id: string, version: number, text: string): Copy | null {
+    this.#drop(id);
+    if (version === absentBase) return null;
+    const current = { version, text };
+    this.#keep(id, current);
+    return current;
   }
 
   /** What this process last read or wrote of the session, if it still knows. */

@@ -31,16 +31,16 @@ interface Pending {
 }
 
 export class StoreClient {
-  readonly #birthOf: () => InstanceBirth;
+  #birth: InstanceBirth | null = null;
   readonly #pending = new Map<number, Pending>();
   #link: Link | null = null;
   #next = 1;
   #tally = new Tally();
   #idle: (() => void)[] = [];
 
-  /** `birthOf` is asked at the first call. */
-  constructor(birthOf: () => InstanceBirth) {
-    this.#birthOf = birthOf;
+  /** Before this there is nobody to call: in a process that never begins, nothing may be called. */
+  begin(birth: InstanceBirth): void {
+    this.#birth = birth;
   }
 
   /** Rejects if it is too long, if the replicator cannot do it, or does not answer within the store's deadline. */
@@ -50,7 +50,7 @@ export class StoreClient {
     this.#next += 1;
     const link = this.#connect();
     return new Promise((resolve, reject) => {
-      const { sessionStoreTimeoutMs } = this.#birthOf();
+      const { sessionStoreTimeoutMs } = this.#born();
       const timer = setTimeout(() => {
         this.#giveUp(request.n);
         reject(new Error(`the session store did not answer within ${sessionStoreTimeoutMs} ms`));
@@ -74,7 +74,7 @@ export class StoreClient {
 
   /** Connected at the first use: an application without sessions has no connection. */
   #connect(): Link {
-    const { storeSocket, instance, token } = this.#birthOf();
+    const { storeSocket, instance, token } = this.#born();
     this.#link ??= new Link({
       path: storeSocket,
       hello: { kind: "hello", protocol: controlProtocol, role: "instance", id: instance, token, pid: process.pid },
@@ -84,6 +84,11 @@ export class StoreClient {
       onFrame: (frame) => this.#heard(frame),
     });
     return this.#link;
+  }
+
+  #born(): InstanceBirth {
+    if (this.#birth === null) throw new Error("the store is asked before the instance was born");
+    return this.#birth;
   }
 
   #sendAgain(): void {
@@ -112,7 +117,7 @@ export class StoreClient {
       pending.records.push({ id: answer.id, text, expiresAtMs: answer.expiresAtMs });
       return;
     }
-    if (answer.kind === "written" && pending.request.kind === "write")
+    if (answer.kind === "written" && (pending.request.kind === "write" || pending.request.kind === "put"))
       this.#tally.add(pending.request.store, pending.request.id, answer.version);
     this.#forget(answer.n);
     pending.resolve({ answer, text, records: pending.records });
