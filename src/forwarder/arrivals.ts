@@ -112,6 +112,7 @@ function readAnnounced(
 export class Announcement {
   readonly #socket: Socket;
   readonly #late: NodeJS.Timeout;
+  readonly #giveUp: () => void;
   #bytes: Buffer = Buffer.alloc(0);
   /** Who it is that the balancer speaks for; the connection's other side until then. */
   client: { readonly address: string; readonly port: number };
@@ -119,9 +120,10 @@ export class Announcement {
   /** It must be there within `timeoutMs`. */
   constructor(socket: Socket, timeoutMs: number) {
     this.#socket = socket;
-    this.#late = setTimeout(() => socket.destroy(), timeoutMs);
-    socket.on("error", () => socket.destroy());
-    socket.on("end", () => socket.destroy());
+    this.#giveUp = () => socket.destroy();
+    this.#late = setTimeout(this.#giveUp, timeoutMs);
+    socket.on("error", this.#giveUp);
+    socket.on("end", this.#giveUp);
     socket.on("close", () => clearTimeout(this.#late));
     this.client = { address: socket.remoteAddress ?? "-", port: socket.remotePort ?? 0 };
   }
@@ -133,6 +135,8 @@ export class Announcement {
     if (header === "malformed") this.#socket.destroy();
     if (typeof header === "string") return null;
     clearTimeout(this.#late);
+    // A client that closes its side behind its request is still to get the answer.
+    this.#socket.off("end", this.#giveUp);
     this.client = header.client ?? this.client;
     return this.#bytes.subarray(header.length);
   }

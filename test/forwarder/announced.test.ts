@@ -5,10 +5,11 @@ import { test } from "node:test";
 import { clientHeader } from "../../src/forwarder/headers.ts";
 import { Stage } from "./stage.ts";
 
-/** Writes the parts one after the other, each in a packet of its own; resolves to all that came until the end. */
-async function speak(port: number, parts: readonly (string | Buffer)[]): Promise<string> {
+/** Writes the parts one after the other, each in a packet of its own, and maybe its end; resolves to all that came until the other's. */
+async function speak(port: number, parts: readonly (string | Buffer)[], ends = false): Promise<string> {
   const socket = connect(port, "127.0.0.1").setNoDelay(true);
   for (const part of parts) await new Promise<void>((resolve) => socket.write(part, () => setImmediate(resolve)));
+  if (ends) socket.end();
   let heard = "";
   for await (const chunk of socket.setEncoding("latin1")) heard += String(chunk);
   return heard;
@@ -36,6 +37,8 @@ test("PROXY protocol: whatever packets it comes in, the node is told the client;
     assert.match(await speak(stage.port, ["PROXY UNKNOWN\r\n", get]), /\r\n\r\n127\.0\.0\.1 \d+$/);
     const pipelined = await speak(stage.port, [`${header}GET / HTTP/1.1\r\nHost: x\r\n\r\n${get}`]);
     assert.equal(pipelined.match(/203\.0\.113\.9 4711/g)?.length, 2);
+    assert.match(await speak(stage.port, [header, get.replace("close", "keep-alive")], true), /\r\n\r\n203\.0\.113\.9 4711$/);
+    assert.equal(await speak(stage.port, ["PROXY TCP4 203.0.113.9"], true), "");
     assert.equal(await speak(stage.port, [get]), "");
     assert.equal(await speak(stage.port, ["PROXY TCP4 203.0.113.9"]), "", "a header that does not come whole in time");
     await stage.until(() => stage.heard.findLast((one) => one.kind === "traffic")?.connections === 0);
