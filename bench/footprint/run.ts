@@ -4,7 +4,7 @@
  * Starts a cluster with a session app, measures each of Coppice's own processes idle and after load with
  * regenerations, and prints a table. PSS counts a page that several processes share in parts: only that adds up.
  */
-import { execFile, spawn } from "node:child_process";
+import { execFile, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,6 +15,7 @@ import { parseArgs, promisify } from "node:util";
 import type { ClusterStatus } from "../../src/model/admin.ts";
 import { bin, freePort } from "../../test/e2e/cluster.ts";
 import { SessionLoad } from "../../test/e2e/session-load.ts";
+import { atEnd } from "../ending.ts";
 
 const { values } = parseArgs({
   options: {
@@ -28,6 +29,7 @@ const clients = 40;
 const idleMs = 5_000;
 
 const home = mkdtempSync(join(tmpdir(), "coppice-footprint-"));
+atEnd(() => rmSync(home, { recursive: true, force: true }));
 const port = await freePort();
 const env = { ...process.env, COPPICE_HOME: home, APP_PORT: String(port) };
 const coppice = async (...args: string[]) => (await promisify(execFile)(process.execPath, [bin, ...args], { env })).stdout;
@@ -35,6 +37,7 @@ const status = async () => JSON.parse(await coppice("status", "--json")) as Clus
 
 const memory = `memoryLimitBytes=${Number(values.memory) * 1024 * 1024}`;
 const init = spawn(process.execPath, [bin, "run", app, "-n", values.nodes, "--name", "f", "--set", memory], { env, stdio: "ignore" });
+const ended = atEnd(() => spawnSync(process.execPath, [bin, "stop"], { env, stdio: "ignore" }));
 await untilReady();
 await pause(idleMs);
 const idle = await measure();
@@ -45,7 +48,7 @@ const loaded = await measure();
 const { requests, failed } = await load.end();
 init.kill("SIGTERM");
 await once(init, "exit");
-rmSync(home, { recursive: true, force: true });
+ended();
 
 process.stdout.write(`${requests} requests of ${clients} clients, ${failed.length} failed\n\n`);
 process.stdout.write("| process | idle RSS | idle PSS | loaded RSS | loaded PSS |\n|---|---|---|---|---|\n");

@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { atEnd } from "../ending.ts";
 
 export const here = fileURLToPath(new URL(".", import.meta.url));
 
@@ -21,28 +22,23 @@ export interface Pinned {
   stop(): Promise<void>;
 }
 
-/** Ended with the benchmark, however it ends. */
-const started = new Set<ChildProcess>();
-process.on("exit", () => {
-  for (const child of started) child.kill("SIGKILL");
-});
-
 /** Starts a process on one core; resolves when it prints "ready" first, or at once if it is not said to. */
 export async function pinned(core: number, command: string, args: readonly string[], saysReady: boolean): Promise<Pinned> {
   const child = spawn("taskset", ["-c", String(core), command, ...args], { stdio: ["ignore", "pipe", "inherit"] });
-  const exited = once(child, "exit");
+  const own = pinnedOf(child);
   if (saysReady) {
     const { stdout } = child;
-    const word = await Promise.race([once(stdout, "data").then(String), exited.then(([code]) => `ended with ${code}`)]);
+    const word = await Promise.race([once(stdout, "data").then(String), once(child, "exit").then(([code]) => `ended with ${code}`)]);
     if (!word.startsWith("ready")) throw new Error(`${command} ${args.join(" ")}: ${word}`);
     stdout.resume();
   }
-  return pinnedOf(child, exited);
+  return own;
 }
 
-export function pinnedOf(child: ChildProcess, exited: Promise<unknown> = once(child, "exit")): Pinned {
+export function pinnedOf(child: ChildProcess): Pinned {
   const { pid } = child;
-  started.add(child);
+  const exited = once(child, "exit");
+  atEnd(() => child.kill("SIGKILL"));
   if (pid === undefined) throw new Error("it did not start");
   return {
     process: child,

@@ -1,6 +1,7 @@
 /** One window of load on one proxy, and a whole scenario: proxies in turn (A B A B), so that a noisy minute hits all alike. */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { atEnd } from "../ending.ts";
 import type { Running, Site } from "./contenders.ts";
 import { cpuNs, putFirst, rssBytes } from "./machine.ts";
 import type { Scenario } from "./scenarios.ts";
@@ -80,6 +81,7 @@ async function byLoad({ load: args, undisturbed }: Scenario, { port, pid }: Runn
   const command = ["taskset", "-c", String(loadCore), load, "--port", String(port), "--seconds", String(seconds), ...args];
   const [program = "", ...rest] = undisturbed ? ["chrt", "--fifo", "1", ...command] : command;
   const child = spawn(program, rest, { stdio: ["ignore", "pipe", "inherit"] });
+  const ended = atEnd(() => child.kill("SIGKILL"));
   let text = "";
   let beganNs = 0;
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
@@ -87,6 +89,7 @@ async function byLoad({ load: args, undisturbed }: Scenario, { port, pid }: Runn
     text += chunk;
   });
   const [code] = await once(child, "close");
+  ended();
   if (code !== 0) throw new Error(`the load generator ended with ${code}`);
   const usedNs = cpuNs(pid) - beganNs;
   const told = JSON.parse(text.slice(text.indexOf("{"))) as Record<"requests" | "seconds" | "errors" | "badStatus" | "p50" | "p99", number>;

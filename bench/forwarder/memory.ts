@@ -10,6 +10,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { atEnd } from "../ending.ts";
 import { coppice, coppiceCollecting } from "./contenders.ts";
 import { compile, pinned, rssBytes } from "./machine.ts";
 
@@ -21,6 +22,7 @@ const { values } = parseArgs({
   },
 });
 const directory = mkdtempSync(join(tmpdir(), "coppice-bench-"));
+atEnd(() => rmSync(directory, { recursive: true }));
 const load = compile("load", directory);
 const upstreams = ["a", "b"].map((name) => join(directory, `${name}.sock`));
 const backend = await pinned(
@@ -41,6 +43,7 @@ async function under(seconds: number, args: readonly string[]): Promise<Done & {
   const child = spawn("taskset", ["-c", "1", load, "--port", String(proxy.port), "--seconds", String(seconds), ...args], {
     stdio: ["ignore", "pipe", "inherit"],
   });
+  const ended = atEnd(() => child.kill("SIGKILL"));
   let text = "";
   let halfwayBytes = 0;
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
@@ -48,6 +51,7 @@ async function under(seconds: number, args: readonly string[]): Promise<Done & {
     text += chunk;
   });
   await once(child, "close");
+  ended();
   return { ...(JSON.parse(text.slice(text.indexOf("{"))) as Done), halfwayBytes };
 }
 
@@ -82,5 +86,4 @@ for (let tenth = 1; total < Number(values.requests); ) {
 }
 await proxy.stop();
 await backend.stop();
-rmSync(directory, { recursive: true });
 process.exit(0);

@@ -11,6 +11,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { cpus, setPriority, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { atEnd } from "../ending.ts";
 import { type Contender, coppiceOf } from "./contenders.ts";
 import { compile, freePort, pinned, putBack, putFirst } from "./machine.ts";
 import { type Measured, measure } from "./measure.ts";
@@ -39,6 +40,7 @@ if (values.nice !== "0") {
   if (existsSync("/proc/self/autogroup")) writeFileSync("/proc/self/autogroup", values.nice);
 }
 const directory = mkdtempSync(join(tmpdir(), "coppice-bench-"));
+atEnd(() => rmSync(directory, { recursive: true }));
 const backend = compile("backend", directory);
 const load = compile("load", directory);
 const pem = join(directory, "tls.pem");
@@ -114,7 +116,7 @@ async function all(): Promise<Measured[]> {
   return measured;
 }
 
-const measured = await all().finally(() => rmSync(directory, { recursive: true }));
+const measured = await all();
 process.stdout.write(`\n${heading()}\n`);
 if (values.write) {
   const { page } = await import("./document.ts");

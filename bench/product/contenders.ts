@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { bin } from "../../test/e2e/cluster.ts";
+import { atEnd } from "../ending.ts";
 import { freePort, here, listens } from "../forwarder/machine.ts";
 
 const folder = join(here, "../product");
@@ -25,15 +26,9 @@ export interface Contender {
   readonly start: (app: string, directory: string) => Promise<Running>;
 }
 
-/** Stopped also where the benchmark fails. */
-const running = new Set<() => void>();
-process.on("exit", () => {
-  for (const stop of running) stop();
-});
-
 async function started(child: ChildProcess, port: number, reload: Running["reload"]): Promise<Running> {
   const exited = once(child, "exit");
-  running.add(() => child.kill("SIGTERM"));
+  atEnd(() => child.kill("SIGTERM"));
   await listens(port);
   return {
     port,
@@ -72,7 +67,7 @@ const pm2Cluster: Contender = {
     const env = { ...process.env, PORT: String(port), PM2_HOME: home };
     const command = (...args: string[]) => run(process.execPath, [pm2, ...args], { cwd: folder, env });
     const end = () => spawnSync(process.execPath, [pm2, "kill"], { cwd: folder, env, stdio: "ignore" });
-    running.add(end);
+    const ended = atEnd(end);
     await command("start", app, "--instances", "2", "--name", "app");
     await listens(port);
     return {
@@ -80,8 +75,8 @@ const pm2Cluster: Contender = {
       pid: Number(readFileSync(join(home, "pm2.pid"), "utf8")),
       reload: () => command("reload", "app"),
       stop: async () => {
-        running.delete(end);
         await command("kill");
+        ended();
       },
     };
   },
@@ -92,8 +87,11 @@ const coppice: Contender = {
   start: async (app, directory) => {
     const port = await freePort();
     const env = { ...process.env, PORT: String(port), COPPICE_HOME: mkdtempSync(join(directory, "coppice-")) };
+    // It waits until the cluster has ended: before that its directory cannot go.
+    const ended = atEnd(() => spawnSync(process.execPath, [bin, "stop"], { env, stdio: "ignore" }));
     const child = spawn(process.execPath, [bin, "run", app, "--nodes", "2", "--name", "app"], { ...options, env });
-    return started(child, port, () => run(process.execPath, [bin, "regenerate", "--all", "--wait"], { env }));
+    const one = await started(child, port, () => run(process.execPath, [bin, "regenerate", "--all", "--wait"], { env }));
+    return { ...one, stop: () => one.stop().then(ended) };
   },
 };
 

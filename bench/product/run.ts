@@ -10,6 +10,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { atEnd } from "../ending.ts";
 import { compile, cpuNs, here } from "../forwarder/machine.ts";
 import { contenders, type Running } from "./contenders.ts";
 
@@ -47,17 +48,20 @@ interface Figures {
 }
 
 const directory = mkdtempSync(join(tmpdir(), "coppice-product-"));
+atEnd(() => rmSync(directory, { recursive: true, force: true }));
 const program = compile("load", directory);
 
 async function load(port: number, args: readonly string[]): Promise<Told> {
   const child = spawn(program, ["--port", String(port), "--connections", "32", "--path", "/", ...args], {
     stdio: ["ignore", "pipe", "inherit"],
   });
+  const ended = atEnd(() => child.kill("SIGKILL"));
   let text = "";
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
     text += chunk;
   });
   const [code] = await once(child, "close");
+  ended();
   if (code !== 0) throw new Error(`the load generator ended with ${code}`);
   return JSON.parse(text.slice(text.indexOf("{"))) as Told; // its own line
 }
@@ -114,7 +118,6 @@ async function measure({ file, rate, title }: (typeof apps)[number]): Promise<st
 
 const tables: string[] = [];
 for (const app of apps) if (values.only.split(",").includes(app.name)) tables.push(await measure(app));
-rmSync(directory, { recursive: true, force: true });
 const machine = `${availableParallelism()} cores (${cpus()[0]?.model ?? "?"}), Node ${process.versions.node}; ${rounds} rounds of ${seconds} s for each, medians; 32 keep-alive connections.`;
 const text = `${tables.join("\n")}\n${machine}\n`;
 process.stdout.write(text);
