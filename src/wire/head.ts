@@ -214,7 +214,7 @@ function mayBeCut(code: number): boolean {
 }
 
 /** The tokens of a list: from, to. */
-function tokens(bytes: Uint8Array, from: number, to: number): [number, number][] {
+export function tokens(bytes: Uint8Array, from: number, to: number): [number, number][] {
   const found: [number, number][] = [];
   let at = from;
   while (at < to) {

@@ -3,7 +3,7 @@
  * A refusal is told by its status: 400 for what is malformed or ambiguous, 414 and 431 for what is too
  * long, 501 for a method or coding that is not known, 505 for another version.
  */
-import { framing, Head, type HeadVerdict, needMore, whole } from "./head.ts";
+import { framing, Head, type HeadVerdict, needMore, tokens, whole } from "./head.ts";
 import { ascii, colon, cr, field, hostBytes, isDigit, isWord, lf, space, targetBytes, tokenBytes } from "./http-bytes.ts";
 
 /** What Node's servers know (llhttp); a method that nobody knows cannot be framed by what it means. */
@@ -132,7 +132,7 @@ export class RequestHead extends Head {
     else if (code === field.expect) this.expectsContinue = isWord(bytes, valueAt, valueEnd, continueWord);
     else if (code === field.upgrade) {
       this.#upgradeLines += 1;
-      if (isWord(bytes, valueAt, Math.min(valueEnd, valueAt + 3), h2cWord)) this.#asksH2c = true;
+      for (const [at, end] of tokens(bytes, valueAt, valueEnd)) this.#asksH2c ||= isWord(bytes, at, Math.min(end, at + 3), h2cWord);
     }
   }
 
