@@ -131,9 +131,10 @@ export class Answering implements UpstreamUser {
     const { head } = connection;
     for (;;) {
       const { block, from, to } = connection;
-      const { method, asksUpgrade, keep, clientMinorVersion } = this.#to;
+      const { method, asksUpgrade, awaitsContinue, keep, clientMinorVersion } = this.#to;
       const isOld = clientMinorVersion === 0;
-      const verdict = head.read(block, from, to, method === "HEAD", asksUpgrade, keep && !isOld, isOld);
+      const keepSaying = keep && !isOld && !awaitsContinue && !this.#client.finishing;
+      const verdict = head.read(block, from, to, method === "HEAD", asksUpgrade, keepSaying, isOld);
       if (verdict === needMore && to - from <= answerHeadBytesMax) return false;
       if (verdict !== whole || head.end - head.start > answerHeadBytesMax) return this.#break();
       if (!head.isInterim) break;

@@ -99,7 +99,8 @@ export class AnswerHead extends Head {
     if (code === field.connection) {
       if (this.status === 101) return false;
       if (this.saysClose || this.namesOthers) return true;
-      return this.saysUpgrade ? this.saysKeepAlive || this.status !== upgradeRequired : !(this.#keepSaying && this.saysKeepAlive);
+      if (this.saysUpgrade) return this.saysKeepAlive || this.status !== upgradeRequired;
+      return !(this.#keepSaying && this.saysKeepAlive && this.framing !== framing.untilClose);
     }
     // A 426 must say to what (RFC 9110 §15.5.22), and what a client then asks for goes through.
     if (code === field.upgrade) return this.status !== 101 && this.status !== upgradeRequired;
