@@ -71,11 +71,14 @@ export class Dispatcher {
   apply(table: RouteTable): void {
     if (!this.table.apply(table)) return;
     for (const upstream of this.table.all()) if (upstream.cordoned) this.streams.cordoned(upstream);
-    const present = new Set(this.table.all().map(({ id }) => id));
+    const present = new Map(this.table.all().map(({ id, route }) => [id, route]));
     for (const [id, links] of this.#links) {
-      if (present.has(id)) continue;
-      links.close();
-      this.#links.delete(id);
+      const route = present.get(id);
+      if (route !== undefined) links.follow(route);
+      else {
+        links.close();
+        this.#links.delete(id);
+      }
     }
     this.parking.release();
   }

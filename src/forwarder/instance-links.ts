@@ -3,7 +3,6 @@ import type { ListenerId } from "../model/node.ts";
 import type { UpstreamRoute } from "../model/routes.ts";
 import { clientHeader } from "./headers.ts";
 import { Latencies } from "./latency.ts";
-import { upstreamAddress } from "./upstream-address.ts";
 import { UpstreamPool } from "./upstream-pool.ts";
 
 export class InstanceLinks {
@@ -23,9 +22,18 @@ export class InstanceLinks {
   poolOf(listener: ListenerId, route: UpstreamRoute): UpstreamPool {
     const known = this.#pools.get(listener);
     if (known !== undefined) return known;
-    const pool = new UpstreamPool(upstreamAddress(route.sockets[listener] ?? ""), route.probed, this.#connectTimeoutMs);
+    const pool = new UpstreamPool(route.sockets[listener] ?? "", route.probed, this.#connectTimeoutMs);
     this.#pools.set(listener, pool);
     return pool;
+  }
+
+  /** A server that closed its port and listens again does so on another socket. */
+  follow({ sockets }: UpstreamRoute): void {
+    for (const [listener, pool] of this.#pools) {
+      if (pool.socket === sockets[listener]) continue;
+      pool.close();
+      this.#pools.delete(listener);
+    }
   }
 
   sweep(nowMs: number): void {

@@ -4,7 +4,7 @@
  * and a request that crosses with that end may look executed: there a connection is used again only while
  * it is far younger than any server's idle time.
  */
-import type { UpstreamAddress } from "./upstream-address.ts";
+import { type UpstreamAddress, upstreamAddress } from "./upstream-address.ts";
 import { UpstreamConnection } from "./upstream-connection.ts";
 
 const idleMax = 512;
@@ -13,6 +13,8 @@ const idleMsMax = 60_000;
 const unprobedIdleMsMax = 1_000;
 
 export class UpstreamPool {
+  /** As the route table has it. */
+  readonly socket: string;
   readonly #address: UpstreamAddress;
   readonly #connectTimeoutMs: () => number;
   readonly #idleMsMax: number;
@@ -23,8 +25,9 @@ export class UpstreamPool {
     if (at >= 0) this.#idle.splice(at, 1);
   };
 
-  constructor(address: UpstreamAddress, probed: boolean, connectTimeoutMs: () => number) {
-    this.#address = address;
+  constructor(socket: string, probed: boolean, connectTimeoutMs: () => number) {
+    this.socket = socket;
+    this.#address = upstreamAddress(socket);
     this.#connectTimeoutMs = connectTimeoutMs;
     this.#idleMsMax = probed ? idleMsMax : unprobedIdleMsMax;
   }
@@ -50,7 +53,7 @@ export class UpstreamPool {
     while (this.#idle[0] !== undefined && nowMs - this.#idle[0].idleSinceMs >= this.#idleMsMax) this.#idle.shift()?.destroy();
   }
 
-  /** The instance has gone: idle connections end now, others with their answers. */
+  /** Nobody listens there any more: idle connections end now, others with their answers. */
   close(): void {
     this.#closed = true;
     this.closeIdle();

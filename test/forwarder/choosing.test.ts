@@ -62,3 +62,15 @@ withStage(
     assert.deepEqual(even, [22, 22]);
   },
 );
+
+withStage("a node that closed one of its ports, and listens on it again elsewhere, is reached there", {}, async (stage) => {
+  await stage.instance("first", (_, response) => response.end("first"));
+  await stage.instance("again", (_, response) => response.end("again"));
+  const heardOn = async (socket: string) => {
+    await stage.routeTo({ id: "web-1.1", availability: "available", sockets: { [listener]: stage.socketOf(socket) } });
+    return (await fetch(`http://127.0.0.1:${stage.port}/`)).text();
+  };
+  assert.equal(await heardOn("first"), "first");
+  assert.equal(await heardOn("again"), "again");
+  assert.equal(await heardOn("first"), "first");
+});
