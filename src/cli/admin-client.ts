@@ -1,6 +1,6 @@
 /**
  * Calls to the admin API. The monitor may be away for a moment (init restarts it): a call waits for it,
- * a few seconds at most, as long as the cluster's init lives. If it goes away in the middle, a question is asked
+ * half a minute at most, as long as the cluster's init lives. If it goes away in the middle, a question is asked
  * again, and an order is not: it may have been taken.
  */
 import { type IncomingMessage, request } from "node:http";
@@ -11,7 +11,8 @@ import type { ClusterPaths } from "../model/birth.ts";
 import { CoppiceError, type ErrorCode } from "../model/errors.ts";
 import { packageVersion } from "./package-version.ts";
 
-const monitorAwayMsMax = 10_000;
+/** Where there is little of the processor, the next one takes its time to start. */
+const monitorAwayMsMax = 30_000;
 const retryMs = 100;
 /** A monitor that ends so often at a question will again. */
 const cutShortMax = 3;

@@ -8,7 +8,8 @@ import { fileURLToPath } from "node:url";
 import type { AreYouThere, Here, Welcome } from "../model/birth.ts";
 import type { Log } from "./log.ts";
 import { LogLines } from "./log-lines.ts";
-import { hangsAfterMs, Pulse } from "./pulse.ts";
+import { processorMsOf, wantsProcessor } from "./process-stat.ts";
+import { Pulse } from "./pulse.ts";
 import type { AppUser } from "./rights.ts";
 
 const pauseMsMin = 20;
@@ -135,14 +136,17 @@ export class OwnProcess {
   }
 
   #pulseOf(child: ChildProcess): Pulse {
-    return new Pulse(
-      () => this.send({ kind: "are-you-there" } satisfies AreYouThere),
-      () => {
+    const { pid } = child;
+    return new Pulse({
+      ask: () => this.send({ kind: "are-you-there" } satisfies AreYouThere),
+      processorMs: () => (pid === undefined ? null : processorMsOf(pid)),
+      wantsProcessor: () => pid !== undefined && wantsProcessor(pid),
+      onHang: (silentMs) => {
         if (this.#finishing) return; // it has a deadline of its own
-        this.#options.log.say(`${this.id} hangs: it has not answered for ${hangsAfterMs / 1_000} s, and is ended`);
+        this.#options.log.say(`${this.id} hangs: it has not answered for ${silentMs / 1_000} s, and is ended`);
         child.kill("SIGKILL");
       },
-    );
+    });
   }
 
   #ended(why: string, isMemoryFault: boolean, startedAtMs: number): void {
