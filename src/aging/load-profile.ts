@@ -8,6 +8,7 @@
  */
 
 import { columnOf } from "./columns.ts";
+import { LoadWeek } from "./load-week.ts";
 import { solve } from "./trend-fit.ts";
 
 const binsPerDay = 48;
@@ -34,15 +35,25 @@ export interface LoadAhead {
   readonly overload: readonly number[];
 }
 
+/** What an instance has done from its birth until now. */
+export interface Life {
+  readonly startMs: number;
+  readonly lastMs: number;
+  readonly work: number;
+}
+
 export class LoadProfile {
   /** Of each bin of the day the time, then of each the work: to seven digits, more than a day is like the next. */
   readonly #bins = new Float32Array(2 * binsPerDay);
   /** What the others know. */
   readonly #usual: LoadProfile | undefined;
+  /** Of all together: few live for weeks. */
+  readonly #week: LoadWeek | null;
   #coveredMs = 0;
 
   constructor(usual?: LoadProfile) {
     this.#usual = usual;
+    this.#week = usual === undefined ? new LoadWeek() : null;
   }
 
   /** Work done in the time that ended at `atMs`, evenly. */
@@ -50,7 +61,9 @@ export class LoadProfile {
     if (elapsedMs <= 0 || elapsedMs > 4 * binMs) return;
     for (let fromMs = atMs - elapsedMs; fromMs < atMs; ) {
       const untilMs = Math.min(endOfBin(fromMs), atMs);
-      this.#addTo(binOf(fromMs), untilMs - fromMs, (work * (untilMs - fromMs)) / elapsedMs);
+      const part = (work * (untilMs - fromMs)) / elapsedMs;
+      this.#addTo(binOf(fromMs), untilMs - fromMs, part);
+      this.#week?.add(untilMs, untilMs - fromMs, part);
       fromMs = untilMs;
     }
     this.#coveredMs += elapsedMs;
@@ -81,6 +94,16 @@ export class LoadProfile {
     return columnOf(times, (timeMs, bin) => (timeMs > 0 ? (works[bin] ?? 0) / timeMs : (wave?.(bin) ?? 0)));
   }
 
+  /**
+   * The same of the bins of a week, the first begins with the epoch's day; null while too little is known. That of the others is brought to the
+   * level of a life by all its work, not by its hours of the day: who was born on a Saturday has seen no other.
+   */
+  ratesOfWeek(life: Life): Float64Array | null {
+    if (this.#usual !== undefined) return atLevelOf(life, this.#usual.ratesOfWeek(life));
+    const day = this.#week?.isKnown === true ? this.rates() : null;
+    return day === null ? null : (this.#week?.along(day) ?? null);
+  }
+
   /** Its own bins, and for those that it has not seen the others', at its own level. */
   #known(): Float32Array {
     if (this.#usual === undefined) return this.#bins;
@@ -109,18 +132,27 @@ export class LoadProfile {
   }
 }
 
+function atLevelOf({ startMs, lastMs, work }: Life, rates: Float64Array | null): Float64Array | null {
+  if (rates === null) return null;
+  const alike = (alikeMs * rates.reduce((sum, rate) => sum + rate, 0)) / rates.length;
+  const expected = loadAhead(dayAhead(rates, startMs, 0), lastMs - startMs).work;
+  const level = expected + alike > 0 ? (work + alike) / (expected + alike) : 1;
+  return rates.map((rate) => level * rate);
+}
+
 function sumOf(values: Float32Array): number {
   return values.reduce((sum, value) => sum + value, 0);
 }
 
-/** Running sums of the day that begins at `nowMs`, one entry a bin; looked up by `loadAhead`. @param usual the mean rate of the life. */
+/** Running sums of the day, or week, that begins at `nowMs`, one entry a bin; looked up by `loadAhead`. @param usual the mean rate of the life. */
 export function dayAhead(rates: Float64Array, nowMs: number, usual: number): readonly LoadAhead[] {
   let last: LoadAhead = { work: 0, overload: noOverload };
   const sums = [last];
   // Each half hour from now on begins within one bin and ends in the next.
   const begun = binsBegun(nowMs);
-  for (let at = 0; at < binsPerDay; at += 1) {
-    const [first = 0, second = 0] = [rates[(binOf(nowMs) + at) % binsPerDay], rates[(binOf(nowMs) + at + 1) % binsPerDay]];
+  const now = binOf(nowMs, rates.length);
+  for (let at = 0; at < rates.length; at += 1) {
+    const [first = 0, second = 0] = [rates[(now + at) % rates.length], rates[(now + at + 1) % rates.length]];
     const rate = first + begun * (second - first);
     last = {
       work: last.work + rate * binMs,
@@ -144,7 +176,7 @@ export function overloadWithin(rates: Float64Array | null, fromMs: number, toMs:
   let expected = 0;
   for (let atMs = fromMs; atMs < toMs; ) {
     const nextMs = Math.min(endOfBin(atMs), toMs);
-    const rate = rates[binOf(atMs)] ?? 0;
+    const rate = rates[binOf(atMs, rates.length)] ?? 0;
     parts.push({ rate, forMs: nextMs - atMs });
     expected += rate * (nextMs - atMs);
     atMs = nextMs;
@@ -187,36 +219,43 @@ function angleOf(bin: number): number {
   return (2 * Math.PI * (bin + 0.5)) / binsPerDay;
 }
 
-/** What the time until `aheadMs` from the day's start brings; days repeat. */
+/** What the time until `aheadMs` from the day's start brings; days, or weeks, repeat. */
 export function loadAhead(day: readonly LoadAhead[], aheadMs: number): LoadAhead {
   const none = { work: 0, overload: noOverload };
-  const whole = day[binsPerDay] ?? none;
-  const days = Math.floor(aheadMs / dayMs);
-  const bins = (aheadMs - days * dayMs) / binMs;
+  const whole = day.at(-1) ?? none;
+  const times = Math.floor(aheadMs / lengthMs(day));
+  const bins = (aheadMs - times * lengthMs(day)) / binMs;
   const below = day[Math.floor(bins)] ?? none;
-  const next = day[Math.min(Math.floor(bins) + 1, binsPerDay)] ?? whole;
+  const next = day[Math.floor(bins) + 1] ?? whole;
   const part = bins - Math.floor(bins);
-  const sum = (whole: number, below: number, next: number) => days * whole + below + part * (next - below);
+  const sum = (whole: number, below: number, next: number) => times * whole + below + part * (next - below);
   return {
     work: sum(whole.work, below.work, next.work),
     overload: overloadRatios.map((_, at) => sum(whole.overload[at] ?? 0, below.overload[at] ?? 0, next.overload[at] ?? 0)),
   };
 }
 
+/** A day or a week. */
+export function lengthMs(day: readonly LoadAhead[]): number {
+  return (day.length - 1) * binMs;
+}
+
 /** The highest rate within a while, times from the day's start, per millisecond. */
 export function highestRate(day: readonly LoadAhead[], fromMs: number, toMs: number): number {
+  const bins = day.length - 1;
   const first = Math.floor(fromMs / binMs);
-  const count = Math.min(Math.max(Math.ceil(toMs / binMs) - first, 1), binsPerDay);
+  const count = Math.min(Math.max(Math.ceil(toMs / binMs) - first, 1), bins);
   let highest = 0;
   for (let bin = first; bin < first + count; bin += 1) {
-    const at = bin % binsPerDay;
+    const at = bin % bins;
     highest = Math.max(highest, ((day[at + 1]?.work ?? 0) - (day[at]?.work ?? 0)) / binMs);
   }
   return highest;
 }
 
-function binOf(atMs: number): number {
-  return Math.floor((((atMs % dayMs) + dayMs) % dayMs) / binMs);
+function binOf(atMs: number, bins: number = binsPerDay): number {
+  const lengthMs = bins * binMs;
+  return Math.floor((((atMs % lengthMs) + lengthMs) % lengthMs) / binMs);
 }
 
 function endOfBin(atMs: number): number {

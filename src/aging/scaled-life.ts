@@ -6,7 +6,16 @@ import { columnOf } from "./columns.ts";
 import type { FloorPoint, FloorTrack } from "./floor-track.ts";
 import type { LifeMarks } from "./growth-shapes.ts";
 import { largestStepOf } from "./largest-step.ts";
-import { dayAhead, highestRate, type LoadAhead, type LoadProfile, loadAhead, noOverload, overloadWithin } from "./load-profile.ts";
+import {
+  dayAhead,
+  highestRate,
+  type LoadAhead,
+  type LoadProfile,
+  lengthMs,
+  loadAhead,
+  noOverload,
+  overloadWithin,
+} from "./load-profile.ts";
 import { type Overhang, overhangOf } from "./overhang.ts";
 
 export interface ScaledLife {
@@ -25,7 +34,7 @@ export interface ScaledLife {
   readonly stepTakesBack: boolean;
   readonly loadPeak: number;
   readonly meanLoad: number;
-  /** What a day from now on brings; null while it cannot be told. */
+  /** What a day, or a week, from now on brings; null while it cannot be told. */
   readonly day: readonly LoadAhead[] | null;
   /** How far the work ahead, and the work beyond each threshold, may differ from what is expected of it, relative, so many lives from now. */
   readonly paceDoubts: { readonly work: Doubt; readonly overload: readonly Doubt[] };
@@ -85,7 +94,7 @@ export function scaleLife(track: FloorTrack, profile: LoadProfile): ScaledLife |
   const time = columnOf(points, (point) => (point.atMs - startMs) / lifeMs);
   const done = columnOf(points, (point) => (work > 0 ? (point.work - workBefore) / work : 0));
   const usesWork = work > 0 && time.some((at, row) => !(Math.abs(at - (done[row] ?? 0)) < evenRatio));
-  const daily = work > 0 ? profile.rates() : null;
+  const daily = work > 0 ? (profile.ratesOfWeek({ startMs, lastMs: last.atMs, work }) ?? profile.rates()) : null;
   const usual = daily === null ? work / lifeMs : daily.reduce((sum, rate) => sum + rate, 0) / daily.length;
   const overloads = usesWork ? overloadsOf(points, daily, usual) : noOverload.map(() => new Float64Array(points.length));
   const overload = overloads.map((column) => column.at(-1) ?? 0);
@@ -162,7 +171,7 @@ function levelOfLate(points: readonly FloorPoint[], day: readonly LoadAhead[]): 
   const [first, last] = [points[0], points.at(-1)];
   if (first === undefined || last === undefined || last.atMs - first.atMs < daysToCompare * dayMs) return 1;
   const from = points.find(({ atMs }) => atMs >= last.atMs - lateMs) ?? last;
-  const expected = loadAhead(day, dayMs).work - loadAhead(day, dayMs - (last.atMs - from.atMs)).work;
+  const expected = loadAhead(day, lengthMs(day)).work - loadAhead(day, lengthMs(day) - (last.atMs - from.atMs)).work;
   const level = expected > 0 ? (last.work - from.work) / expected : 1;
   return Math.min(Math.max(level, 1 / levelMax), levelMax) ** partBelieved;
 }
@@ -201,9 +210,9 @@ function paceDoubts(
   { lifeMs, work, overload }: Pick<ScaledLife, "lifeMs" | "work" | "overload">,
   unseenRatio: number,
 ): ScaledLife["paceDoubts"] {
-  const days = Math.ceil(lifeMs / dayMs);
+  const turnsMs = day === null ? 0 : Math.ceil(lifeMs / lengthMs(day)) * lengthMs(day);
   const since = (of: (ahead: LoadAhead) => number, whole: number) => (time: number) =>
-    day === null ? time : of(loadAhead(day, days * dayMs + (time - 1) * lifeMs)) / whole;
+    day === null ? time : of(loadAhead(day, turnsMs + (time - 1) * lifeMs)) / whole;
   const least = dayDoubtRatio / Math.sqrt(Math.max(lifeMs / dayMs, 1));
   const unseen = (leverage: number) =>
     Math.max((leverage - 1) * least, paceDoubtRatioMin) * (1 - unseenRatio) + leverage * paceDoubtRatioMax * unseenRatio;
