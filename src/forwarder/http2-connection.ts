@@ -221,13 +221,14 @@ export class Http2Connection implements FrameSink, StreamOrigin, Idler {
   data(stream: number, bytes: Uint8Array, from: number, to: number, heldBytes: number, ends: boolean): number {
     if (!this.#window.came(heldBytes)) return errorCode.flowControl;
     const open = this.#streams.get(stream);
-    if (open === undefined || open.ended || open.upload === null) {
+    const upload = open?.takesNoMore === false ? open.upload : null;
+    if (open === undefined || upload === null) {
       this.taken(heldBytes);
       if (open !== undefined) return this.#reset(open, errorCode.streamClosed);
       return this.#numbers.faultOfContent(stream) || this.idle();
     }
     // The bytes are the read's own, which Node gives away.
-    return open.upload.came(bytes as Buffer, from, to, heldBytes, ends) ? errorCode.none : this.#reset(open, errorCode.flowControl);
+    return upload.came(bytes as Buffer, from, to, heldBytes, ends) ? errorCode.none : this.#reset(open, errorCode.flowControl);
   }
 
   headers(stream: number, bytes: Uint8Array, from: number, to: number, ends: boolean): number {
@@ -280,7 +281,7 @@ export class Http2Connection implements FrameSink, StreamOrigin, Idler {
   }
 
   #trailers(open: ClientStream, ends: boolean): number {
-    if (open.ended || open.upload === null) return this.#reset(open, errorCode.streamClosed);
+    if (open.takesNoMore) return this.#reset(open, errorCode.streamClosed);
     const { malformed, overlong, end } = this.#shared.text;
     if (malformed || !ends) return this.#reset(open, errorCode.protocol);
     open.trailersCame(overlong ? null : Buffer.from(this.#shared.textBytes.subarray(0, end)));

@@ -85,6 +85,11 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
     this.#asksWebSocket = asksWebSocket;
   }
 
+  /** Nothing more may come of it: its last frame was read, whether or not that was told. */
+  get takesNoMore(): boolean {
+    return this.ended || this.upload === null || this.upload.ending;
+  }
+
   get facts(): ClientFacts {
     return this.#origin.facts;
   }

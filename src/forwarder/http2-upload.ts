@@ -36,6 +36,11 @@ export class Upload {
     return this.#paused;
   }
 
+  /** Its end came, and waits behind what is kept. */
+  get ending(): boolean {
+    return this.#ends;
+  }
+
   /** False: more than its window allowed. `heldBytes`: with padding. The bytes stay as they are. */
   came(bytes: Buffer, from: number, to: number, heldBytes: number, ends: boolean): boolean {
     if (!this.#window.came(heldBytes)) return false;

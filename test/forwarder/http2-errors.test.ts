@@ -53,6 +53,20 @@ async function opened(stage: Stage): Promise<void> {
   await stage.route({ "web-1.1": "available" });
 }
 
+withTls(
+  "HTTP/2 errors: what comes after the end is one also while the upload waits for a node",
+  { saveBodyBytesMax: 0 },
+  async ({ stage }) => {
+    const late = [frame(data, 0, 1, Buffer.from("x")), frame(headers, endHeaders | endStream, 1, fields({ a: "b" }))];
+    for (const what of late) {
+      const client = (await FrameClient.open(stage)).send(upload(1), frame(ping, 0, 0, Buffer.alloc(8)));
+      await stage.until(() => client.frames.some(({ type, flags }) => type === ping && flags === 1));
+      client.send(frame(data, 0, 1, Buffer.from("a")), frame(data, endStream, 1, Buffer.from("b")), what);
+      assert.equal(await verdictOn(stage, client), `1: ${code.streamClosed}`);
+    }
+  },
+);
+
 withTls("HTTP/2 errors: a sequence of frames that is none is answered as the RFC says", {}, async ({ stage }) => {
   await opened(stage);
   const cases: readonly (readonly [string, string, readonly Buffer[]])[] = [
