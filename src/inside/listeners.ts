@@ -121,7 +121,7 @@ function whyNotMoved(server: NetServer, port: number): [string, string] {
     ];
   return [
     "not-http",
-    `port ${port} is not HTTP: it is left to the server itself, and one process alone can have it. With more than one node give each its own (COPPICE_NODE_INDEX says which it is); one node (-n 1) is regenerated in place`,
+    `port ${port} is not HTTP/1.1 (nor are HTTP/2 without TLS, and gRPC): it is left to the server itself, and one process alone can have it. With more than one node give each its own (COPPICE_NODE_INDEX says which it is); one node (-n 1) is regenerated in place. A server that listens on nothing else cannot be started: Coppice must have a port of HTTP/1.1 to know when it is ready`,
   ];
 }
 

@@ -124,7 +124,13 @@ export class Probe {
       case "hand-off":
         this.#handOff().then(
           ({ writes, checksum }) => this.#tell({ kind: "handed-off", writes, checksum }),
-          (error: unknown) => this.#tell({ kind: "notice", level: "warning", code: "hand-off-failed", text: String(error) }),
+          (error: unknown) =>
+            this.#tell({
+              kind: "notice",
+              level: "warning",
+              code: "hand-off-failed",
+              text: error instanceof Error ? error.message : String(error),
+            }),
         );
         break;
       case "take-evidence":

@@ -174,7 +174,7 @@ test("a checkpoint that cannot be saved fails the hand-off; one that cannot be r
       async () => {},
     );
     one.state.cordon(true);
-    await assert.rejects(one.state.save(), /the disk is gone/);
+    await assert.rejects(one.state.save(), /checkpoint "c" was not saved: the disk is gone/);
     one.state.cordon(false);
     broken = false;
     one.state.cordon(true);

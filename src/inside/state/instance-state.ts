@@ -133,7 +133,14 @@ export class InstanceState implements StateHost {
 
   async #saveAll(): Promise<void> {
     const store = this.#store(checkpointStore);
-    await Promise.all([...this.#saves].map(async ([name, save]) => store.put(this.#keyOf(name), anyBase, await save(), null)));
+    const saves = [...this.#saves].map(async ([name, save]) => {
+      try {
+        await store.put(this.#keyOf(name), anyBase, await save(), null);
+      } catch (error) {
+        throw new Error(`its checkpoint ${JSON.stringify(name)} was not saved: ${said(error)}`);
+      }
+    });
+    await Promise.all(saves);
   }
 
   #forget(): void {
