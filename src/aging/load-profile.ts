@@ -45,15 +45,16 @@ export interface Life {
 export class LoadProfile {
   /** Of each bin of the day the time, then of each the work: to seven digits, more than a day is like the next. */
   readonly #bins = new Float32Array(2 * binsPerDay);
-  /** What the others know. */
-  readonly #usual: LoadProfile | undefined;
-  /** Of all together: few live for weeks. */
-  readonly #week: LoadWeek | null;
+  /** Of an instance what the others know; of all together, since few live for weeks, the week. */
+  readonly #wider: LoadProfile | LoadWeek;
   #coveredMs = 0;
 
   constructor(usual?: LoadProfile) {
-    this.#usual = usual;
-    this.#week = usual === undefined ? new LoadWeek() : null;
+    this.#wider = usual ?? new LoadWeek();
+  }
+
+  get #usual(): LoadProfile | undefined {
+    return this.#wider instanceof LoadProfile ? this.#wider : undefined;
   }
 
   /** Work done in the time that ended at `atMs`, evenly. */
@@ -63,7 +64,7 @@ export class LoadProfile {
       const untilMs = Math.min(endOfBin(fromMs), atMs);
       const part = (work * (untilMs - fromMs)) / elapsedMs;
       this.#addTo(binOf(fromMs), untilMs - fromMs, part);
-      this.#week?.add(untilMs, untilMs - fromMs, part);
+      if (this.#wider instanceof LoadWeek) this.#wider.add(untilMs, untilMs - fromMs, part);
       fromMs = untilMs;
     }
     this.#coveredMs += elapsedMs;
@@ -87,7 +88,8 @@ export class LoadProfile {
 
   /** Requests a millisecond in each bin of the day (UTC), seen or filled in; null while too little is known. */
   rates(): Float64Array | null {
-    if (Math.max(this.#coveredMs, this.#usual === undefined ? 0 : this.#usual.#coveredMs) < coveredMsMin) return null;
+    const usual = this.#usual;
+    if (Math.max(this.#coveredMs, usual === undefined ? 0 : usual.#coveredMs) < coveredMsMin) return null;
     const known = this.#known();
     const [times, works] = [known.subarray(0, binsPerDay), known.subarray(binsPerDay)];
     const wave = times.includes(0) ? waveThrough(times, works) : null;
@@ -99,20 +101,22 @@ export class LoadProfile {
    * level of a life by all its work, not by its hours of the day: who was born on a Saturday has seen no other.
    */
   ratesOfWeek(life: Life): Float64Array | null {
-    if (this.#usual !== undefined) return atLevelOf(life, this.#usual.ratesOfWeek(life));
-    const day = this.#week?.isKnown === true ? this.rates() : null;
-    return day === null ? null : (this.#week?.along(day) ?? null);
+    const wider = this.#wider;
+    if (wider instanceof LoadProfile) return atLevelOf(life, wider.ratesOfWeek(life));
+    const day = wider.isKnown ? this.rates() : null;
+    return day === null ? null : wider.along(day);
   }
 
   /** Its own bins, and for those that it has not seen the others', at its own level. */
   #known(): Float32Array {
-    if (this.#usual === undefined) return this.#bins;
+    const usual = this.#usual;
+    if (usual === undefined) return this.#bins;
     const known = this.#bins.slice();
-    const level = this.#levelAgainst(this.#usual);
+    const level = this.#levelAgainst(usual);
     for (let bin = 0; bin < binsPerDay; bin += 1) {
       if ((known[bin] ?? 0) > 0) continue;
-      known[bin] = this.#usual.#bins[bin] ?? 0;
-      known[binsPerDay + bin] = level * (this.#usual.#bins[binsPerDay + bin] ?? 0);
+      known[bin] = usual.#bins[bin] ?? 0;
+      known[binsPerDay + bin] = level * (usual.#bins[binsPerDay + bin] ?? 0);
     }
     return known;
   }
