@@ -154,8 +154,10 @@ function giveOut(draft: Draft, regeneration: Regeneration): void {
   if ((phase === "cordoning" || phase === "draining") && !old.quiet) draft.effect({ kind: "fence", instance: old.id });
   if (phase === "handing-off") {
     // One whose event loop is busy for long gives no word. Without: what was not acknowledged to it, it has not answered.
-    const waits = old.keepsCheckpoint || draft.nowMs - regeneration.phaseSinceMs < draft.settings.handOffTimeoutMs / 2;
-    if (regeneration.handedOff === null && old.linked && waits) draft.effect({ kind: "hand-off", instance: old.id });
+    const isEarly = draft.nowMs - regeneration.phaseSinceMs < draft.settings.handOffTimeoutMs / 2;
+    // What only it can save, nobody confirms in its place, also where its link is down for a moment.
+    const waits = old.keepsCheckpoint || (old.linked && isEarly);
+    if (regeneration.handedOff === null && waits) draft.effect({ kind: "hand-off", instance: old.id });
     else draft.effect({ kind: "revoke", instance: old.id });
   }
   if (phase === "evidence" && old.linked) draft.effect({ kind: "take-evidence", instance: old.id });

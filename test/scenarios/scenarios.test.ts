@@ -134,6 +134,10 @@ function perform(cluster: SimCluster, command: string, args: readonly string[]):
       cluster.run(cluster.nowMs + 1);
       break;
     }
+    case "link":
+      cluster.tell({ kind: "instance-link", instance: first, up: second === "up" });
+      cluster.run(cluster.nowMs + 1);
+      break;
     case "keeps-checkpoint":
       cluster.tell({ kind: "instance-keeps-checkpoint", instance: first });
       cluster.run(cluster.nowMs + 1);

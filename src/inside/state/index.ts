@@ -10,8 +10,7 @@
  * Without Coppice (`node server.js`) maps are in the process's own memory, and nothing is saved or restored.
  */
 import { findHost } from "./host.ts";
-import { SharedMap } from "./shared-map.ts";
-import { textOf } from "./text.ts";
+import { SharedMap, textOf } from "./shared-map.ts";
 
 // All that a user sees is declared here: the package's declarations name no other file.
 

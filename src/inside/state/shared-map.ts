@@ -2,7 +2,6 @@
 import { absentBase, anyBase } from "../../state/session-record.ts";
 import type { Held, StateHost } from "./host.ts";
 import type { StateMap, StateMapOptions } from "./index.ts";
-import { textOf } from "./text.ts";
 
 /** Longer ones do not fit the store's keys. */
 const keyBytesMax = 1_000;
@@ -97,4 +96,11 @@ function checked(key: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the store's keys cannot hold them
   if (typeof key === "string" && key !== "" && Buffer.byteLength(key) <= keyBytesMax && !/[\u0000-\u001f]/.test(key)) return key;
   throw new RangeError(`a key is a text of 1 to ${keyBytesMax} bytes without control characters`);
+}
+
+/** @throws TypeError where JSON has no words for it. */
+export function textOf(value: unknown, what: string): string {
+  const text = JSON.stringify(value) as string | undefined; // undefined, functions and symbols have none
+  if (text === undefined) throw new TypeError(`${what} is ${typeof value}, which cannot be kept: keep what JSON can say`);
+  return text;
 }
