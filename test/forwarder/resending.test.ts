@@ -71,7 +71,7 @@ withStage(
 
 withStage(
   "a body within its bound is sent again, one beyond it is not, nor one for which all others have left no room",
-  { saveBodyBytesMax: 100_000, saveBytesMax: 150_000 },
+  { saveBodyBytesMax: 200_000, saveBytesMax: 300_000 },
   async (stage) => {
     let met = 0;
     let heard = 0;
@@ -89,28 +89,29 @@ withStage(
       assert.equal((await ask(stage, { method: "PUT", path, body: "x".repeat(bytes) })).status, 502);
       return met;
     };
-    assert.equal(await timesMet("/death/small", 90_000), 2);
-    assert.equal(await timesMet("/death/large", 110_000), 1);
+    assert.equal(await timesMet("/death/small", 190_000), 2);
+    assert.equal(await timesMet("/death/large", 210_000), 1);
 
     // The part that came with the head counts.
     [met, heard] = [0, 0];
     const together = connect(stage.port, "127.0.0.1");
-    together.write(`PUT /death/together HTTP/1.1\r\nHost: a\r\nContent-Length: 105000\r\n\r\n${"x".repeat(8_000)}`);
+    together.write(`PUT /death/together HTTP/1.1\r\nHost: a\r\nContent-Length: 205000\r\n\r\n${"x".repeat(8_000)}`);
     await stage.until(() => heard > 8_000);
-    together.write("x".repeat(97_000));
+    together.write("x".repeat(197_000));
     assert.match(String(await once(together, "data")), /^HTTP\/1.1 502 /);
     together.destroy();
     assert.equal(met, 1);
 
-    // An upload that has stopped keeps its part of what there is for all.
-    const halted = request({ port: stage.port, method: "PUT", path: "/life", headers: { "content-length": 100_000 } });
-    halted.on("error", () => {}).write("x".repeat(95_000));
+    // An upload that has stopped keeps its part of what there is for all: two of them are too much, even where
+    // some 34 KB of each came in one read with the head and lie in its block, which is not counted.
+    const halted = request({ port: stage.port, method: "PUT", path: "/life", headers: { "content-length": 200_000 } });
+    halted.on("error", () => {}).write("x".repeat(190_000));
     heard = 0;
-    await stage.until(() => heard > 95_000);
-    assert.equal(await timesMet("/death/crowded", 90_000), 1);
+    await stage.until(() => heard > 190_000);
+    assert.equal(await timesMet("/death/crowded", 190_000), 1);
     halted.destroy();
     await stage.until(() => inProcess(stage) === 0);
-    assert.equal(await timesMet("/death/alone", 90_000), 2, "its part was given back");
+    assert.equal(await timesMet("/death/alone", 190_000), 2, "its part was given back");
   },
 );
 
@@ -178,12 +179,12 @@ withStage("a request waits for a node that is gone, though no table says so yet,
   assert.deepEqual(await asked, { status: 200, body: "late" });
 });
 
-withStage("and no longer than it may; the time that a node had it counts not", { parkTimeoutMs: 3_000 }, async (stage) => {
+withStage("and no longer than it may; the time that a node had it counts not", { parkTimeoutMs: 5_000 }, async (stage) => {
   await stage.route({ "web-1.1": "available" });
   const beganMs = performance.now();
   assert.equal((await ask(stage, { method: "POST", body: "x" })).status, 503);
   const tookMs = performance.now() - beganMs;
-  assert.ok(tookMs > 2_900 && tookMs < 5_000, `${tookMs} ms`);
+  assert.ok(tookMs > 4_900 && tookMs < 10_000, `${tookMs} ms`);
   // Parked for a while, in process for longer than it may be parked, and its node dies: it is parked again.
   await stage.route({ "web-1.1": "removed" });
   const asked = ask(stage, {});
@@ -193,28 +194,28 @@ withStage("and no longer than it may; the time that a node had it counts not", {
     held = socket;
   });
   await stage.route({ "web-2.1": "available" });
-  const seconds = trafficOf(stage) + 4;
+  const seconds = trafficOf(stage) + 6;
   await stage.until(() => trafficOf(stage) >= seconds && held !== null);
   await stage.route({ "web-2.1": "removed" });
   (held as Socket | null)?.destroy();
-  await stage.until(() => stage.heard.findLast((one) => one.kind === "traffic")?.parked === 1, 2_800);
+  await stage.until(() => stage.heard.findLast((one) => one.kind === "traffic")?.parked === 1, 4_800);
   await stage.instance("web-3.1", (_, response) => response.end("again"));
   await stage.route({ "web-3.1": "available" });
   assert.deepEqual(await asked, { status: 200, body: "again" });
 });
 
-withStage("nor does the time that a node had it and did not read it", { parkTimeoutMs: 2_000 }, async (stage) => {
+withStage("nor does the time that a node had it and did not read it", { parkTimeoutMs: 8_000 }, async (stage) => {
   const asked = ask(stage, { method: "POST", body: "x" });
   const parked = () => stage.heard.findLast((one) => one.kind === "traffic")?.parked === 1;
   await stage.until(parked);
   let held: Socket | null = null;
   await stage.rawInstance("web-1.1", (socket) => (held = socket), { unread: true });
   await stage.route({ "web-1.1": "available" });
-  const seconds = trafficOf(stage) + 4;
+  const seconds = trafficOf(stage) + 9;
   await stage.until(() => trafficOf(stage) >= seconds && held !== null);
   await stage.route({ "web-1.1": "removed" });
   (held as Socket | null)?.destroy();
-  await stage.until(parked, 1_800);
+  await stage.until(parked, 7_000);
   await stage.instance("web-2.1", (_, response) => response.end("again"));
   await stage.route({ "web-2.1": "available" });
   assert.deepEqual(await asked, { status: 200, body: "again" });
