@@ -8,7 +8,7 @@ import { setTimeout as pause } from "node:timers/promises";
 
 const products = ["oak", "hazel", "chestnut", "ash", "billhook", "gloves"];
 const answerMsMax = 5_000;
-const thinkMs = 12;
+const thinkMs = 40;
 const cartMax = 12;
 
 /** What all customers together noticed. */

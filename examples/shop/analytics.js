@@ -14,7 +14,7 @@ export function recordView(request, product) {
       at: new Date().toISOString(),
       session: request.sessionID,
       headers: { ...request.headers },
-      trail: Array.from({ length: 200 }, (_, step) => ({ step, weight: Math.random() })),
+      trail: Array.from({ length: 800 }, (_, step) => ({ step, weight: Math.random() })),
     });
   }
 }
