@@ -44,7 +44,7 @@ test("a file whose directory is not there: said once, lines are kept, and writte
     assert.equal(said.length, 1);
     assert.match(said[0] ?? "", /^the log cannot be written: ENOENT/);
     mkdirSync(join(path, ".."));
-    await until(() => read(path).endsWith("line 999\n"));
+    await until(() => said.length > 1);
     assert.equal(read(path), Array.from({ length: 1_000 }, (_, line) => `line ${line}\n`).join(""));
     assert.deepEqual(said.slice(1), ["the log is written again; 0 lines of it are lost"]);
   }));
