@@ -44,7 +44,7 @@ export const numberSettings: Readonly<Record<NumberKey, NumberSetting>> = {
     min: 0,
     max: day,
     acts: "at-once",
-    doc: "An instance whose event loop is blocked for so long is ended and started anew; 0: never. Longer than the longest computation.",
+    doc: "An instance whose event loop is blocked for so long, though it had the processor, is ended and started anew; 0: never. Longer than the longest computation.",
   },
   minReadyMs: {
     default: 2 * second,

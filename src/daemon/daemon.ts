@@ -4,6 +4,7 @@
  */
 import type { FastifyInstance } from "fastify";
 import { defaultSettings } from "../config/declared.ts";
+import { processorMsOf, wantsProcessor } from "../link/process-stat.ts";
 import type { ClusterSpec, FromInit, ToInit, Welcome } from "../model/birth.ts";
 import type { EventDraft } from "../model/events.ts";
 import { residentLimit } from "../model/memory.ts";
@@ -76,6 +77,8 @@ export class Daemon {
     });
     this.#stuck = new StuckWatch({
       settings: () => this.#settings,
+      processorMs: (instance) => processorMsOf(this.#watch.pid(instance) ?? 0),
+      wantsProcessor: (instance) => wantsProcessor(this.#watch.pid(instance) ?? 0),
       onStuck: (instance, silentMs) => this.#engine.accept({ kind: "instance-stuck", instance, silentMs }),
     });
     this.#ports = new PortWatch((instance, socketPath) => this.#listensUnprobed(instance, socketPath));

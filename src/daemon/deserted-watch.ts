@@ -2,7 +2,7 @@
  * Whose server is gone while its instance is not: a command that starts its server anew when it dies. The process that served
  * *was* the instance; what comes after it in the same tree has no probe, and would find the port taken.
  */
-import { readFileSync } from "node:fs";
+import { statFieldsOf } from "../link/process-stat.ts";
 import type { InstanceId } from "../model/node.ts";
 
 /** A command that ends with its server has so long to do so: then init says more of it than is known here. */
@@ -41,10 +41,5 @@ function isThere(pid: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code !== "ESRCH"; // Node's own
   }
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    return stat.slice(stat.lastIndexOf(")") + 2)[0] !== "Z"; // nobody waited for it yet
-  } catch {
-    return true; // no /proc here
-  }
+  return statFieldsOf(pid)?.[0] !== "Z"; // nobody waited for it yet; or no /proc here
 }

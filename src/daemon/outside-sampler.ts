@@ -3,6 +3,7 @@
  * loop is stuck. Each reading that cannot be had is left out.
  */
 import { readdirSync, readFileSync } from "node:fs";
+import { statFieldsOf } from "../link/process-stat.ts";
 
 const ticksPerSecond = 100;
 /** In the kernel's words to each process (getauxval(3)), pairs of machine words, by this number: 4 KiB here, 16 or 64 KiB there. */
@@ -47,9 +48,8 @@ export function childrenOf(pid: number): number[] {
 
 /** Reads pid's resident memory, descriptors, threads and CPU ticks; null if it is gone. */
 export function readProcess(pid: number): OutsideReading | null {
-  const stat = read(`/proc/${pid}/stat`);
-  if (stat === null) return null;
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const fields = statFieldsOf(pid);
+  if (fields === null) return null;
   const indicators: Record<string, number> = {
     threads: Number(fields[17]),
     rssBytes: Number(fields[21]) * pageBytes,

@@ -5,10 +5,10 @@
  */
 import { type ChildProcess, fork, type SendHandle } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { processorMsOf, wantsProcessor } from "../link/process-stat.ts";
 import type { AreYouThere, Here, Welcome } from "../model/birth.ts";
 import type { Log } from "./log.ts";
 import { LogLines } from "./log-lines.ts";
-import { processorMsOf, wantsProcessor } from "./process-stat.ts";
 import { Pulse } from "./pulse.ts";
 import type { AppUser } from "./rights.ts";
 

@@ -2,7 +2,7 @@
  * Who a process is: its pid and when it started. A pid alone is used again by the kernel; the two
  * together are not.
  */
-import { statFieldsOf } from "./process-stat.ts";
+import { statFieldsOf } from "../link/process-stat.ts";
 
 /** Start time in clock ticks since boot (field 22 of /proc/<pid>/stat); null if there is no such process. */
 export function startTicksOf(pid: number): number | null {

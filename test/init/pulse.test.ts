@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { type TestContext, test } from "node:test";
-import { processorMsOf, wantsProcessor } from "../../src/init/process-stat.ts";
 import { Pulse } from "../../src/init/pulse.ts";
+import { processorMsOf, wantsProcessor } from "../../src/link/process-stat.ts";
 
 const askMs = 3_000;
 
