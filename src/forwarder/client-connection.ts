@@ -5,7 +5,8 @@
  * goes on while they are few, so that a client's end is seen, and then rests: nobody makes us keep many of them.
  *
  * A client that closes its side after its request may have gone or may still listen: nobody can tell. It
- * gets its answer if that comes soon, or is coming; else it counts as gone.
+ * gets its answer if that comes soon, or is coming; else it counts as gone. One that closes it amid its request's body has
+ * given that up, and gets what is coming already.
  */
 import type { Socket } from "node:net";
 import { BodyReader, badBody } from "../wire/body.ts";
@@ -117,7 +118,8 @@ export class ClientConnection implements Client, Idler, TunnelClient {
     this.hasEnded = true;
     if (this.tunnel !== null) this.tunnel.clientEnded();
     else if (this.#exchange === null) this.end();
-    else if (!this.body.done) this.#socket.destroy();
+    else if (!this.body.done && !this.#exchange.answers) this.#socket.destroy();
+    else if (this.#exchange.answered) this.#exchange.bodyLate();
     else {
       this.#writtenAtEnd = this.#written;
       this.deadlineMs = this.#context.nowMs + halfClosedMs;
@@ -137,12 +139,11 @@ export class ClientConnection implements Client, Idler, TunnelClient {
   /** The deadline of whatever is awaited has passed. */
   late(nowMs: number): void {
     const { bodyTimeoutMs } = this.#context.dispatcher.settings;
-    const mayHaveGone = this.hasEnded && this.body.done;
     // What waits for a client that is slow is no silence: see `watch`.
-    if ((this.#closing || mayHaveGone) && this.#socket.writableLength > 0) this.deadlineMs = nowMs + lingerMs;
+    if ((this.#closing || this.hasEnded) && this.#socket.writableLength > 0) this.deadlineMs = nowMs + lingerMs;
     else if (this.#closing || this.idle) this.#socket.destroy();
     else if (this.#exchange === null) this.refuse(tooSlow);
-    else if (mayHaveGone) {
+    else if (this.hasEnded) {
       if (this.#written === this.#writtenAtEnd) return void this.#socket.destroy();
       this.#writtenAtEnd = this.#written;
       this.deadlineMs = nowMs + halfClosedRestMs;

@@ -24,6 +24,8 @@ export interface Client extends Flushing {
   readonly addressLine: Buffer;
   /** The request's body. `left`: at least so many bytes of it will come. */
   readonly body: { readonly done: boolean; readonly left: number };
+  /** It closed its side: no more of the body will come. */
+  readonly hasEnded: boolean;
   readonly bytesWritten: number;
   readonly finishing: boolean;
   /** What was written has left, or was copied and is not too much. */

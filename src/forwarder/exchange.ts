@@ -106,6 +106,11 @@ export class Exchange implements Answered, Chooser, Stream {
     if (this.answered && this.#client.body.done) this.#finish();
   }
 
+  /** Of its answer something has gone out. */
+  get answers(): boolean {
+    return this.answered || this.#answering?.sent === true;
+  }
+
   /** The body's framing is broken: where it ends, nobody can say. */
   badBody(): void {
     this.#giveUp(refusalOf(400));
@@ -145,8 +150,8 @@ export class Exchange implements Answered, Chooser, Stream {
     this.answered = true;
     this.#reusable = reusable;
     this.#sending.answered();
-    // A body that was never asked for will not come.
-    if (this.#client.body.done || this.awaitsContinue) this.#finish();
+    // A body that was never asked for will not come, nor one whose client has closed its side.
+    if (this.#client.body.done || this.awaitsContinue || this.#client.hasEnded) this.#finish();
   }
 
   fenced(): void {

@@ -121,7 +121,7 @@ export class AnswerHead extends Head {
     else if (this.contentLength >= 0) this.framing = this.contentLength === 0 ? framing.none : framing.length;
     else this.framing = framing.untilClose;
     // A server that sends after all what it announced where there is no body would speak into the next request's answer.
-    const mayFollow = (this.#forHead || this.status === 204) && (this.chunked || this.contentLength > 0);
+    const mayFollow = bodiless && (this.chunked || this.contentLength > 0);
     // Chunks in HTTP/1.0 are chunks to all who read it, and the last that is read there (RFC 9112 §6.1).
     const beyondVersion = this.chunked && this.minorVersion === 0;
     const ends = this.framing === framing.untilClose || this.saysClose || mayFollow || beyondVersion;

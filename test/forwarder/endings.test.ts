@@ -1,5 +1,6 @@
 /** How a client's connection ends: with all of its answer, or so that half an answer is seen as one. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { withTls } from "./secure-stage.ts";
@@ -49,6 +50,26 @@ withStage("a client that closes its side and then reads slowly has its whole ans
   const { bytes, code } = await read(socket);
   assert.equal(code, null);
   assert.ok(bytes > body.length, `${bytes} bytes came`);
+});
+
+withStage("a client that closes its side amid its upload has the whole of an answer that came before", {}, async (stage) => {
+  const body = Buffer.alloc(10_000_000, "x");
+  await stage.instance("web-1.1", (incoming, response) => {
+    const answer = incoming.url === "/large" ? body : body.subarray(0, 5);
+    response.writeHead(200, { "content-length": answer.length }).end(answer);
+  });
+  await stage.route({ "web-1.1": "available" });
+  for (const [path, length] of [
+    ["/large", body.length],
+    ["/small", 5],
+  ] as const) {
+    const socket = client(stage);
+    socket.write(`POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\npart`);
+    await once(socket, "readable"); // of a large one that no buffer takes whole the beginning
+    socket.end();
+    const { bytes, text, code } = await read(socket);
+    assert.deepEqual([code, bytes - (text.indexOf("\r\n\r\n") + 4)], [null, length], path);
+  }
 });
 
 withStage("the last answer on a connection is not cut short while its client still reads, whatever its size", {}, async (stage) => {

@@ -419,14 +419,16 @@ withStage(
     await stage.rawInstance("web-1.1", (socket) => {
       connections += 1;
       const length = (head: string) => (head.includes(" /with ") ? "Content-Length: 2\r\n" : "");
-      answering((head) => `HTTP/1.1 ${head.startsWith("HEAD") ? "200 OK" : "204 No Content"}\r\n${length(head)}\r\n`)(socket);
+      const status = (head: string) =>
+        head.startsWith("HEAD") ? "200 OK" : head.startsWith("GET") ? "204 No Content" : "304 Not Modified";
+      answering((head) => `HTTP/1.1 ${status(head)}\r\n${length(head)}\r\n`)(socket);
     });
     await stage.route({ "web-1.1": "available" });
     const client = new Client(stage);
-    for (const [index, line] of ["HEAD /without", "GET /with", "HEAD /with", "HEAD /with"].entries()) {
+    for (const [index, line] of ["HEAD /without", "GET /with", "HEAD /with", "HEAD /with", "QUERY /with", "QUERY /with"].entries()) {
       client.say(`${line} HTTP/1.1\r\nHost: x\r\n\r\n`);
       await stage.until(() => client.heard.split("\r\n\r\n").length === index + 2);
     }
-    assert.equal(connections, 3);
+    assert.equal(connections, 5);
   },
 );
