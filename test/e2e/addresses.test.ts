@@ -9,7 +9,7 @@ import { TestCluster } from "./cluster.ts";
 const hasIPv6 = Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ address }) => address === "::1"));
 
 test("a server for IPv6 alone leaves the same port of IPv4 to another one", {
-  timeout: 60_000,
+  timeout: 180_000,
   skip: hasIPv6 ? false : "this machine has no IPv6",
 }, async () => {
   const directory = mkdtempSync(join(tmpdir(), "coppice-app-"));

@@ -31,7 +31,7 @@ function coppice(home: string, env: Readonly<Record<string, string>>, ...args: s
 }
 
 test("start waits until it serves, a second one is an answer, logs tell the nodes apart, restart starts anew, stop ends it", {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
   const port = await freePort();
@@ -79,7 +79,7 @@ test("start waits until it serves, a second one is an answer, logs tell the node
 });
 
 test("start waits for a forwarder too: while none answers on the public port it does not say that the nodes serve", {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
   const port = await freePort();
@@ -99,7 +99,7 @@ test("start waits for a forwarder too: while none answers on the public port it 
   for (const goesOn of [true, false]) {
     const starting = run("start", script, "-n", "1");
     let forwarder = 0;
-    for (const endMs = Date.now() + 20_000; forwarder === 0; await pause(50)) {
+    for (const endMs = Date.now() + 60_000; forwarder === 0; await pause(50)) {
       assert.ok(Date.now() < endMs, "no forwarder came");
       const { stdout } = await run("status", "--json");
       forwarder = stdout === "" ? 0 : ((JSON.parse(stdout) as ClusterStatus).forwarders[0]?.pid ?? 0);
@@ -107,7 +107,7 @@ test("start waits for a forwarder too: while none answers on the public port it 
     process.kill(forwarder, "SIGSTOP");
     writeFileSync(go, "");
     let ready = false;
-    for (const endMs = Date.now() + 20_000; !ready; await pause(50)) {
+    for (const endMs = Date.now() + 60_000; !ready; await pause(50)) {
       assert.ok(Date.now() < endMs, "the node does not serve");
       ready = (JSON.parse((await run("status", "--json")).stdout) as ClusterStatus).nodes[0]?.state === "ready";
     }
@@ -124,7 +124,7 @@ test("start waits for a forwarder too: while none answers on the public port it 
   rmSync(home, { recursive: true });
 });
 
-test("start of what cannot start says why and leaves nothing that runs", { timeout: 120_000 }, async () => {
+test("start of what cannot start says why and leaves nothing that runs", { timeout: 300_000 }, async () => {
   const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
   const missing = await coppice(home, {}, "start", "/nowhere/server.js");
   assert.equal(missing.code, 1);
@@ -157,7 +157,7 @@ test("start of what cannot start says why and leaves nothing that runs", { timeo
   rmSync(home, { recursive: true });
 });
 
-test("restart in a deploy by links takes the release that the link names now, and reload after it too", { timeout: 120_000 }, async () => {
+test("restart in a deploy by links takes the release that the link names now, and reload after it too", { timeout: 300_000 }, async () => {
   const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
   const port = await freePort();
   const link = join(home, "current");
@@ -208,7 +208,7 @@ test("restart in a deploy by links takes the release that the link names now, an
   rmSync(home, { recursive: true });
 });
 
-test("help whose reader goes away ends without a complaint, of run too", { timeout: 60_000 }, async () => {
+test("help whose reader goes away ends without a complaint, of run too", { timeout: 180_000 }, async () => {
   for (const command of ["run", "status"]) {
     const child = spawn(process.execPath, [bin, command, "--help"], { stdio: ["ignore", "pipe", "pipe"] });
     let complaint = "";
@@ -221,7 +221,7 @@ test("help whose reader goes away ends without a complaint, of run too", { timeo
 });
 
 test("a start that waits says what there is to mend; at Ctrl-C it goes on, and that is said; its log is found when nothing runs any more", {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
   const script = join(home, "late.cjs");
@@ -244,7 +244,7 @@ test("a start that waits says what there is to mend; at Ctrl-C it goes on, and t
 });
 
 test("several starts of one name at once: one of them starts it, and what stands behind -- is the server's", {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
   const port = await freePort();

@@ -125,7 +125,7 @@ export class TestCluster {
   }
 
   /** Resolves when `holds` does; an error in it counts as "not yet". */
-  async until(what: string, holds: () => boolean | Promise<boolean>, deadlineMs = 30_000): Promise<void> {
+  async until(what: string, holds: () => boolean | Promise<boolean>, deadlineMs = 90_000): Promise<void> {
     const endMs = Date.now() + deadlineMs;
     let last: unknown = null;
     while (Date.now() < endMs && !this.#hasExited) {

@@ -13,7 +13,7 @@ import { SessionLoad } from "./session-load.ts";
 const expressApp = fileURLToPath(new URL("./fixtures/express-app.cjs", import.meta.url));
 const plainApp = fileURLToPath(new URL("./fixtures/plain-app.mjs", import.meta.url));
 
-test("an unmodified Express app sees what it saw without Coppice", { timeout: 60_000 }, async () => {
+test("an unmodified Express app sees what it saw without Coppice", { timeout: 180_000 }, async () => {
   const cluster = await TestCluster.start({ script: expressApp, rest: ["--flag", "a b"] });
   const answer = await fetch(`http://127.0.0.1:${cluster.port}/seen`, {
     headers: { "x-forwarded-for": "9.9.9.9", "X-Coppice-Client": "forged 1.2.3.4 5" },
@@ -36,7 +36,7 @@ test("an unmodified Express app sees what it saw without Coppice", { timeout: 60
   assert.deepEqual(await cluster.stop("SIGINT"), { code: 0, left: [] });
 });
 
-test("a plain ES-module server bound to 127.0.0.1 is served there, --port overrides", { timeout: 60_000 }, async () => {
+test("a plain ES-module server bound to 127.0.0.1 is served there, --port overrides", { timeout: 180_000 }, async () => {
   const other = await TestCluster.startOnly({ script: plainApp });
   await other.stop("SIGKILL");
   const cluster = await TestCluster.start({ script: plainApp, args: ["--port", String(other.port)] });
@@ -48,7 +48,7 @@ test("a plain ES-module server bound to 127.0.0.1 is served there, --port overri
   rmSync(other.home, { recursive: true, force: true });
 });
 
-test("stop ends everything in order while clients send: nothing is left, every answer begun is whole", { timeout: 60_000 }, async () => {
+test("stop ends everything in order while clients send: nothing is left, every answer begun is whole", { timeout: 180_000 }, async () => {
   const cluster = await TestCluster.start({ script: expressApp });
   const { init, monitor, forwarders, replicator, nodes } = await cluster.status();
   const load = new SessionLoad({ port: cluster.port, clients: 10, thinkMs: 5 });
@@ -65,7 +65,7 @@ test("stop ends everything in order while clients send: nothing is left, every a
   assert.deepEqual(readdirSync(cluster.home), []);
 });
 
-test("kill -9 of the monitor interrupts no request; it recovers and regenerates on", { timeout: 120_000 }, async () => {
+test("kill -9 of the monitor interrupts no request; it recovers and regenerates on", { timeout: 300_000 }, async () => {
   const cluster = await TestCluster.start({ script: expressApp });
   const before = await cluster.status();
   const load = new SessionLoad({ port: cluster.port, clients: 10, thinkMs: 5 });
@@ -83,12 +83,12 @@ test("kill -9 of the monitor interrupts no request; it recovers and regenerates 
 });
 
 test("a release whose new instances never become ready: every regeneration fails, the old ones serve on", {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const directory = mkdtempSync(join(tmpdir(), "coppice-app-"));
   const script = join(directory, "server.cjs");
   writeFileSync(script, `require(${JSON.stringify(expressApp)});\n`);
-  const cluster = await TestCluster.start({ script, settings: { startTimeoutMs: 6_000 } });
+  const cluster = await TestCluster.start({ script, settings: { startTimeoutMs: 10_000 } });
   const before = await cluster.status();
   const load = new SessionLoad({ port: cluster.port, clients: 10, thinkMs: 5 });
   for (const broken of ["process.exit(3);\n", "setInterval(() => {}, 1000);\n", "throw new Error('broken release');\n"]) {
@@ -110,7 +110,7 @@ test("a release whose new instances never become ready: every regeneration fails
   rmSync(directory, { recursive: true });
 });
 
-test("a taken port ends the run and says what to do", { timeout: 60_000 }, async () => {
+test("a taken port ends the run and says what to do", { timeout: 180_000 }, async () => {
   const server = createServer();
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -123,7 +123,7 @@ test("a taken port ends the run and says what to do", { timeout: 60_000 }, async
   server.close();
 });
 
-test("what does not fit the cluster that runs is refused with a reason and an exit code", { timeout: 60_000 }, async () => {
+test("what does not fit the cluster that runs is refused with a reason and an exit code", { timeout: 180_000 }, async () => {
   const cluster = await TestCluster.start({ script: expressApp });
   const refused: [string[], RegExp][] = [
     [["run", expressApp, "-n", "0"], /whole number from 1/],

@@ -49,7 +49,7 @@ interface Seen {
 }
 
 test("in a container without rights, read-only: orphans are reaped, health is told, logs are JSON, it regenerates and stops in time", {
-  timeout: 120_000,
+  timeout: 300_000,
   skip,
 }, async () => {
   const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
@@ -108,7 +108,7 @@ interface Reach {
 }
 
 test("--user: the server and the forwarder have that user's rights alone, reach what they need, and keep sessions", {
-  timeout: 120_000,
+  timeout: 300_000,
   skip,
 }, async () => {
   const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
@@ -157,7 +157,7 @@ const probe = process.getuid?.() === 0 ? ControlGroup.make(mebibyte) : null;
 probe?.remove();
 
 test("in 512 MiB two leaking nodes are regenerated beside each other, in 256 MiB one in its own place: nobody is killed, nothing is lost", {
-  timeout: 120_000,
+  timeout: 300_000,
   skip: probe === null ? "no control groups with a memory limit can be made here" : false,
 }, async () => {
   for (const { limitBytes, nodes, surge } of [

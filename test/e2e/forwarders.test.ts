@@ -26,7 +26,7 @@ async function loadOnBoth(cluster: TestCluster): Promise<SessionLoad[]> {
   return loads;
 }
 
-test("two forwarders: every node is regenerated under load on both, and nobody notices", { timeout: 120_000 }, async () => {
+test("two forwarders: every node is regenerated under load on both, and nobody notices", { timeout: 300_000 }, async () => {
   const cluster = await TestCluster.start({ script: expressApp, nodes: 3, args });
   const loads = await loadOnBoth(cluster);
   const outcome = await cluster.command("regenerate", "--all", "--wait", "--name", "t");
@@ -42,7 +42,7 @@ test("two forwarders: every node is regenerated under load on both, and nobody n
 });
 
 test("affinity is equal on both forwarders: a session is at one node, whichever forwarder has the connection", {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   const cluster = await TestCluster.start({ script: expressApp, nodes: 3, args });
   const { forwarders, nodes } = await cluster.status();
@@ -63,7 +63,7 @@ test("affinity is equal on both forwarders: a session is at one node, whichever 
 });
 
 test("kill -9 of one of two: requests on its connections fail, no others; what is queued the other one serves; it comes back", {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const cluster = await TestCluster.start({ script: expressApp, args });
   const [first, second] = await loadOnBoth(cluster);
@@ -99,7 +99,7 @@ test("kill -9 of one of two: requests on its connections fail, no others; what i
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
 });
 
-test("auto: one for each four cores, whatever machine it starts on", { timeout: 60_000 }, async () => {
+test("auto: one for each four cores, whatever machine it starts on", { timeout: 180_000 }, async () => {
   for (const [cores, count] of [
     [3, 1],
     [9, 2],

@@ -9,7 +9,7 @@ const plainApp = fileURLToPath(new URL("./fixtures/plain-app.mjs", import.meta.u
 const expressApp = fileURLToPath(new URL("./fixtures/express-app.cjs", import.meta.url));
 
 test("the replacement dies while the monitor is away: the old instance, which could not be told so, takes requests again", {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const cluster = await TestCluster.start({ script: plainApp, nodes: 1, settings: { minReadyMs: 0 } });
   const held = request({ host: "127.0.0.1", port: cluster.port, method: "POST" }); // it holds the drain
@@ -30,7 +30,7 @@ test("the replacement dies while the monitor is away: the old instance, which co
 });
 
 test("the replicator answers too late: the old instance, whose right to write it withdrew then, may write again", {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const cluster = await TestCluster.start({ script: expressApp, nodes: 1, settings: { minReadyMs: 0, handOffTimeoutMs: 1_000 } });
   const { replicator } = await cluster.status();
@@ -48,7 +48,7 @@ test("the replicator answers too late: the old instance, whose right to write it
 });
 
 test("the replacement served already when it is given up: what it has in process is finished before it is stopped", {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const cluster = await TestCluster.start({ script: plainApp, nodes: 1, settings: { minReadyMs: 0, handOffTimeoutMs: 2_000 } });
   const pid = (await cluster.status()).replicator.pid ?? assert.fail();

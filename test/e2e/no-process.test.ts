@@ -18,7 +18,7 @@ async function isWellAgain(cluster: TestCluster): Promise<void> {
   assert.equal((await fetch(`http://127.0.0.1:${cluster.port}/`)).status, 200);
 }
 
-test("a working directory that is none any more: the others serve on, and the node comes back with it", { timeout: 60_000 }, async () => {
+test("a working directory that is none any more: the others serve on, and the node comes back with it", { timeout: 180_000 }, async () => {
   const directory = mkdtempSync(join(tmpdir(), "coppice-app-"));
   const release = join(directory, "release");
   mkdirSync(release);
@@ -36,7 +36,7 @@ test("a working directory that is none any more: the others serve on, and the no
   rmSync(directory, { recursive: true });
 });
 
-test("no descriptor left: node and forwarder are started again when there is one", { timeout: 60_000 }, async () => {
+test("no descriptor left: node and forwarder are started again when there is one", { timeout: 180_000 }, async () => {
   const cluster = await TestCluster.start({ script: plainApp });
   const { init, nodes, forwarders } = await cluster.status();
   const descriptorsMax = (limit: string) => execFileSync("prlimit", ["--pid", String(init.pid), `--nofile=${limit}:`]);

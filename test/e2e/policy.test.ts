@@ -28,7 +28,7 @@ test("maximum requests: both nodes are regenerated before they have served as ma
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
 });
 
-test("mode supervised: status says what waits to be told and how; told, it is done", { timeout: 120_000 }, async () => {
+test("mode supervised: status says what waits to be told and how; told, it is done", { timeout: 300_000 }, async () => {
   const cluster = await TestCluster.start({ script: expressApp, settings: { mode: "supervised", maxAgeMs: 4_000, minReadyMs: 200 } });
   const status = async () => (await cluster.command("status", "--name", "t")).stdout;
   const asks = /^(web-\d) is to be regenerated, and waits: to be told \(mode supervised\): coppice regenerate \1$/m;
@@ -45,7 +45,7 @@ test("mode supervised: status says what waits to be told and how; told, it is do
 });
 
 test("forbidden times: a node above its watermark is not regenerated, and status says why; by hand it is", {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const settings = { forbiddenTimes: nearlyAlways(), watermarks: "rssBytes:1000000", minReadyMs: 200 };
   const cluster = await TestCluster.start({ script: expressApp, nodes: 1, settings });

@@ -33,7 +33,7 @@ test("a node that regenerating helps too little is in quarantine after the secon
       assert.equal(now?.instance, node.instance, "it was not regenerated again");
       return now?.report?.verdict === "healthy";
     },
-    120_000,
+    240_000,
   );
   assert.equal((await cluster.command("resume", "web-9", "--name", "t")).code, 1);
   const resumed = await cluster.command("resume", node.name, "--name", "t");

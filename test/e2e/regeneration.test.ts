@@ -10,7 +10,7 @@ const expressApp = fileURLToPath(new URL("./fixtures/express-app.cjs", import.me
 const clients = 40;
 
 test("regenerate --all twice under load: nothing failed, lost, stale or doubled, every process changed twice", {
-  timeout: 180_000,
+  timeout: 300_000,
 }, async (t) => {
   const cluster = await TestCluster.start({ script: expressApp, nodes: 3 });
   const before = await cluster.status();

@@ -61,7 +61,7 @@ test("reload, there and back under load: nothing fails, nothing goes back once a
 });
 
 test("reload to a release that does not start, or answers worse: the one before serves on, and the command says why", {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const releases = new Releases();
   releases.add("good");

@@ -10,7 +10,7 @@ import { SessionLoad } from "./session-load.ts";
 
 const expressApp = fileURLToPath(new URL("./fixtures/express-app.cjs", import.meta.url));
 
-test("scale up and down under load: nothing fails, sessions stay, those that go leave no process", { timeout: 120_000 }, async () => {
+test("scale up and down under load: nothing fails, sessions stay, those that go leave no process", { timeout: 300_000 }, async () => {
   const cluster = await TestCluster.start({ script: expressApp, nodes: 2, settings: { minReadyMs: 200 } });
   const load = new SessionLoad({ port: cluster.port, clients: 20, thinkMs: 5 });
   for (const [nodes, said] of [
@@ -41,7 +41,7 @@ test("scale up and down under load: nothing fails, sessions stay, those that go 
 
 for (const nodes of [1, 2]) {
   test(`in place with ${nodes} node${nodes === 1 ? "" : "s"} under load: requests wait while their node regrows, none fails`, {
-    timeout: 120_000,
+    timeout: 300_000,
   }, async () => {
     const cluster = await TestCluster.start({ script: expressApp, nodes, settings: { regenerate: "in-place" } });
     const before = await cluster.status();
@@ -64,7 +64,7 @@ for (const nodes of [1, 2]) {
 }
 
 test("a server that holds a lock file: its replacement cannot start beside it, so the node is regenerated in place", {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const locks = mkdtempSync(join(tmpdir(), "coppice-locks-"));
   const cluster = await TestCluster.start({ script: expressApp, nodes: 2, env: { LOCKS: locks } });

@@ -44,7 +44,7 @@ function inSeconds(at: string): string {
   return `in ${Math.round((new Date(at).getTime() - Date.now()) / 10_000)}0 s`;
 }
 
-test("express-session: its answers and its cookies are the same with Coppice's store as with its own", { timeout: 60_000 }, async () => {
+test("express-session: its answers and its cookies are the same with Coppice's store as with its own", { timeout: 180_000 }, async () => {
   const port = await freePort();
   const bare = spawn(process.execPath, [script], { env: { ...process.env, APP_PORT: String(port) }, stdio: "inherit" });
   endAfterTest(() => bare.kill("SIGKILL"));
@@ -55,7 +55,7 @@ test("express-session: its answers and its cookies are the same with Coppice's s
 });
 
 test("sessions beyond a small heap leave it to the application: what is kept of them there is a small part of it", {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   const sessions = 240;
   const cluster = await TestCluster.start({
@@ -73,7 +73,7 @@ test("sessions beyond a small heap leave it to the application: what is kept of 
 });
 
 test("a client that sends its session's identifier under ever new names of cookies does not fill the journal", {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   const cluster = await TestCluster.start({ script });
   const ask = (cookie: string) => fetch(`http://127.0.0.1:${cluster.port}/login`, { headers: { cookie } });

@@ -91,7 +91,7 @@ test("settings change under load and nobody notices; the monitor is killed at on
 });
 
 test("a wrong setting changes nothing and says what is accepted; a dry run changes nothing; of two at once both are there", {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const cluster = await TestCluster.start({ script: expressApp, nodes: 1, settings: { maxAgeMs: 3_600_000 } });
   const before = await inForce(cluster);
@@ -137,7 +137,7 @@ test("a wrong setting changes nothing and says what is accepted; a dry run chang
 });
 
 test("a node that waits to be told is regenerated once the mode is automatic, and a maximum age that is set later is kept", {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const settings = { mode: "supervised", minReadyMs: 200, minRegenerationIntervalMs: 1_000 };
   const cluster = await TestCluster.start({ script: expressApp, settings });

@@ -9,7 +9,7 @@ import { TestCluster } from "./cluster.ts";
 
 const unsoundApp = fileURLToPath(new URL("./fixtures/unsound-app.cjs", import.meta.url));
 
-test("what breaks with several nodes is told once and stands in status, until a release mends it", { timeout: 120_000 }, async () => {
+test("what breaks with several nodes is told once and stands in status, until a release mends it", { timeout: 300_000 }, async () => {
   const directory = mkdtempSync(join(tmpdir(), "coppice-app-"));
   const script = join(directory, "server.cjs");
   writeFileSync(script, `require(${JSON.stringify(unsoundApp)});\n`);
@@ -38,7 +38,7 @@ test("what breaks with several nodes is told once and stands in status, until a 
   rmSync(directory, { recursive: true });
 });
 
-test("what a server says of locks while it runs well is no advice when it is stopped", { timeout: 60_000 }, async () => {
+test("what a server says of locks while it runs well is no advice when it is stopped", { timeout: 180_000 }, async () => {
   const directory = mkdtempSync(join(tmpdir(), "coppice-app-"));
   const script = join(directory, "server.cjs");
   writeFileSync(

@@ -62,7 +62,7 @@ for (const command of ["node", "npm"] as const) {
   });
 }
 
-test("after a crash nothing is restored, and maps are there", { timeout: 120_000 }, async () => {
+test("after a crash nothing is restored, and maps are there", { timeout: 300_000 }, async () => {
   const cluster = await TestCluster.start({ script: app, nodes: 1 });
   for (let round = 0; round < 3; round += 1) await ask(cluster.port, "/own");
   await ask(cluster.port, "/hit");
@@ -76,7 +76,7 @@ test("after a crash nothing is restored, and maps are there", { timeout: 120_000
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
 });
 
-test("without Coppice the same server runs, with maps of its own memory", { timeout: 30_000 }, async () => {
+test("without Coppice the same server runs, with maps of its own memory", { timeout: 180_000 }, async () => {
   const child = spawn(process.execPath, [app], { stdio: ["ignore", "pipe", "inherit"] });
   const [line] = await once(child.stdout, "data");
   const port = Number(/port (\d+)/.exec(String(line))?.[1]);

@@ -23,7 +23,7 @@ interface Visit {
 }
 
 test("an unmodified Express app behind --tls-cert: secure cookies, req.secure and HTTP/2; sessions outlive a regeneration", {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   const directory = mkdtempSync(join(tmpdir(), "coppice-tls-"));
   const { cert, key } = makeKeyPair(directory, "localhost");
@@ -53,7 +53,7 @@ test("an unmodified Express app behind --tls-cert: secure cookies, req.secure an
   rmSync(directory, { recursive: true });
 });
 
-test("h2load over two forwarders while every node is regenerated: no request fails", { timeout: 90_000 }, async (t) => {
+test("h2load over two forwarders while every node is regenerated: no request fails", { timeout: 300_000 }, async (t) => {
   const directory = mkdtempSync(join(tmpdir(), "coppice-tls-"));
   const { cert, key } = makeKeyPair(directory, "localhost");
   const args = ["--tls-cert", cert, "--tls-key", key, "--forwarders", "2"];
@@ -70,7 +70,7 @@ test("h2load over two forwarders while every node is regenerated: no request fai
   rmSync(directory, { recursive: true });
 });
 
-test("--tls-cert without its key, with another's, or with what is none: said at once", { timeout: 60_000 }, async () => {
+test("--tls-cert without its key, with another's, or with what is none: said at once", { timeout: 180_000 }, async () => {
   const directory = mkdtempSync(join(tmpdir(), "coppice-tls-"));
   const shop = makeKeyPair(directory, "shop.example");
   const news = makeKeyPair(directory, "news.example");

@@ -31,11 +31,11 @@ const servers: readonly [string, string, RegExp][] = [
 ];
 
 for (const [name, code, expected] of servers) {
-  test(`${name}: the run ends and says what to do`, { timeout: 60_000 }, async () => {
+  test(`${name}: the run ends and says what to do`, { timeout: 180_000 }, async () => {
     const directory = mkdtempSync(join(tmpdir(), "coppice-app-"));
     const script = join(directory, "server.cjs");
     writeFileSync(script, code);
-    const cluster = await TestCluster.startOnly({ script, settings: { startTimeoutMs: 6_000 } });
+    const cluster = await TestCluster.startOnly({ script, settings: { startTimeoutMs: 10_000 } });
     assert.equal(await cluster.exited, 1);
     assert.match(cluster.output, expected);
     assert.deepEqual(readdirSync(cluster.home), []);
@@ -43,7 +43,7 @@ for (const [name, code, expected] of servers) {
   });
 }
 
-test("the inspector's one port: each node is told how to have its own, and serves all the same", { timeout: 60_000 }, async () => {
+test("the inspector's one port: each node is told how to have its own, and serves all the same", { timeout: 180_000 }, async () => {
   const directory = mkdtempSync(join(tmpdir(), "coppice-app-"));
   const script = join(directory, "server.cjs");
   writeFileSync(script, 'require("node:http").createServer((q, r) => r.end("here")).listen(process.env.APP_PORT)');
@@ -62,7 +62,7 @@ test("the inspector's one port: each node is told how to have its own, and serve
 });
 
 test("a server that closes its port and lives on: it is started anew when it does not listen again in time", {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   const directory = mkdtempSync(join(tmpdir(), "coppice-app-"));
   const script = join(directory, "server.cjs");

@@ -37,7 +37,7 @@ async function regenerateUnderLoad(cluster: TestCluster): Promise<void> {
 const seenAt = async (port: number) => (await (await fetch(`http://127.0.0.1:${port}/seen`)).json()) as Record<string, unknown>; // the fixture's JSON
 
 test("npm start: the process that listens is the node, it sees its own environment, and its sessions stay", {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   // A hook that runs Node first, options of the script's own, a shell in between.
   const directory = application({
@@ -60,7 +60,7 @@ test("npm start: the process that listens is the node, it sees its own environme
   rmSync(directory, { recursive: true });
 });
 
-test("a directory with a package.json: its start script, or its main", { timeout: 120_000 }, async () => {
+test("a directory with a package.json: its start script, or its main", { timeout: 300_000 }, async () => {
   for (const scripts of [{ start: "node server.cjs" }, {}]) {
     const directory = application(scripts);
     const cluster = await TestCluster.start({ script: directory });
@@ -70,7 +70,7 @@ test("a directory with a package.json: its start script, or its main", { timeout
   }
 });
 
-test("a script that waits for the server that it starts, and does nothing else meanwhile", { timeout: 120_000 }, async () => {
+test("a script that waits for the server that it starts, and does nothing else meanwhile", { timeout: 300_000 }, async () => {
   const starters = [
     'spawnSync(process.execPath, ["server.cjs"], { stdio: "inherit" })',
     'execSync("node server.cjs", { stdio: "inherit" })',
@@ -89,7 +89,7 @@ test("a script that waits for the server that it starts, and does nothing else m
   }
 });
 
-test("a tool of node_modules/.bin that starts the server as its child", { timeout: 120_000 }, async () => {
+test("a tool of node_modules/.bin that starts the server as its child", { timeout: 300_000 }, async () => {
   const directory = application({});
   const tools = join(directory, "node_modules/.bin");
   mkdirSync(tools, { recursive: true });
@@ -132,7 +132,7 @@ function python(): string | null {
 }
 
 test("a server that is not Node: any command with PORT is balanced, watched from outside and regenerated", {
-  timeout: 120_000,
+  timeout: 300_000,
   skip: python() === null ? "no python3 on this machine (scripts/debian-packages.sh installs it)" : false,
 }, async () => {
   const directory = mkdtempSync(join(tmpdir(), "coppice-app-"));
@@ -177,7 +177,7 @@ test("a server that is not Node: any command with PORT is balanced, watched from
 });
 
 test("a Node server that was started without its parent's environment: that the probe is lost is said, with the reason", {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   const directory = application({});
   writeFileSync(
@@ -212,7 +212,7 @@ test("a Node server that was started without its parent's environment: that the 
 });
 
 test("a command that starts its server anew by itself: the server that died was the node, which is started again", {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   const directory = application({});
   writeFileSync(join(directory, "forever.sh"), "#!/bin/sh\nwhile :; do node server.cjs; done\n");
@@ -229,7 +229,7 @@ test("a command that starts its server anew by itself: the server that died was 
 });
 
 test("a start script that leaves a daemon behind, which holds all that it inherited: its node is regenerated and stopped as any", {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const directory = application({ start: "./start.sh" });
   const daemons = join(directory, "daemons");
@@ -246,7 +246,7 @@ test("a start script that leaves a daemon behind, which holds all that it inheri
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
 });
 
-test("npm and shells, which end at SIGTERM at once, leave their server the time that it takes to end", { timeout: 120_000 }, async () => {
+test("npm and shells, which end at SIGTERM at once, leave their server the time that it takes to end", { timeout: 300_000 }, async () => {
   const directory = application({ start: "node ending.cjs" });
   const ended = join(directory, "ended");
   writeFileSync(

@@ -42,7 +42,7 @@ function coppice(args: readonly string[], env: NodeJS.ProcessEnv, within: readon
   });
 }
 
-test("a server that cannot start: each way has its reason, exit code 1, and nothing is left", { timeout: 120_000 }, async () => {
+test("a server that cannot start: each way has its reason, exit code 1, and nothing is left", { timeout: 300_000 }, async () => {
   const place = mkdtempSync(join(tmpdir(), "coppice-app-"));
   const late = "setTimeout(() => require('node:http').createServer().listen(Number(process.env.APP_PORT)), 60_000);";
   const ways: [name: string, code: string, flags: string[], reason: RegExp][] = [
@@ -69,7 +69,7 @@ test("a server that cannot start: each way has its reason, exit code 1, and noth
   rmSync(place, { recursive: true });
 });
 
-test("what is typed wrong is refused at once, by every command line alike", { timeout: 120_000 }, async () => {
+test("what is typed wrong is refused at once, by every command line alike", { timeout: 300_000 }, async () => {
   const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
   const blocked = join(home, "file");
   writeFileSync(blocked, "");
@@ -108,7 +108,7 @@ test("what is typed wrong is refused at once, by every command line alike", { ti
   rmSync(home, { recursive: true });
 });
 
-test("a port that needs privileges: said, with what to do", { timeout: 60_000, skip: notRoot }, async () => {
+test("a port that needs privileges: said, with what to do", { timeout: 180_000, skip: notRoot }, async () => {
   const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
   const unprivileged = ["setpriv", "--bounding-set", "-net_bind_service"];
   const env = { COPPICE_HOME: home, APP_PORT: "81" };
@@ -120,7 +120,7 @@ test("a port that needs privileges: said, with what to do", { timeout: 60_000, s
 });
 
 test("a full disk: a start is refused; later nobody is killed, answers wait for room and then go on", {
-  timeout: 120_000,
+  timeout: 300_000,
   skip: notRoot,
 }, async () => {
   const disk = await SmallDisk.mount(16);
@@ -162,7 +162,7 @@ test("a full disk: a start is refused; later nobody is killed, answers wait for 
   assert.deepEqual(readdirSync(home), []);
 });
 
-test("files of another Coppice, and damaged ones, do not keep a cluster from starting", { timeout: 60_000 }, async () => {
+test("files of another Coppice, and damaged ones, do not keep a cluster from starting", { timeout: 180_000 }, async () => {
   const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
   const directory = join(home, "t");
   mkdirSync(directory);
@@ -180,7 +180,7 @@ test("files of another Coppice, and damaged ones, do not keep a cluster from sta
 });
 
 test("a sessions' file whose end a loss of power took, so that LMDB reads on and stumbles later, is set aside too", {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
   mkdirSync(join(home, "t"));
@@ -199,7 +199,7 @@ test("a sessions' file whose end a loss of power took, so that LMDB reads on and
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
 });
 
-test("Ctrl-C while it starts, and SIGTERM in the middle of a regeneration, end it in order", { timeout: 60_000 }, async () => {
+test("Ctrl-C while it starts, and SIGTERM in the middle of a regeneration, end it in order", { timeout: 180_000 }, async () => {
   const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
   const lock = join(home, "t.taking");
   writeFileSync(lock, `${process.pid} ${startTicksOf(process.pid)}`); // as if we took the directory just now

@@ -149,7 +149,7 @@ async function storm(stage: Stage, clients: number, client: (draw: (n: number) =
 }
 
 test("clients that go away at any moment, by whole, half and pipelined requests, uploads, streams and WebSockets, leave nothing behind", {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const stage = await Stage.open();
   try {
@@ -159,7 +159,7 @@ test("clients that go away at any moment, by whole, half and pipelined requests,
   }
 });
 
-test("clients that go away over TLS and HTTP/2 leave nothing behind", { timeout: 120_000 }, async () => {
+test("clients that go away over TLS and HTTP/2 leave nothing behind", { timeout: 300_000 }, async () => {
   const directory = mkdtempSync(join(tmpdir(), "coppice-storm-"));
   const stage = await Stage.open({}, { tls: [makeKeyPair(directory, "shop.example")] });
   try {

@@ -11,7 +11,7 @@ const countsTurns = `process.on("message", ({ kind }) => {
   if (kind === "turns") process.send(performance.nodeTiming.uvMetricsInfo.loopCount);
 });`;
 
-test("of connections that wait several are taken in one turn of the loop", { timeout: 60_000 }, async () => {
+test("of connections that wait several are taken in one turn of the loop", { timeout: 180_000 }, async () => {
   const stage = await Stage.open({}, { nodeOptions: ["--import", `data:text/javascript,${encodeURIComponent(countsTurns)}`] });
   const forwarder = stage.process;
   const turns = async (): Promise<number> => {

@@ -28,7 +28,7 @@ function linesOf(file: string): Line[] {
 }
 
 test("the access log has a line for each request: answered, refused, sent again, gone, unreadable; moved away, it is begun anew", {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   const directory = mkdtempSync(join(tmpdir(), "coppice-log-"));
   const file = join(directory, "access.log");
@@ -89,7 +89,7 @@ test("the access log has a line for each request: answered, refused, sent again,
 });
 
 test("an access log that cannot be written is no matter for requests; when it can be, what was kept is there", {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   const directory = mkdtempSync(join(tmpdir(), "coppice-log-"));
   const file = join(directory, "logs", "access.log");

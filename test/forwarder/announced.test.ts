@@ -18,7 +18,7 @@ async function speak(port: number, parts: readonly (string | Buffer)[], ends = f
 const get = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 
 test("PROXY protocol: whatever packets it comes in, the node is told the client; without it nobody is served", {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   const stage = await Stage.open({ proxyProtocol: true, headTimeoutMs: 1_000 });
   try {
@@ -47,7 +47,7 @@ test("PROXY protocol: whatever packets it comes in, the node is told the client;
   }
 });
 
-test("PROXY protocol: connections that say nothing are counted too, each once", { timeout: 60_000 }, async () => {
+test("PROXY protocol: connections that say nothing are counted too, each once", { timeout: 180_000 }, async () => {
   const stage = await Stage.open({ proxyProtocol: true, connectionsMax: 3 });
   try {
     await stage.instance("web-1.1", (_, response) => response.end("ok"));
@@ -74,7 +74,7 @@ test("PROXY protocol: connections that say nothing are counted too, each once", 
 });
 
 test("X-Forwarded-*: of a trusted proxy gone on with, also when the request is sent again; of others dropped", {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   for (const trusted of [true, false]) {
     const stage = await Stage.open({ trustProxy: trusted ? "127.0.0.1" : "10.0.0.0/8,::1" }, { probed: false });

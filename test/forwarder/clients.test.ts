@@ -65,7 +65,7 @@ const clients: readonly Client[] = [
 
 for (const { command, args, says, saysNot } of clients) {
   test(`${[command, ...args.filter((arg) => arg !== nodeClients)].join(" ")} works through it`, {
-    timeout: 60_000,
+    timeout: 180_000,
     skip: has(command) ? false : `there is no ${command} here`,
   }, async () => {
     const stage = await Stage.open();

@@ -39,7 +39,7 @@ function client(port: number): Asking {
 }
 
 test("where clients could take all descriptors, some are left for nodes; who finds none waits, and each is answered", {
-  timeout: 60_000,
+  timeout: 180_000,
   skip: canLimit() ? false : "there is no prlimit here",
 }, async () => {
   const stage = await Stage.open({}, { descriptors });

@@ -131,7 +131,7 @@ withStage(
 
 withStage(
   "with no node up a request is parked and served when one comes; past its time it gets a 503 that explains itself",
-  { parkTimeoutMs: 1_500, parkedMax: 2 },
+  { parkTimeoutMs: 6_000, parkedMax: 2 },
   async (stage) => {
     await stage.instance("web-1.1", (incoming, response) => {
       incoming.setEncoding("utf8").on("data", (text: string) => response.end(`got ${text}`));

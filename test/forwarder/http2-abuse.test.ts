@@ -68,6 +68,7 @@ withTls(
 );
 
 withTls("HTTP/2: a flood of streams that are reset at once ends its session; others are served", {}, async ({ stage }) => {
+  const beganMs = performance.now();
   let asked = 0;
   await stage.instance("web-1.1", (incoming, response) => {
     if (incoming.url === "/flood") asked += 1;
@@ -84,7 +85,8 @@ withTls("HTTP/2: a flood of streams that are reset at once ends its session; oth
     if (at % 1_000 === 1) assert.equal((await ask(other, { ":path": "/" })).status, 200);
   }
   await stage.until(() => client.ended);
-  assert.ok(asked <= 1_500, `${asked} requests reached the node`);
+  const allowed = 1_000 + (33 * (performance.now() - beganMs)) / 1_000; // what src/forwarder/http2-patience.ts has
+  assert.ok(asked <= allowed + 100, `${asked} requests reached the node`);
   await stage.until(() => stage.heard.some((one) => one.kind === "traffic" && one.connections === 1));
   assert.equal((await ask(other, { ":path": "/" })).status, 200);
   other.close();

@@ -155,7 +155,7 @@ withTls("HTTP/2 errors: a stream that is over in order is closed; a refused one 
 
 withTls(
   "HTTP/2 errors: a preface that is none, and settings that are not acknowledged in time, end the connection",
-  { headTimeoutMs: 500 },
+  { headTimeoutMs: 2_000 },
   async ({ stage }) => {
     await opened(stage);
     const socket = connect({ host: "127.0.0.1", port: stage.port, rejectUnauthorized: false, ALPNProtocols: ["h2"] });
@@ -175,7 +175,7 @@ withTls(
 
 withTls(
   "HTTP/2 errors: a head that does not come whole in time ends its connection, others do not",
-  { headTimeoutMs: 600 },
+  { headTimeoutMs: 2_000 },
   async ({ stage }) => {
     await opened(stage);
     const waits = http2To(stage).request({ ":path": "/open" });

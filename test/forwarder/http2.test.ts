@@ -176,7 +176,7 @@ const cancel = 8;
 
 withTls(
   "HTTP/2: an upload that its client gives up is given up at the node; one that stops coming gets a 408",
-  { bodyTimeoutMs: 400 },
+  { bodyTimeoutMs: 1_500 },
   async ({ stage }) => {
     let bytes = 0;
     const ends: string[] = [];

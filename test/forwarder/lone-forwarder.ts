@@ -141,7 +141,7 @@ export class LoneForwarder {
   }
 
   /** Resolves when `holds`; looked at with every message, and now and then. */
-  async until(holds: () => boolean, deadlineMs = 30_000): Promise<void> {
+  async until(holds: () => boolean, deadlineMs = 90_000): Promise<void> {
     const endMs = Date.now() + deadlineMs;
     while (!holds()) {
       if (Date.now() > endMs) throw new Error(`not within ${deadlineMs} ms: ${holds}`);

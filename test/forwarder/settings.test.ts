@@ -92,7 +92,7 @@ withStage("a client's connection may be idle as long as is set when it falls idl
   next.destroy();
 });
 
-test("proxies in front are believed as is set when a request comes", { timeout: 60_000 }, async () => {
+test("proxies in front are believed as is set when a request comes", { timeout: 180_000 }, async () => {
   const stage = await Stage.open({}, { probed: false });
   try {
     await stage.instance("web-1.1", (incoming, response) => response.end(incoming.headers["x-forwarded-for"]));

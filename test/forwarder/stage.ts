@@ -124,7 +124,7 @@ export class Stage {
 
 /** A test with a stage of its own, closed whatever happens. */
 export const withStage = (name: string, settings: Readonly<Record<string, unknown>>, body: (stage: Stage) => Promise<void>) =>
-  test(name, { timeout: 60_000 }, async () => {
+  test(name, { timeout: 180_000 }, async () => {
     const stage = await Stage.open(settings);
     try {
       await body(stage);

@@ -187,7 +187,7 @@ withStage("a client that closes its side after its request gets the answer; one 
 
 withStage(
   "deadlines: a head, a body, an idle connection, each has its own",
-  { headTimeoutMs: 400, bodyTimeoutMs: 400, idleTimeoutMs: 400 },
+  { headTimeoutMs: 1_500, bodyTimeoutMs: 1_500, idleTimeoutMs: 1_500 },
   async (stage) => {
     await stage.instance("web-1.1", (incoming, response) => {
       incoming.on("error", () => {});

@@ -6,7 +6,7 @@ import { freePort, TestCluster } from "../e2e/cluster.ts";
 
 const app = fileURLToPath(new URL("../e2e/fixtures/fastify-session.mjs", import.meta.url));
 
-test("two requests that read the same session and write different keys of it at once: both stand", { timeout: 120_000 }, async () => {
+test("two requests that read the same session and write different keys of it at once: both stand", { timeout: 300_000 }, async () => {
   const port = await freePort();
   const cluster = await TestCluster.start({ script: app, port, env: { PORT: String(port) } });
   const url = `http://127.0.0.1:${port}`;
@@ -26,7 +26,7 @@ test("two requests that read the same session and write different keys of it at 
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
 });
 
-test("a value that JSON does not keep, as the default store in one process does, is named once", { timeout: 120_000 }, async () => {
+test("a value that JSON does not keep, as the default store in one process does, is named once", { timeout: 300_000 }, async () => {
   const port = await freePort();
   const cluster = await TestCluster.start({ script: app, port, env: { PORT: String(port) } });
   const lost = async () => (await cluster.status()).notices.filter(({ code }) => code === "session-value-lost");

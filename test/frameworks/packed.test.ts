@@ -13,7 +13,7 @@ import { readmeCommands, runTranscript } from "./transcript.ts";
 const tool = (name: string, ...args: string[]): string =>
   execFileSync(process.execPath, [join(root, "node_modules/.bin", name), ...args], { encoding: "utf8" });
 
-test("publint and attw find nothing in the package", { timeout: 120_000 }, () => {
+test("publint and attw find nothing in the package", { timeout: 300_000 }, () => {
   const tarball = pack(emptyFolder());
   assert.match(tool("publint", "run", tarball, "--strict"), /All good/);
   // It ends with 1, and this throws, where one of the profile's ways leads nowhere or to wrong types; that of Node 10 knows no exports.
@@ -43,7 +43,7 @@ describe("installed from its tarball into an empty folder", () => {
   const start = (launcher: string, path: string) =>
     spawnSync(older ?? "", [launcher, "--version"], { cwd: folder, env: { PATH: path }, encoding: "utf8" });
 
-  test("under a Node that is too old for Coppice, one that is installed or on the PATH takes over", { timeout: 60_000, skip }, () => {
+  test("under a Node that is too old for Coppice, one that is installed or on the PATH takes over", { timeout: 180_000, skip }, () => {
     // Beside this repository's launcher there is npm's package `node`, beside the installed one there is none.
     for (const [launcher, path] of [
       [bin, "/nowhere"],
@@ -54,7 +54,7 @@ describe("installed from its tarball into an empty folder", () => {
     }
   });
 
-  test("and where there is none, it says what to do", { timeout: 60_000, skip }, () => {
+  test("and where there is none, it says what to do", { timeout: 180_000, skip }, () => {
     const { status, stderr } = start(launcherIn(folder), dirname(older ?? ""));
     assert.equal(status, 1);
     assert.match(stderr, /needs Node 22\.19 or later.*npm install --save-dev node@24.*--node /s);

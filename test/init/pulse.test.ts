@@ -49,7 +49,7 @@ test("where nobody knows what it had, silence is enough", (context) => {
 });
 
 test("what the kernel says: one that sleeps or is stopped wants nothing, one that spins has and wants more", {
-  timeout: 30_000,
+  timeout: 180_000,
 }, async (context) => {
   const child = spawn(process.execPath, ["-e", "process.stdin.once('data', () => { process.stdout.write('spins'); for (;;); })"], {
     stdio: ["pipe", "pipe", "inherit"],

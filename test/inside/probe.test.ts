@@ -37,7 +37,7 @@ for (const { path, version } of all) {
     kind: "commonjs" | "module" = "commonjs",
     env: Readonly<Record<string, string>> = {},
   ) =>
-    test(`Node ${version}: ${name}`, { timeout: 60_000 }, async () => {
+    test(`Node ${version}: ${name}`, { timeout: 180_000 }, async () => {
       const stage = new InsideStage(path, code, kind, env);
       await stage.listen();
       try {

@@ -108,7 +108,7 @@ export class InsideStage {
     return found;
   }
 
-  async until(holds: () => boolean, what: string, deadlineMs = 30_000): Promise<void> {
+  async until(holds: () => boolean, what: string, deadlineMs = 90_000): Promise<void> {
     const endMs = Date.now() + deadlineMs;
     while (!holds()) {
       if (Date.now() > endMs) throw new Error(`not within ${deadlineMs} ms: ${what}\n${this.output}`);

@@ -47,14 +47,14 @@ const unsound = `app.use(session({ secret: crypto.randomBytes(20).toString("hex"
 
 for (const { path, version } of runtimes()) {
   for (const kind of ["commonjs", "module"] as const) {
-    test(`Node ${version}, ${kind}: what breaks with several processes is named, each thing once`, { timeout: 120_000 }, async () => {
+    test(`Node ${version}, ${kind}: what breaks with several processes is named, each thing once`, { timeout: 300_000 }, async () => {
       const [one, other] = [await check(path, kind, application(kind, unsound)), await check(path, kind, application(kind, unsound))];
       assert.deepEqual(one.advice, ["rate-limit-in-memory", "socket-io-polling", "socket-io-rooms"]);
       assert.deepEqual(Object.keys(one.fingerprints), ["express-session"]);
       assert.notEqual(one.fingerprints["express-session"], other.fingerprints["express-session"]);
     });
 
-    test(`Node ${version}, ${kind}: a sound application is left alone, and its secret is not told`, { timeout: 120_000 }, async () => {
+    test(`Node ${version}, ${kind}: a sound application is left alone, and its secret is not told`, { timeout: 300_000 }, async () => {
       const [one, other] = [await check(path, kind, application(kind, sound)), await check(path, kind, application(kind, sound))];
       assert.deepEqual(one.advice, []);
       assert.deepEqual(one.fingerprints, other.fingerprints);
@@ -63,7 +63,7 @@ for (const { path, version } of runtimes()) {
   }
 
   test(`Node ${version}: stores of the application's own: one in memory is named, another only mentioned`, {
-    timeout: 120_000,
+    timeout: 300_000,
   }, async () => {
     const withStore = (name: string) =>
       application(
@@ -78,7 +78,7 @@ for (const { path, version } of runtimes()) {
   });
 
   test(`Node ${version}: hapi's sessions: those in its memory cache are named, those in a shared one are not`, {
-    timeout: 120_000,
+    timeout: 300_000,
   }, async () => {
     const withCache = (engine: string, cache: string) =>
       `(async () => {

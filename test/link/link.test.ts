@@ -44,7 +44,7 @@ function recordingServer(name: string) {
   return { server, heard, peers, heardText, path: join(directory, name) };
 }
 
-test("link: says hello, carries heads and bodies both ways", { timeout: 30_000 }, async () => {
+test("link: says hello, carries heads and bodies both ways", { timeout: 180_000 }, async () => {
   const { server, heardText, peers, path } = recordingServer("a");
   await server.listen();
   const answer = Promise.withResolvers<string>();
@@ -64,7 +64,7 @@ test("link: says hello, carries heads and bodies both ways", { timeout: 30_000 }
   server.close();
 });
 
-test("link: connects again by itself after the server was restarted, and says hello again", { timeout: 30_000 }, async () => {
+test("link: connects again by itself after the server was restarted, and says hello again", { timeout: 180_000 }, async () => {
   const first = recordingServer("b");
   await first.server.listen();
   const link = new Link({ path: first.path, hello: helloOf("web-1.2"), keepAlive: true, onFrame: () => {} });
@@ -83,7 +83,7 @@ test("link: without a server nothing is sent, and send says so", async () => {
   link.close();
 });
 
-test("link: where the other side hangs, what waits for it is bounded, and gone with the connection", { timeout: 30_000 }, async () => {
+test("link: where the other side hangs, what waits for it is bounded, and gone with the connection", { timeout: 180_000 }, async () => {
   const hanging = createServer((socket) => socket.pause());
   const connections: Socket[] = [];
   hanging.on("connection", (socket) => connections.push(socket));
@@ -110,7 +110,7 @@ test("link: where the other side hangs, what waits for it is bounded, and gone w
   for (const socket of connections) socket.destroy();
 });
 
-test("link server: a peer that reads nothing is closed before what waits for it fills the memory", { timeout: 30_000 }, async () => {
+test("link server: a peer that reads nothing is closed before what waits for it fills the memory", { timeout: 180_000 }, async () => {
   const { server, peers, heardText, path } = recordingServer("e");
   await server.listen();
   const socket = connect(path);
@@ -125,7 +125,7 @@ test("link server: a peer that reads nothing is closed before what waits for it 
 });
 
 test("link server: a wrong token, a wrong protocol and a first frame that is no hello are cut off unheard", {
-  timeout: 30_000,
+  timeout: 180_000,
 }, async () => {
   const { server, heard, path } = recordingServer("c");
   await server.listen();
@@ -145,7 +145,7 @@ test("link server: a wrong token, a wrong protocol and a first frame that is no 
   server.close();
 });
 
-test("link server: of two connections with one id the newer stays", { timeout: 30_000 }, async () => {
+test("link server: of two connections with one id the newer stays", { timeout: 180_000 }, async () => {
   const { server, heard, heardText, path } = recordingServer("d");
   await server.listen();
   const socket = connect(path);
@@ -171,7 +171,7 @@ test("tokens: prove role and id under one key; marks differ from tokens", () => 
 });
 
 test("link that gathers: what is sent in one turn of the loop waits for its end, and leaves whole and in order, both ways", {
-  timeout: 30_000,
+  timeout: 180_000,
 }, async () => {
   const path = join(directory, "gathers");
   const heard: unknown[] = [];

@@ -9,7 +9,7 @@ import { notRoot, SmallDisk } from "../small-disk.ts";
 import { ReplicatorStage } from "./stage.ts";
 
 const withStage = (name: string, body: (stage: ReplicatorStage) => Promise<void>) =>
-  test(name, { timeout: 120_000 }, async () => {
+  test(name, { timeout: 300_000 }, async () => {
     const stage = new ReplicatorStage();
     await stage.listen();
     await body(stage);
@@ -185,7 +185,7 @@ withStage("kill -9 under 200 writers, three times: nothing acknowledged is lost,
 });
 
 test("a disk that is full again and again: writes wait and go on, by one process, and none acknowledged is lost", {
-  timeout: 120_000,
+  timeout: 300_000,
   skip: notRoot,
 }, async () => {
   const disk = await SmallDisk.mount(64);

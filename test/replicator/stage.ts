@@ -109,7 +109,7 @@ export class ReplicatorStage {
   }
 
   /** Resolves when `holds`; looked at now and then, for what is looked at needs the processor too. */
-  async until(holds: () => boolean, deadlineMs = 30_000): Promise<void> {
+  async until(holds: () => boolean, deadlineMs = 90_000): Promise<void> {
     const endMs = Date.now() + deadlineMs;
     while (!holds()) {
       if (Date.now() > endMs) throw new Error(`not within ${deadlineMs} ms: ${holds}\n${this.output}`);
