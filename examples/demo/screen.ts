@@ -32,7 +32,7 @@ function picture(scene: Scene): string[] {
   const { status, notebook, events } = scene;
   const width = Math.min(process.stdout.columns ?? 100, 140);
   const lines = [
-    `${bold("Coppice: the shop under load")}   ${seconds(scene.elapsedMs)} of ${seconds(scene.totalMs)}`,
+    `${bold("Coppice: the shop under load")}   ${seconds(scene.elapsedMs)} ${until(scene)}`,
     "",
     dim("NODE    PROCESS           STATE                     HEAP AFTER COLLECTION            EXHAUSTED IN"),
     ...status.nodes.map(nodeLine),
@@ -47,6 +47,10 @@ function picture(scene: Scene): string[] {
       .map((event) => eventLine(event)),
   ];
   return lines.map((line) => cut(line, width));
+}
+
+function until({ elapsedMs, totalMs }: Scene): string {
+  return elapsedMs <= totalMs ? `of ${seconds(totalMs)}` : "until a node has come to its end";
 }
 
 function nodeLine({ name, pid, generation, state, phase, indicators, report }: NodeStatus): string {
