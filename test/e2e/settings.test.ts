@@ -40,7 +40,7 @@ test("settings change under load and nobody notices; the monitor is killed at on
     cluster,
     "drainTimeoutMs=45_000",
     "mode=observe",
-    "quietMs=1500",
+    "quietMs=4000",
     "parkedMax=500",
     "idleTimeoutMs=1500",
     "--json",
@@ -52,7 +52,7 @@ test("settings change under load and nobody notices; the monitor is killed at on
     changes.map(({ name, from, to, acts }) => [name, from, to, acts]),
     [
       ["drainTimeoutMs", 30_000, 45_000, "at-once"],
-      ["quietMs", 100, 1_500, "new-instances"],
+      ["quietMs", 100, 4_000, "new-instances"],
       ["parkedMax", 1_000, 500, "at-once"],
       ["idleTimeoutMs", 75_000, 1_500, "at-once"],
       ["mode", "automatic", "observe", "at-once"],
@@ -60,7 +60,7 @@ test("settings change under load and nobody notices; the monitor is killed at on
   );
   await cluster.until("there is another monitor", async () => (await cluster.status()).monitor.pid !== before.monitor.pid);
   const now = await inForce(cluster);
-  assert.deepEqual([now["drainTimeoutMs"], now["mode"], now["quietMs"], now["parkedMax"]], [45_000, "observe", 1_500, 500]);
+  assert.deepEqual([now["drainTimeoutMs"], now["mode"], now["quietMs"], now["parkedMax"]], [45_000, "observe", 4_000, 500]);
   const again = await set(cluster, "mode=observe", "parkedMax=500");
   assert.deepEqual([again.code, again.stdout], [0, "nothing changes: it is so already\n"]);
 
@@ -68,7 +68,7 @@ test("settings change under load and nobody notices; the monitor is killed at on
   for (const round of [1, 2]) {
     assert.equal((await cluster.command("regenerate", "web-1", "--wait", "--name", "t")).code, 0);
     const drained = (await cluster.events()).filter(({ kind }) => kind === "drained").at(-1);
-    assert.equal(Number(drained?.facts["tookMs"]) >= 1_000, round === 2, drained?.text);
+    assert.equal(Number(drained?.facts["tookMs"]) >= 3_000, round === 2, drained?.text);
   }
   const { failed, lost, stale, doubled } = await load.end();
   assert.deepEqual([failed, lost, stale, doubled], [[], 0, 0, 0]);
@@ -85,7 +85,7 @@ test("settings change under load and nobody notices; the monitor is killed at on
   assert.ok(keptByNext >= 1_500 && keptByNext < 10_000, `${keptByNext} ms`);
   const said = (await cluster.events()).filter(({ kind }) => kind === "settings-changed").map(({ text }) => text);
   assert.deepEqual(said, [
-    "settings were changed: drainTimeoutMs 30000 -> 45000, quietMs 100 -> 1500 for instances that are started from now on, parkedMax 1000 -> 500, idleTimeoutMs 75000 -> 1500, mode automatic -> observe",
+    "settings were changed: drainTimeoutMs 30000 -> 45000, quietMs 100 -> 4000 for instances that are started from now on, parkedMax 1000 -> 500, idleTimeoutMs 75000 -> 1500, mode automatic -> observe",
   ]);
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
 });
