@@ -89,11 +89,14 @@ export class TestCluster {
     void this.exited.then(endAfterTest(() => this.#end()));
   }
 
-  /** Starts it and waits until every node is ready. */
+  /** Starts it and waits until every node is ready, and what it leans on. */
   static async start(options: ClusterOptions): Promise<TestCluster> {
     const port = options.port ?? (await freePort());
     const cluster = new TestCluster(port, { ...options, env: { APP_PORT: String(port), ...options.env } });
-    await cluster.until("every node is ready", async () => (await cluster.status()).nodes.every(({ state }) => state === "ready"));
+    await cluster.until("every node is ready", async () => {
+      const { nodes, forwarders, replicator } = await cluster.status();
+      return nodes.every(({ state }) => state === "ready") && forwarders.length > 0 && replicator.pid !== null;
+    });
     return cluster;
   }
 
