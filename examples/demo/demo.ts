@@ -24,6 +24,7 @@ import { Notebook, quantile, Shopper } from "./shopper.ts";
 
 const short = process.argv.includes("--short");
 const totalMs = short ? 45_000 : 95_000;
+/** And so long at most where no node has come to its end by then. */
 const patienceMs = 400_000;
 const customers = 24;
 const heapMebibytes = 192;

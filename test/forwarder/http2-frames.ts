@@ -33,6 +33,9 @@ export function fields(of: Readonly<Record<string, string>>): Buffer {
 
 export const get = (path: string) => fields({ ":method": "GET", ":scheme": "https", ":path": path, ":authority": "x" });
 
+/** As many streams as a client may have ended by a reset since then; see src/forwarder/http2-patience.ts. */
+export const resetsAllowed = (beganMs: number) => 1_000 + (33 * (performance.now() - beganMs)) / 1_000;
+
 export class FrameClient {
   readonly socket: TLSSocket;
   readonly frames: Frame[] = [];
