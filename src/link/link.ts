@@ -13,7 +13,8 @@ import { encodeFrame, type Frame, FrameDecoder } from "../wire/frame.ts";
 import { gather } from "./gathering.ts";
 
 const retryMsMin = 20;
-const retryMsMax = 500;
+/** Requests wait for the other side's new process, which is there within a few of these. */
+const retryMsMax = 100;
 /** Hours of samples. */
 const unsentBytesMax = 8 * 1024 * 1024;
 

@@ -12,7 +12,7 @@ import { Agent, request } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { endAfterTest } from "../left-open.ts";
 
-const answerMsMax = 5_000;
+export const answerMsMax = 5_000;
 
 export interface LoadResult {
   requests: number;
