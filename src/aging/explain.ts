@@ -147,7 +147,7 @@ export function describeRanOut({ indicator, limit }: Trend, ranOutAt: number | n
 
 export function nameOf({ indicator }: Pick<Trend, "indicator">): string {
   const base = withoutLabels(indicator);
-  const said = names[base];
+  const said = Object.hasOwn(names, base) ? names[base] : undefined;
   return said === undefined ? indicator : base === indicator ? said : `${said} ${indicator.slice(base.length)}`;
 }
 

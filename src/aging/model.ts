@@ -117,7 +117,7 @@ export class AgingModel {
         value,
         work: known ? this.#work : Number.NaN,
       };
-      const limit = this.#limitOf(indicator, sample.limits[indicator]);
+      const limit = this.#limitOf(indicator, sample.limits);
       if (indicator === "heapAfterGcBytes") watch.addFloor(reading, sample.heapAfterGcAtMs, limit);
       else watch.add(reading, limit);
       const { track } = watch;
@@ -153,7 +153,9 @@ export class AgingModel {
   }
 
   /** What it is given, or where one of its release ran out before. */
-  #limitOf(indicator: Indicator, given: number | undefined): number | undefined {
+  #limitOf(indicator: Indicator, limits: Sample["limits"]): number | undefined {
+    // A gauge may be called `constructor`.
+    const given = Object.hasOwn(limits, indicator) ? limits[indicator] : undefined;
     const ranOutAt = this.#options.peers?.ranOutAt(indicator) ?? null;
     return given === undefined || ranOutAt === null ? given : Math.min(given, ranOutAt);
   }

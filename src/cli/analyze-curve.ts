@@ -55,7 +55,7 @@ export function curveOf({ samples, indicator, replay }: Analysis): Curve | null 
   if (indicator === null) return null;
   const points: Point[] = [];
   for (const { atMs, indicators } of samples) {
-    const value = indicators[indicator];
+    const value = Object.hasOwn(indicators, indicator) ? indicators[indicator] : undefined;
     if (value !== undefined) points.push({ atMs, value });
   }
   const [first, last] = [samples.at(0), samples.at(-1)];

@@ -20,6 +20,7 @@ class CsvReader {
   #broken = 0;
   #firstBroken = "";
   #unreadable = 0;
+  #firstUnreadable = "";
 
   constructor(problems: string[]) {
     this.#problems = problems;
@@ -28,8 +29,10 @@ class CsvReader {
   /** @returns false where what follows cannot be read either. */
   read(line: string): boolean {
     this.#line += 1;
-    if (line.trim() === "") return true;
-    if (line.startsWith("#")) this.#readComment(line);
+    // A spreadsheet fills its empty rows up with commas.
+    if (/^[\s,]*$/.test(line)) return true;
+    const comment = commentIn(line);
+    if (comment !== null) this.#readComment(comment);
     else if (this.#header === null) return this.#readHeader(line);
     else this.#readRow(line, this.#header);
     return true;
@@ -39,22 +42,26 @@ class CsvReader {
     if (this.#header === null) this.#problems.push("there is no header line");
     else if (this.#rows.length + this.#broken === 0) this.#problems.push("there are no rows below the header");
     if (this.#broken > 0) this.#problems.push(`left out: ${counted(this.#broken, "broken row")}, the first in ${this.#firstBroken}`);
-    if (this.#unreadable > 0) this.#problems.push(`left out: ${counted(this.#unreadable, "cell")} without a number`);
+    if (this.#unreadable > 0)
+      this.#problems.push(`left out: ${counted(this.#unreadable, "cell")} without a number, the first in ${this.#firstUnreadable}`);
+    if (this.#rows.length > 0 && this.#limits.at(-1)?.row === this.#rows.length)
+      this.#problems.push("a limit below the last row holds for none: it holds from its line on");
     return { rows: this.#rows, limits: this.#limits };
   }
 
   /** A limit below the header holds from there on: a process that was started again with a larger heap. */
-  #readComment(line: string): void {
-    if (!/^#\s*limit\b/.test(line)) return;
-    const [, name, told = ""] = /^#\s*limit\s+([^=\s]+)\s*=\s*(\S*)/.exec(line) ?? [];
-    if (name === undefined) {
-      this.#name(`a limit is written as # limit rssBytes=512000000, not as "${shortened(line)}"`);
-      return;
+  #readComment(comment: string): void {
+    const [, told] = /^#\s*limit\b\s*(.*)$/.exec(comment) ?? [];
+    if (told === undefined) return;
+    for (const one of told.split(/\s+(?=[^=\s]+\s*=)/)) {
+      const [, name, amount = ""] = /^([^=\s]+)\s*=\s*(.*?),?$/.exec(one) ?? [];
+      const value = limitOf(amount);
+      if (name === undefined) {
+        this.#name(`a limit is written as # limit rssBytes=512000000, not as "${shortened(comment)}"`);
+      } else if (value === null) {
+        this.#name(`the limit of ${shortened(name)} is no number above 0: "${shortened(amount)}"`);
+      } else this.#limits.push({ row: this.#rows.length, limits: { ...this.#limits.at(-1)?.limits, [name]: value } });
     }
-    const value = limitOf(told);
-    if (value !== null) {
-      this.#limits.push({ row: this.#rows.length, limits: { ...this.#limits.at(-1)?.limits, [name]: value } });
-    } else this.#name(`the limit of ${name} is no number above 0: "${shortened(told)}"`);
   }
 
   #readHeader(line: string): boolean {
@@ -77,9 +84,9 @@ class CsvReader {
 
   #readRow(line: string, { time, columns, width }: Header): void {
     const cells = cellsOf(line);
-    for (const [at, column] of columns.entries()) this.#cells[at] = this.#number(cells[column]);
-    const atMs = this.#number(cells[time]);
+    const atMs = numberIn(cells[time]);
     if (Number.isFinite(atMs) && cells.findIndex((cell, at) => at >= width && cell !== "") === -1) {
+      for (const [at, column] of columns.entries()) this.#cells[at] = this.#number(at, cells[column]);
       this.#rows.add(atMs, this.#cells);
       return;
     }
@@ -87,17 +94,30 @@ class CsvReader {
     this.#firstBroken ||= `line ${this.#line} (${Number.isFinite(atMs) ? "more cells than columns" : `no time: "${shortened(cells[time] ?? "")}"`})`;
   }
 
-  #number(cell: string | undefined): number {
-    if (cell === undefined || cell === "") return Number.NaN;
-    const value = Number(cell);
-    if (Number.isFinite(value)) return value;
-    this.#unreadable += 1;
-    return Number.NaN;
+  #number(column: number, cell: string | undefined): number {
+    const value = numberIn(cell);
+    if (Number.isNaN(value) && cell !== undefined && cell !== "") {
+      this.#unreadable += 1;
+      this.#firstUnreadable ||= `line ${this.#line} (${shortened(this.#rows.names[column] ?? "")}: "${shortened(cell)}")`;
+    }
+    return value;
   }
 
   #name(problem: string): void {
     this.#problems.push(`line ${this.#line}: ${problem}`);
   }
+}
+
+/** A spreadsheet quotes a comment that holds a comma, and fills its row up with empty cells. */
+function commentIn(line: string): string | null {
+  const text = line.trimStart();
+  const comment = text.startsWith('"#') ? (cellsOf(text)[0] ?? "") : text;
+  return comment.startsWith("#") ? comment.replace(/[,\s]+$/, "") : null;
+}
+
+function numberIn(cell: string | undefined): number {
+  const value = cell === undefined || cell === "" ? Number.NaN : Number(cell);
+  return Number.isFinite(value) ? value : Number.NaN;
 }
 
 /** Where in a line the time is, and the other columns: of two of one name the first. */

@@ -21,8 +21,12 @@ export interface TraceFile {
   readonly problems: readonly string[];
 }
 
-const notIndicators: ReadonlySet<string> = new Set(["timeMs", "requestsTotal", "heapAfterGcAtMs"]);
+/** A column without a name is the number of the row, as tables are written with one. */
+const notIndicators: ReadonlySet<string> = new Set(["", "timeMs", "requestsTotal", "heapAfterGcAtMs"]);
 const measured: ReadonlySet<string> = new Set(knownIndicators);
+const writtenOtherwise: ReadonlyMap<string, string> = new Map(
+  [...knownIndicators, ...notIndicators].filter((name) => name !== "").map((name) => [bare(name), name]),
+);
 /** The work of a second series (`requestsTotal{instance=b}`) is no gauge either. */
 const isIndicator = (name: string) => !notIndicators.has(withoutLabels(name));
 
@@ -40,6 +44,7 @@ export function readTrace(pieces: Iterable<string>, limits: Limits): TraceFile {
   const everyLimit: Limits = Object.assign({}, ...all.map((one) => one.limits));
   nameLimits(everyLimit, parsed.rows.names, problems);
   nameCounters(parsed.rows, problems);
+  nameMeant(parsed.rows.names, problems);
   const columns = judgedColumns(parsed.rows, everyLimit, problems);
   return { samples: new TraceSamples(parsed.rows, columns, orderOf(parsed.rows.timesMs(), problems), all), problems };
 }
@@ -110,6 +115,19 @@ function nameCounters(rows: Rows, problems: string[]): void {
   problems.push(`${named(counters)} ${were}, where more is worse; the work done is requestsTotal`);
 }
 
+/** `RequestsTotal` would be a gauge that grows for ever. */
+function nameMeant(columns: readonly string[], problems: string[]): void {
+  for (const name of columns) {
+    const meant = writtenOtherwise.get(bare(name));
+    if (meant !== undefined && meant !== name && !columns.includes(meant))
+      problems.push(`${name} was taken for a gauge like any other; did you mean ${meant}?`);
+  }
+}
+
+function bare(name: string): string {
+  return name.replace(/[_\s-]/g, "").toLowerCase();
+}
+
 function isCounterName(name: string): boolean {
   return /_(?:total|count|sum|bucket)$/.test(withoutLabels(name));
 }
@@ -148,8 +166,13 @@ export class TraceSamples implements Iterable<TraceSample> {
   shiftMsAt(atMs: number): number {
     const { shiftsMs, atMs: times } = this.#order;
     if (shiftsMs === null) return 0;
-    const index = times.findIndex((one) => one >= atMs);
-    return shiftsMs[index] ?? 0;
+    let [low, high] = [0, times.length];
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      if ((times[middle] ?? atMs) >= atMs) high = middle;
+      else low = middle + 1;
+    }
+    return shiftsMs[low] ?? 0;
   }
 
   #sample(at: number): TraceSample {

@@ -208,7 +208,7 @@ describe("analyze: limits", () => {
       Array.from(samples, ({ indicators }) => indicators),
       [{ 'queue, "slow"': 2, rssBytes: 3 }, { 'queue, "slow"': 4, rssBytes: 5 }, { rssBytes: 6 }],
     );
-    assert.deepEqual(problems, ["left out: 1 cell without a number"]);
+    assert.deepEqual(problems, ['left out: 1 cell without a number, the first in line 4 (queue, "slow": "1,000")']);
   });
 
   it("trace: of two columns of one name the first is taken, and it is said", () => {

@@ -92,7 +92,7 @@ describe("analyze: broken files", () => {
         [4000, undefined],
       ],
     );
-    assert.match(problems.join("; "), /2 broken rows, the first in line 5.*2 cells without a number.*1 step back.*sorted/);
+    assert.match(problems.join("; "), /2 broken rows, the first in line 5.*1 cell without a number.*1 step back.*sorted/);
   });
 
   it("trace: behind a clock that was set back time goes on, and the file's own times can be told", () => {

@@ -58,7 +58,6 @@ describe("trace: as the field writes it", () => {
   it("trace: a time that is no number is shown, and a header without timeMs is all that is said", () => {
     assert.deepEqual(rowsOf("timeMs,rssBytes\n2026-01-02T03:04:05Z,2\n,3\n").problems, [
       'left out: 2 broken rows, the first in line 2 (no time: "2026-01-02T03:04:05Z")',
-      "left out: 1 cell without a number",
     ]);
     assert.deepEqual(rowsOf("time,rssBytes\n1,2\n", { openFds: 1 }).problems, [
       "line 1: the header has no column timeMs; it has time, rssBytes",
@@ -89,6 +88,68 @@ describe("trace: as the field writes it", () => {
     for (const refused of ["", "0", "-1", "MiB", "5M", "5MB", "5 mib", "1,000", "Infinity", "NaN", "0MiB"])
       assert.equal(limitOf(refused), null, refused);
     assert.deepEqual(parseTrace("# limit rssBytes=1MiB\ntimeMs,rssBytes\n1,2\n", {}).samples.at(0)?.limits, { rssBytes: 1_048_576 });
+  });
+
+  it("trace: a limit in a comment is all that is written, its unit too, and each of several on one line", () => {
+    const told = (comment: string) => parseTrace(`${comment}\ntimeMs,rssBytes,openFds\n1,2,3\n`, {});
+    const both = { rssBytes: 536_870_912, openFds: 100 };
+    for (const comment of [
+      "# limit rssBytes=512 MiB openFds=100",
+      " #limit openFds = 100, rssBytes = 512 MiB",
+      "# limit openFds=100 rssBytes=512MiB,",
+    ])
+      assert.deepEqual(told(comment).samples.at(0)?.limits, both, comment);
+    const { samples, problems } = told("# limit rssBytes=512 MB");
+    assert.deepEqual(samples.at(0)?.limits, {});
+    assert.deepEqual(problems, ['line 1: the limit of rssBytes is no number above 0: "512 MB"']);
+  });
+
+  it("trace: a limit below the last row holds for none, and it is said", () => {
+    const { samples, problems } = parseTrace("timeMs,rssBytes\n1,2\n# limit rssBytes=5\n", {});
+    assert.deepEqual(samples.at(0)?.limits, {});
+    assert.deepEqual(problems, ["a limit below the last row holds for none: it holds from its line on"]);
+  });
+
+  it("trace: as a spreadsheet saves it: empty rows and comments filled up with commas, quoted comments, a number for each row", () => {
+    const text = ',,\n"# limit rssBytes=512, openFds=7",,\n# limit queue=9,,\n,timeMs,rssBytes,openFds,queue\n0,1,2,3,4\n1,2,3,4,5\n,,,,\n';
+    const { samples, problems } = parseTrace(text, {});
+    assert.deepEqual(problems, []);
+    assert.deepEqual(
+      Array.from(samples, ({ indicators }) => indicators),
+      [
+        { rssBytes: 2, openFds: 3, queue: 4 },
+        { rssBytes: 3, openFds: 4, queue: 5 },
+      ],
+    );
+    assert.deepEqual(samples.at(0)?.limits, { rssBytes: 512, openFds: 7, queue: 9 });
+  });
+
+  it("trace: the first cell that is no number is shown with its column: a decimal comma, a unit, a thousands separator", () => {
+    for (const cell of ["1,5", "238 MiB", "238,000,000"])
+      assert.deepEqual(rowsOf(`timeMs,rssBytes\n1,2\n2,"${cell}"\n3,"${cell}"\n`).problems, [
+        `left out: 2 cells without a number, the first in line 3 (rssBytes: "${cell}")`,
+      ]);
+  });
+
+  it("trace: a name that Coppice knows, written otherwise, is a gauge like any other, and said to be", () => {
+    assert.deepEqual(rowsOf("timeMs,RequestsTotal,rss_bytes,queue\n1,2,3,4\n").problems, [
+      "RequestsTotal was taken for a gauge like any other; did you mean requestsTotal?",
+      "rss_bytes was taken for a gauge like any other; did you mean rssBytes?",
+    ]);
+  });
+
+  it("trace: times behind a clock that was set back are found without a search of all rows for each", () => {
+    const rowsCount = 50_000;
+    const text = `timeMs,rssBytes\n${Array.from({ length: rowsCount }, (_, at) => `${at < 50 ? 1_000 + at : at},1`).join("\n")}\n`;
+    const beganMs = performance.now();
+    const { samples } = parseTrace(text, {});
+    const told = Array.from(samples, ({ atMs, shiftMs }) => [atMs, shiftMs] as const);
+    const readMs = performance.now();
+    const isFound = told.every(([atMs, shiftMs]) => samples.shiftMsAt(atMs) === shiftMs);
+    const foundMs = performance.now();
+    assert.ok(isFound);
+    // A second for a machine that stands still.
+    assert.ok(foundMs - readMs < 10 * (readMs - beganMs) + 1_000, `${foundMs - readMs} ms after ${readMs - beganMs} ms of reading`);
   });
 
   it("trace: a comment that would be a limit and is written otherwise is named; other comments are not", () => {
@@ -133,6 +194,12 @@ describe("trace: as the field writes it", () => {
     assert.deepEqual(Object.keys(samples.at(0)?.indicators ?? {}).slice(0, 3), ["queue", "openFds", "gauge1"]);
     assert.equal(Object.keys(samples.at(0)?.indicators ?? {}).length, 24);
     assert.match(problems.join("; "), /of its 41 columns 24 were judged, those with a limit first; not gauge23, gauge24, .*gauge38, …/);
+  });
+
+  it("analyze: a gauge called constructor is one without a limit", () => {
+    const rows = Array.from({ length: 300 }, (_, at) => `${at * 60_000},${at}`);
+    const analysis = analysisOf(`timeMs,constructor\n${rows.join("\n")}\n`);
+    assert.match(describeAnalysis(analysis), /: attention\n[\s\S]*constructor grows[\s\S]*no limit to meet/);
   });
 
   it("analyze: a trend of another indicator than the one that is drawn is said to be so, and not marked", () => {
