@@ -10,6 +10,8 @@ const byteUnits = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
 /** From here on the next unit reads better: 1,009 KiB are 0.99 MiB. */
 const nextUnitFrom = 999.5;
 const digits = 3;
+/** From here on nobody counts the zeros: 4.18e10. */
+const powersFrom = 1e9;
 /** Less than this of what is no byte is nothing. */
 const leastNumber = 0.001;
 
@@ -83,8 +85,14 @@ function shownTime(ms: number): Shown {
 }
 
 function number(value: number): string {
+  if (Math.abs(value) >= powersFrom) return inPowers(value);
   const rounded = Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(digits));
   return String(rounded === 0 ? 0 : rounded).replace("-", "−");
+}
+
+function inPowers(value: number): string {
+  const [mantissa = "", power = ""] = value.toExponential(digits - 1).split("e+");
+  return `${Number(mantissa)}e${power}`.replace("-", "−");
 }
 
 function joined([text, unit]: Shown): string {

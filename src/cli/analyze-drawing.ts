@@ -15,6 +15,8 @@ const stretches = 500;
 const headroom = 1.04;
 const valueTicks = 5;
 const timeTicks = 7;
+/** Half of a time's label has this much room, or it ends where it would begin to be cut off. */
+const halfLabel = 24;
 const [secondMs, minuteMs, hourMs, dayMs] = [1_000, 60_000, 3_600_000, 86_400_000];
 const timeSteps: readonly number[] = [
   ...[1, 2, 5, 10, 20, 30].map((seconds) => seconds * secondMs),
@@ -53,10 +55,11 @@ function axes({ indicator, startMs, lastMs, highest }: Curve, { x, y }: Placemen
     `<text x="${left - 6}" y="${y(value) + 4}" text-anchor="end" fill="#555">${value === 0 ? 0 : amount(indicator, value)}</text>`,
   ]);
   const stepMs = timeSteps.find((one) => (lastMs - startMs) / one <= timeTicks) ?? (lastMs - startMs) / timeTicks;
-  const times = Array.from({ length: Math.floor((lastMs - startMs) / stepMs) + 1 }, (_, at) => at * stepMs).map(
-    (ageMs) =>
-      `<text x="${x(startMs + ageMs)}" y="${top + plotHeight + 16}" text-anchor="middle" fill="#555">${ageMs === 0 ? 0 : time(ageMs)}</text>`,
-  );
+  const times = Array.from({ length: Math.floor((lastMs - startMs) / stepMs) + 1 }, (_, at) => at * stepMs).map((ageMs) => {
+    const at = x(startMs + ageMs);
+    const isCut = at > width - halfLabel;
+    return `<text x="${isCut ? width - 2 : at}" y="${top + plotHeight + 16}" text-anchor="${isCut ? "end" : "middle"}" fill="#555">${ageMs === 0 ? 0 : time(ageMs)}</text>`;
+  });
   const name = `<text x="${left}" y="${height - 8}" fill="${colours.readings}">${escapeHtml(indicator)}</text>`;
   return [...values, ...times, name];
 }

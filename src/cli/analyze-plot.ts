@@ -2,7 +2,8 @@
 import { amount, time } from "../aging/amounts.ts";
 import { alongCone, type Curve, type Mark } from "./analyze-curve.ts";
 
-const width = 72;
+/** With its labels 80 columns wide, as a terminal is at first. */
+const width = 68;
 const height = 14;
 const labelWidth = 10;
 /** The highest value keeps clear of the upper edge. */
@@ -34,7 +35,6 @@ export function plotOf(curve: Curve): string[] {
     ...(limit === null ? [] : ["- limit"]),
     ...(axis.includes("t") ? ["t trend held"] : []),
     ...(axis.includes("R") ? [axis.includes("t") ? "R regeneration" : "R trend held, regeneration"] : []),
-    ...(cone === null ? [] : ["* forecast, ' and , its 90 %"]),
   ];
   const label = (row: number) => (row === 0 ? amount(indicator, highest) : row === height - 1 ? "0" : "").padStart(labelWidth);
   return [
@@ -42,6 +42,7 @@ export function plotOf(curve: Curve): string[] {
     `${" ".repeat(labelWidth + 1)}└${axis.join("")}`,
     `${" ".repeat(labelWidth + 2)}0${last.padStart(width - 1)}`,
     `${" ".repeat(labelWidth + 2)}${legend.join("   ")}`,
+    ...(cone === null ? [] : [`${" ".repeat(labelWidth + 2)}* forecast, ' and , its 90 %`]),
   ];
 }
 

@@ -61,6 +61,13 @@ describe("analyze: the drawing", () => {
     for (const text of ["limit 0.977 GiB", "trend held, 31 min", "regenerated, 93 min"]) assert.ok(texts.includes(text), text);
   });
 
+  it("drawing: no label of an axis is cut off by an edge, however large the values", () => {
+    const svg = drawingOf(curveOf({ indicator: "memory", highest: 41_800_000_000 }));
+    const texts = [...svg.matchAll(/<text[^>]*>([^<]*)</g)].map(([, text]) => text);
+    assert.deepEqual(texts.slice(0, 5), ["0", "1e10", "2e10", "3e10", "4e10"]);
+    assert.match(svg, /<text x="758" [^>]*text-anchor="end"[^>]*>100 min</);
+  });
+
   it("drawing: the cone begins at the decision and meets the limit when it was forecast to", () => {
     const cone = {
       from: { atMs: 10 * minuteMs, value: 600 },
@@ -94,6 +101,16 @@ describe("analyze: the curve", () => {
 });
 
 describe("analyze: the plot of the terminal", () => {
+  it("plot: it fits a terminal of 80 columns, also with all that a legend can have", () => {
+    const cone = { from: { atMs: 80 * minuteMs, value: 1 }, inMs: { low: 1, mid: minuteMs, high: 9 * minuteMs }, limit: 2 };
+    const marks: Curve["marks"] = [
+      { atMs: minuteMs, kind: "trend" },
+      { atMs: 80 * minuteMs, kind: "regeneration" },
+    ];
+    for (const change of [{}, { indicator: "heapAfterGcBytes", limit: 900 * mebibyte, marks, cone }, { indicator: "memory" }])
+      for (const line of plotOf(curveOf(change))) assert.ok(line.length <= 80, line);
+  });
+
   it("plot: two moments of one column are one sign, and the legend says so", () => {
     const at = (trendMs: number): Curve["marks"] => [
       { atMs: trendMs, kind: "trend" },
