@@ -2,7 +2,7 @@
  * `coppice analyze`: judges recorded traces with exactly the code of the monitor, in automatic mode with its
  * back-stops off. One trace or thousands; each is read, judged and written before the next.
  */
-import { writeFileSync } from "node:fs";
+import { statSync, writeFileSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { nearestTrend } from "../aging/explain.ts";
@@ -51,7 +51,7 @@ export function registerAnalyze(program: Command, setExitCode: (code: number) =>
       parseEvery,
     )
     .addOption(new Option("--horizon <time>", "the monitor's horizonMs").argParser(parseTime).default(defaultHorizonMs, "30m"))
-    .option("--html <file>", "write the reports as a page")
+    .option("--html <file>", "write the reports as a page", parsePage)
     .addHelpText(
       "after",
       "\nExample:\n  coppice analyze --limit rssBytes=512000000 trace.csv\n  coppice analyze --json --forecast-every 1/200 traces/*.csv\n",
@@ -167,6 +167,22 @@ export function parseEvery(text: string): Every {
   const lifeRatio = Number(share?.[1]) / Number(share?.[2] ?? 100);
   if (lifeRatio > 0 && lifeRatio <= 1) return { lifeRatio };
   throw new InvalidArgumentError("Expected a time such as 10m, or a share of the life such as 1/200 or 0.5%.");
+}
+
+function parsePage(file: string): string {
+  if (isOther(file)) throw new InvalidArgumentError("It is there and is no page: nothing is written over it.");
+  return file;
+}
+
+/** `--html *.csv` means the page to be the first trace. */
+function isOther(file: string): boolean {
+  try {
+    if (!statSync(file).isFile()) return false;
+    for (const begin of piecesOf(file)) return begin !== "" && !begin.startsWith("<!doctype html>");
+  } catch {
+    // Not there, or not to be read: writing will say whether it can be written.
+  }
+  return false;
 }
 
 function collectLimit(text: string, before: Readonly<Record<string, number>>): Readonly<Record<string, number>> {

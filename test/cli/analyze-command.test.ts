@@ -120,6 +120,20 @@ describe("analyze: the command", () => {
   });
 });
 
+describe("analyze: the page's file", () => {
+  it("analyze: a trace that is named as the page (--html *.csv) is not written over; a page is", (t) => {
+    const directory = directoryOf(t);
+    const [trace, page] = [join(directory, "a.csv"), join(directory, "page.html")];
+    writeFileSync(trace, "timeMs,rssBytes\n1,2\n");
+    const { status, stderr } = analyze("--html", trace, recorded);
+    assert.equal(status, 1);
+    assert.match(stderr, /a\.csv' is invalid\. It is there and is no page: nothing is written over it/);
+    assert.equal(readFileSync(trace, "utf8"), "timeMs,rssBytes\n1,2\n");
+    writeFileSync(page, "");
+    for (const _ of [1, 2]) assert.equal(analyze("--html", page, trace).status, 0);
+  });
+});
+
 describe("analyze: a reader that goes", () => {
   it("analyze: behind a reader that has gone nothing more is judged, and nothing is wrong", { timeout: 60_000 }, async (t) => {
     const endless = join(directoryOf(t), "endless");
