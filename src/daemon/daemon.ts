@@ -42,7 +42,7 @@ export class Daemon {
   readonly #watch: AgingWatch;
   readonly #backStops: BackStopWatch;
   readonly #stuck: StuckWatch;
-  readonly #deserted = new DesertedWatch((instance) => this.#engine.accept({ kind: "instance-deserted", instance }));
+  readonly #deserted: DesertedWatch;
   readonly #ports: PortWatch;
   readonly #peers: Peers;
   readonly #engine: Engine;
@@ -81,6 +81,10 @@ export class Daemon {
       wantsProcessor: (instance) => wantsProcessor(this.#watch.pid(instance) ?? 0),
       onStuck: (instance, silentMs) => this.#engine.accept({ kind: "instance-stuck", instance, silentMs }),
     });
+    this.#deserted = new DesertedWatch({
+      startedPid: (instance) => this.#record(instance)?.pid,
+      onDeserted: (instance) => this.#engine.accept({ kind: "instance-deserted", instance }),
+    });
     this.#ports = new PortWatch((instance, socketPath) => this.#listensUnprobed(instance, socketPath));
     this.#peers = new Peers({
       path: paths.controlSocket,
@@ -95,10 +99,7 @@ export class Daemon {
         this.#deserted.forget(instance);
         this.#watch.begin(instance, pid, true);
       },
-      onInstanceGone: (instance, pid) => {
-        // One that init started itself init sees end.
-        if (this.#record(instance)?.pid !== pid) this.#deserted.left(instance, pid);
-      },
+      onInstanceGone: (instance, pid) => this.#deserted.left(instance, pid),
       onSample: (instance, sample) => {
         this.#stuck.heard(instance);
         this.#watch.probeSample(instance, sample);

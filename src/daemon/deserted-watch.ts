@@ -8,17 +8,28 @@ import type { InstanceId } from "../model/node.ts";
 /** A command that ends with its server has so long to do so: then init says more of it than is known here. */
 const goneTicksMin = 2;
 
+export interface DesertedWatchOptions {
+  /** Of the process that init started; undefined: the instance has ended. */
+  readonly startedPid: (instance: InstanceId) => number | null | undefined;
+  /** Told at each tick while it stands. */
+  readonly onDeserted: (instance: InstanceId) => void;
+}
+
 export class DesertedWatch {
-  readonly #onDeserted: (instance: InstanceId) => void;
+  readonly #options: DesertedWatchOptions;
   readonly #left = new Map<InstanceId, { readonly pid: number; goneTicks: number }>();
 
-  constructor(onDeserted: (instance: InstanceId) => void) {
-    this.#onDeserted = onDeserted;
+  constructor(options: DesertedWatchOptions) {
+    this.#options = options;
   }
 
-  /** Its link went; with its process or without. */
+  /**
+   * Its link went; with its process or without. One that init started itself init sees end; and where this process had no turn
+   * for a moment, the word of that comes before the link's end.
+   */
   left(instance: InstanceId, pid: number): void {
-    this.#left.set(instance, { pid, goneTicks: 0 });
+    const startedPid = this.#options.startedPid(instance);
+    if (startedPid !== undefined && startedPid !== pid) this.#left.set(instance, { pid, goneTicks: 0 });
   }
 
   /** It is there again, or has ended. */
@@ -30,7 +41,7 @@ export class DesertedWatch {
     for (const [instance, server] of this.#left) {
       if (isThere(server.pid)) continue;
       server.goneTicks += 1;
-      if (server.goneTicks >= goneTicksMin) this.#onDeserted(instance);
+      if (server.goneTicks >= goneTicksMin) this.#options.onDeserted(instance);
     }
   }
 }
