@@ -17,6 +17,8 @@ const saidAgain: ReadonlySet<Input["kind"]> = new Set([
   "woken",
   "aging",
   "back-stop",
+  "calendar",
+  "load",
   "instance-stuck",
   "instance-deserted",
   "release-worse",
