@@ -271,10 +271,10 @@ function evidence(draft: Draft, { instance, evidence: facts }: Of<"instance-evid
 /** After the monitor was away: who died meanwhile is buried, who is unknown is ended, all else is taken up. */
 function recovered(draft: Draft, { roster }: Of<"recovered">): void {
   draft.retry = true;
-  for (const { id, pid } of [...draft.state.instances]) {
+  for (const { id, pid, stopping } of [...draft.state.instances]) {
     const living = roster.some(({ instance }) => instance === id);
-    // Never started, as the monitor died before telling init: the start is given out again.
-    if (!living && pid !== null) exited(draft, id, { code: null, signal: null, tail: [] }, null);
+    // Never started, as the monitor died before telling init: the start is given out again, unless it was to end already.
+    if (!living && (pid !== null || stopping !== null)) exited(draft, id, { code: null, signal: null, tail: [] }, null);
   }
   for (const { instance, pid } of roster) {
     const record = draft.instance(instance);
