@@ -2,7 +2,7 @@
  * What of the user's application is started: the working directory and the script as typed, and where their
  * links lead at this moment. Running processes and crash restarts stay there; `reload` resolves them anew.
  */
-import { accessSync, constants, existsSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync, realpathSync, type Stats, statSync } from "node:fs";
 import { basename, delimiter, dirname, isAbsolute, join, resolve } from "node:path";
 import { CoppiceError } from "../model/errors.ts";
 import type { Release } from "../model/node.ts";
@@ -26,7 +26,7 @@ export function resolveRelease(asTyped: Release["asTyped"]): ReleasePlace {
   if (workingDirectory === null)
     throw new CoppiceError("COPPICE_ARGUMENT", `the working directory ${asTyped.workingDirectory} does not exist any more`);
   const path = resolve(asTyped.workingDirectory, asTyped.script);
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return resolvePackage(asTyped, realpathSync(path));
+  if (look(path)?.isDirectory() === true) return resolvePackage(asTyped, realpathSync(path));
   const script = findScript(path);
   const place = { arguments: asTyped.arguments, workingDirectory, asTyped };
   if (script !== null) return { ...place, kind: isNodeScript(script) ? "script" : "command", script };
@@ -39,8 +39,8 @@ export function resolveRelease(asTyped: Release["asTyped"]): ReleasePlace {
 /** What `npm start` would do, with the package manager whose lock file is there; without such a script, its `main`. */
 function resolvePackage(asTyped: Release["asTyped"], directory: string): ReleasePlace {
   const place = { workingDirectory: directory, asTyped };
-  const { scripts, main = "index.js" } = readPackage(join(directory, "package.json"));
-  if (scripts?.["start"] !== undefined) {
+  const { hasStart, main } = readPackage(join(directory, "package.json"));
+  if (hasStart) {
     const manager = ["pnpm", "yarn"].find((name) => existsSync(join(directory, name === "pnpm" ? "pnpm-lock.yaml" : "yarn.lock"))) ?? "npm";
     const script = findExecutable(manager) ?? findExecutable("npm");
     if (script === null) throw new CoppiceError("COPPICE_ARGUMENT", `${directory} is started by ${manager}, which is not on the PATH`);
@@ -54,13 +54,15 @@ function resolvePackage(asTyped: Release["asTyped"], directory: string): Release
 }
 
 interface PackageFile {
-  readonly main?: string;
-  readonly scripts?: Readonly<Record<string, string>>;
+  readonly main?: unknown;
+  readonly scripts?: { readonly start?: unknown } | null;
 }
 
-function readPackage(path: string): PackageFile {
+/** As npm and Node read it: what is there of another type is not there. */
+function readPackage(path: string): { readonly hasStart: boolean; readonly main: string } {
   try {
-    return JSON.parse(readFileSync(path, "utf8")) as PackageFile; // the user's; what is used of it is looked at
+    const { scripts, main } = (JSON.parse(readFileSync(path, "utf8")) ?? {}) as PackageFile; // the user's: each is looked at
+    return { hasStart: typeof scripts?.start === "string", main: typeof main === "string" ? main : "index.js" };
   } catch (cause) {
     const why = existsSync(path)
       ? "is not JSON"
@@ -71,7 +73,7 @@ function readPackage(path: string): PackageFile {
 
 function findScript(path: string): string | null {
   for (const candidate of [path, `${path}.js`, `${path}.mjs`, `${path}.cjs`]) {
-    if (statSync(candidate, { throwIfNoEntry: false })?.isFile() === true) {
+    if (look(candidate)?.isFile() === true) {
       // The last name may be a link of its own (node_modules/.bin): Node resolves that one itself.
       return join(realpathSync(resolve(candidate, "..")), basename(candidate));
     }
@@ -102,6 +104,15 @@ export function isExecutable(path: string): boolean {
     return statSync(path).isFile();
   } catch {
     return false;
+  }
+}
+
+/** Null where nothing is. @throws CoppiceError COPPICE_ARGUMENT where that cannot be seen: links in a circle, a directory that is closed. */
+export function look(path: string): Stats | null {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) ?? null;
+  } catch (cause) {
+    throw new CoppiceError("COPPICE_ARGUMENT", `${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }
 }
 

@@ -1,6 +1,6 @@
 /** `coppice run`: what was typed becomes the cluster's specification; then this process is init. */
 import { spawnSync } from "node:child_process";
-import { existsSync, realpathSync, statSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { isIP } from "node:net";
 import { availableParallelism } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
@@ -21,7 +21,7 @@ import type { ListenAddress } from "../model/node.ts";
 import { badName, clusterNamePattern, coppiceHome } from "./home.ts";
 import { keyPairsOf } from "./key-pairs.ts";
 import type { Register } from "./main.ts";
-import { findExecutable, isExecutable, resolveRelease, typedDirectory } from "./release.ts";
+import { findExecutable, isExecutable, look, resolveRelease, typedDirectory } from "./release.ts";
 
 const forwardersMax = 64;
 /** `--forwarders auto`: one forwards what the nodes of so many cores answer, and leaves them the rest. */
@@ -162,7 +162,7 @@ export function specificationOf(script: string, args: readonly string[], options
 function accessLogOf(given: string | undefined): string | null {
   if (given === undefined || given === "-") return given ?? null;
   const path = resolve(given);
-  if (statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory() === true) return path;
+  if (look(dirname(path))?.isDirectory() === true) return path;
   throw new CoppiceError("COPPICE_ARGUMENT", `--access-log ${given}: there is no directory ${dirname(path)}`);
 }
 

@@ -102,7 +102,7 @@ async function startInBackground(name: string, how: How, json: boolean): Promise
     });
   const status = await untilServing(child, () => callAdmin<ClusterStatus>(paths, adminRoutes.status), paths);
   const lastWords = () => {
-    const words = readFileSync(log, "utf8").slice(logBytes).trimEnd().split("\n").slice(-wordsOnFailure);
+    const words = readFileSync(log).toString("utf8", logBytes).trimEnd().split("\n").slice(-wordsOnFailure);
     return `The end of its log (${log}):\n${words.map((line) => `    ${line}`).join("\n")}`;
   };
   if (status === null) throw new CoppiceError("COPPICE_START_FAILED", `"${name}" did not start. ${lastWords()}`);

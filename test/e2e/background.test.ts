@@ -135,6 +135,7 @@ test("start of what cannot start says why and leaves nothing that runs", { timeo
   const fresh = join(home, "fresh");
   assert.equal((await coppice(fresh, {}, "start", script, "--name", "broken")).code, 1);
   assert.equal(statSync(fresh).mode & 0o777, 0o711, "a server under --user passes through it");
+  writeFileSync(join(home, "broken.log"), `${"ü".repeat(20_000)}\n`); // of an earlier life, in any language
   const broken = await coppice(home, {}, "start", script, "--name", "broken");
   assert.equal(broken.code, 1);
   assert.match(broken.stderr, /did not start. The end of its log/);

@@ -1,7 +1,7 @@
 /** What people get wrong, and what their machine does: each has a clear word, an exit code, and leaves nothing behind. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -73,9 +73,22 @@ test("what is typed wrong is refused at once, by every command line alike", { ti
   const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
   const blocked = join(home, "file");
   writeFileSync(blocked, "");
+  const place = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
+  const circle = join(place, "circle.js");
+  symlinkSync(circle, circle);
+  const withPackage = (name: string, text: string): string => {
+    mkdirSync(join(place, name));
+    writeFileSync(join(place, name, "package.json"), text);
+    return join(place, name);
+  };
   const refused: [args: string[], reason: RegExp, env?: NodeJS.ProcessEnv][] = [
     [["run"], /missing required argument/],
     [["run", "nowhere.js"], /nowhere\.js/],
+    [["run", circle], /circle\.js: ELOOP/],
+    [["run", "x".repeat(300)], /ENAMETOOLONG/],
+    [["run", plainApp, "--access-log", join(circle, "log")], /circle\.js: ELOOP/],
+    [["run", withPackage("null", "null")], /no start script, and its main, index\.js, does not exist/],
+    [["run", withPackage("odd", '{ "main": 5, "scripts": null }')], /no start script, and its main, index\.js, does not exist/],
     [["run", plainApp, "--nope"], /unknown option '--nope'/],
     [["run", plainApp, "--set", "nope=1"], /no setting "nope"; known are/],
     [["run", plainApp, "--set", "drainTimeoutMs=5s"], /drainTimeoutMs is "5s"; accepted is a whole number .* milliseconds/],
@@ -105,7 +118,7 @@ test("what is typed wrong is refused at once, by every command line alike", { ti
     assert.doesNotMatch(output, /^ {4}at /m, `${args.join(" ")}: no stack trace`);
   }
   assert.deepEqual(readdirSync(home), ["file"]);
-  rmSync(home, { recursive: true });
+  for (const made of [home, place]) rmSync(made, { recursive: true });
 });
 
 test("a port that needs privileges: said, with what to do", { timeout: 180_000, skip: notRoot }, async () => {
