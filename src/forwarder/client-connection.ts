@@ -117,8 +117,10 @@ export class ClientConnection implements Client, Idler, TunnelClient {
     if (this.hasEnded) return;
     this.hasEnded = true;
     if (this.tunnel !== null) this.tunnel.clientEnded();
-    else if (this.#exchange === null) this.end();
-    else if (!this.body.done && !this.#exchange.answers) this.#socket.destroy();
+    else if (this.#exchange === null) {
+      // What lies ahead has its turn first, and the end then (see `#next`).
+      if (this.#ahead === null) this.end();
+    } else if (!this.body.done && !this.#exchange.answers) this.#socket.destroy();
     else if (this.#exchange.answered) this.#exchange.bodyLate();
     else {
       this.#writtenAtEnd = this.#written;

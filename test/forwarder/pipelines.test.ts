@@ -88,3 +88,22 @@ withStage("a client that closes its side within a further request is given up wh
   }
   await stage.until(() => open() <= 1);
 });
+
+withStage("a client that closes its side just as an answer comes has that of its next request too", {}, async (stage) => {
+  const { asked, answer } = await node(stage);
+  const { socket, heard } = client(stage);
+  const ended = new Promise<void>((resolve) => socket.once("end", resolve));
+  socket.write(get("/1") + get("/2"));
+  await stage.until(() => asked.at(-1) === "/1");
+  // The forwarder finds both in one turn of its loop, the answer first.
+  stage.process.kill("SIGSTOP");
+  answer();
+  await new Promise<void>((resolve) => socket.end(resolve));
+  stage.process.kill("SIGCONT");
+  let over = false;
+  void ended.then(() => (over = true));
+  await stage.until(() => asked.at(-1) === "/2" || over);
+  answer();
+  await ended;
+  assert.equal(heard(), ok.repeat(2));
+});
