@@ -81,8 +81,7 @@ export class Tunnel implements UpstreamUser, Stream {
   clientEnded(): void {
     if (this.#serverEnded) return this.#close();
     this.#server.endWriting();
-    // WebSockets know no half-closed connection: one that its server does not end would stay for ever.
-    if (this.#frames !== null) this.#closeWithin(goodbyeMsMax);
+    this.#awaitOtherEnd();
   }
 
   clientClosed(): void {
@@ -106,8 +105,14 @@ export class Tunnel implements UpstreamUser, Stream {
     if (broken) this.#client.destroy();
     else this.#client.endWriting();
     // The client may have more to say; its own end, or the close of the server's connection, ends the tunnel.
-    if (broken || this.#server.destroyed || this.#client.hasEnded) this.#close();
-    else this.#server.onceClosed(() => this.#close());
+    if (broken || this.#server.destroyed || this.#client.hasEnded) return this.#close();
+    this.#server.onceClosed(() => this.#close());
+    this.#awaitOtherEnd();
+  }
+
+  /** WebSockets know no half-closed connection: one that the other side does not end would stay for ever. */
+  #awaitOtherEnd(): void {
+    if (this.#frames !== null) this.#closeWithin(goodbyeMsMax);
   }
 
   /** How far what was read goes on to the client. The first read begins with the head of the 101. */

@@ -127,6 +127,16 @@ withStage("a WebSocket whose client has gone is over, though its server does not
   await stage.until(() => inProcess() === 0 && heard.ended, 15_000);
 });
 
+withStage("a WebSocket whose server has gone is over, though its client does not end it", {}, async (stage) => {
+  const { client, heard, server } = await open(stage);
+  const inProcess = () => stage.heard.findLast((message) => message.kind === "traffic")?.upstreams[0]?.total;
+  server().write(agreed);
+  await stage.until(() => heard.bytes.length === agreed.length && inProcess() === 1);
+  server().destroy();
+  await stage.until(() => inProcess() === 0 && heard.ended, 30_000);
+  client.destroy();
+});
+
 withStage("a forwarder that is to end tells WebSockets 1012, ends event streams, and is gone when they are", {}, async (stage) => {
   const { client, heard, server } = await open(stage);
   server().write(agreed);
