@@ -77,6 +77,8 @@ function writeIPv6(view: DataView): string {
       cutLength = end - at;
     }
   }
+  // An IPv4 client of a balancer's IPv6 socket: as Node writes it, so that it is known as one.
+  if (cutAt === 0 && cutLength === 5 && groups[5] === 0xffff) return `::ffff:${[28, 29, 30, 31].map((at) => view.getUint8(at)).join(".")}`;
   const written = groups.map((group) => group.toString(16));
   if (cutAt < 0) return written.join(":");
   return `${written.slice(0, cutAt).join(":")}::${written.slice(cutAt + cutLength).join(":")}`;

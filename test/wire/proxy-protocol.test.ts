@@ -70,6 +70,17 @@ test("proxy protocol: a balancer that speaks for itself leaves the connection's 
     assert.deepEqual(readProxyHeader(header), { client: null, length: header.length });
 });
 
+test("proxy protocol: an IPv4 client of a balancer's IPv6 socket is written as Node writes it", () => {
+  for (const address of ["::ffff:203.0.113.9", "::ffff:0.0.0.0"]) {
+    const header = version2(address, 4711);
+    assert.deepEqual(readProxyHeader(header), { client: { address, port: 4711 }, length: header.length });
+  }
+  for (const address of ["::fffe:102:304", "1::ffff:102:304"]) {
+    const header = version2(address, 4711);
+    assert.deepEqual(readProxyHeader(header), { client: { address, port: 4711 }, length: header.length });
+  }
+});
+
 test("proxy protocol: what is not exactly a header is malformed", () => {
   const wrong = [
     "GET / HTTP/1.1\r\n",
