@@ -173,7 +173,10 @@ export class Answering implements UpstreamUser {
   }
 
   #passInterim(block: Buffer, head: AnswerHead): void {
-    if (head.status === 100) this.#to.awaitsContinue = false;
+    if (head.status === 100 && this.#to.awaitsContinue) {
+      this.#to.awaitsContinue = false;
+      this.#client.awaitBody();
+    }
     // Whoever speaks 1.0 knows none of these; and they are not worth waiting for.
     if (this.#to.clientMinorVersion === 0 || !this.#client.flushed) return;
     this.#client.write(Buffer.from(block.subarray(cutLines(block, head), head.end)));

@@ -186,6 +186,11 @@ export class ClientConnection implements Client, Idler, TunnelClient {
     this.#socket.resume();
   }
 
+  /** A client that waits to be told to go on is not late, however long the server takes. */
+  awaitBody(): void {
+    this.deadlineMs = this.#exchange?.awaitsContinue === true ? 0 : this.#bodyDeadlineMs;
+  }
+
   end(): void {
     this.#closing = true;
     this.deadlineMs = this.#context.nowMs + lingerMs;
@@ -320,8 +325,8 @@ export class ClientConnection implements Client, Idler, TunnelClient {
     if (bodyEnd === badBody) return this.refuse(refusalOf(400));
     const exchange = new Exchange(dispatcher, listener, this, head, source);
     this.#exchange = exchange;
-    this.deadlineMs = this.body.done ? 0 : this.#context.nowMs + dispatcher.settings.bodyTimeoutMs;
     if (bodyEnd > bodyAt) exchange.bodyBegan(source, bodyAt, bodyEnd);
+    this.awaitBody();
     if (bodyEnd < to) this.#keepAhead(source, bodyEnd, to, owned);
     this.#dropPartial();
     exchange.start();
@@ -331,9 +336,13 @@ export class ClientConnection implements Client, Idler, TunnelClient {
     if (this.body.done) return this.#keepAhead(bytes, 0, length, false);
     const bodyEnd = this.body.read(bytes, 0, length);
     if (bodyEnd === badBody) return exchange.badBody();
-    this.deadlineMs = this.body.done ? 0 : this.#context.nowMs + this.#context.dispatcher.settings.bodyTimeoutMs;
+    this.deadlineMs = this.#bodyDeadlineMs;
     if (bodyEnd < length) this.#keepAhead(bytes, bodyEnd, length, false);
     exchange.bodyRead(bytes, 0, bodyEnd, bytes === this.#ownBlock);
+  }
+
+  get #bodyDeadlineMs(): number {
+    return this.body.done ? 0 : this.#context.nowMs + this.#context.dispatcher.settings.bodyTimeoutMs;
   }
 
   #keepAhead(source: Buffer, from: number, to: number, owned: boolean): void {

@@ -35,6 +35,8 @@ export interface Client extends Flushing {
   /** Reading the request's body rests. */
   pause(): void;
   resume(): void;
+  /** The client was told to go on: from here on its body is awaited. */
+  awaitBody(): void;
   /** What was written is not all: the client must see that. */
   destroy(): void;
   /** The exchange is over. `keep`: its request was read to the end, and another may follow. */

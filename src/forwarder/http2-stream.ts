@@ -119,7 +119,7 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
     if (!hasBody && requestHead.framing !== framing.none) return this.#break();
     if (hasBody) this.body.begin(requestHead.framing, requestHead.contentLength);
     this.#exchange = new Exchange(dispatcher, listener, this, requestHead, source);
-    if (hasBody) this.#awaitBody();
+    if (hasBody) this.awaitBody();
   }
 
   /** What of the request came along with its head was read. */
@@ -163,7 +163,7 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
     // An answer that is taken slowly is no silence: see `watch`.
     if (this.#exchange === null && !this.answer.ended) this.deadlineMs = this.#bodyDeadlineMs;
     else if (this.#exchange === null) this.reset(errorCode.none);
-    else if (this.upload?.paused === true && !this.#exchange.answered) this.#awaitBody();
+    else if (this.upload?.paused === true && !this.#exchange.answered) this.awaitBody();
     else this.#exchange.bodyLate();
   }
 
@@ -198,6 +198,11 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
 
   resume(): void {
     this.upload?.resume();
+  }
+
+  /** A client that waits to be told to go on is not late, however long the server takes. */
+  awaitBody(): void {
+    this.deadlineMs = this.body.done || this.#exchange?.awaitsContinue === true ? 0 : this.#bodyDeadlineMs;
   }
 
   destroy(): void {
@@ -254,7 +259,7 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
   bodyCame(data: Buffer, from: number, to: number): void {
     if (this.#tunnel !== null) return this.#tunnel.fromClient(data.subarray(from, to), to - from);
     const bytes = this.#chunked ? chunkOf(data, from, to) : data.subarray(from, to);
-    if (this.#bodyRead(bytes)) this.#awaitBody();
+    if (this.#bodyRead(bytes)) this.awaitBody();
     else this.#break(); // more than was said
   }
 
@@ -299,10 +304,6 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
 
   get #bodyDeadlineMs(): number {
     return this.#origin.context.nowMs + this.#origin.context.dispatcher.settings.bodyTimeoutMs;
-  }
-
-  #awaitBody(): void {
-    this.deadlineMs = this.body.done ? 0 : this.#bodyDeadlineMs;
   }
 
   /** Both sides may have come to their end. */

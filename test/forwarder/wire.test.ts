@@ -156,6 +156,31 @@ withStage("Expect: 100-continue goes to the server, its 100 and 103 to the clien
   assert.deepEqual(refused.heard.match(/^connection: .*$/gim), ["connection: close"]);
 });
 
+withStage(
+  "a client that waits to be told to go on is not late, and has all the time for its body then",
+  { bodyTimeoutMs: 3_000 },
+  async (stage) => {
+    let node: Socket | null = null;
+    await stage.rawInstance("web-1.1", (socket) => {
+      socket.setEncoding("latin1").on("data", (text: string) => {
+        if (text.includes("Expect")) node = socket;
+        if (text.endsWith("abc")) socket.write(ok);
+      });
+    });
+    await stage.route({ "web-1.1": "available" });
+    const head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n";
+    const waiting = new Client(stage).say(`${head}Expect: 100-continue\r\n\r\n`);
+    await stage.until(() => node !== null);
+    // One that came later is late by now.
+    await new Client(stage).say(`${head}\r\n`).until(/^HTTP\/1\.1 408 /);
+    assert.equal(waiting.heard, "");
+    (node as unknown as Socket).write("HTTP/1.1 100 Continue\r\n\r\n"); // set by the handler, which the compiler does not see
+    await waiting.until(/^HTTP\/1\.1 100 Continue\r\n\r\n$/);
+    await waiting.say("abc").until(/\r\n\r\nok$/);
+    waiting.socket.destroy();
+  },
+);
+
 withStage("a client that closes its side after its request gets the answer; one that has gone is told to the server", {}, async (stage) => {
   const gone: string[] = [];
   let release: (() => void) | null = null;
