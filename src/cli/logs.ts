@@ -54,7 +54,7 @@ function endOf(path: string, count: number, wanted: (line: string) => boolean): 
   for (let age = 0; age < logFilesKept && last.length < count; age += 1) {
     const file = rotatedName(path, age);
     if (!existsSync(file)) break;
-    const content = readFileSync(file);
+    const content = contentOf(file);
     if (age === 0) bytes = content.lastIndexOf(10) + 1;
     const whole = content
       .toString("utf8", 0, content.lastIndexOf(10) + 1)
@@ -63,6 +63,15 @@ function endOf(path: string, count: number, wanted: (line: string) => boolean): 
     last = [...whole.filter(wanted), ...last].slice(-count);
   }
   return { last, bytes };
+}
+
+/** @throws CoppiceError COPPICE_ARGUMENT where it cannot be read, as that of another user's cluster. */
+function contentOf(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    throw new CoppiceError("COPPICE_ARGUMENT", `${file}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
 }
 
 /** Reads what is appended; when the file was rotated, the rest of the old one first, then the new one from its start. */

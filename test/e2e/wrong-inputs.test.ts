@@ -76,6 +76,7 @@ test("what is typed wrong is refused at once, by every command line alike", { ti
   const place = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
   const circle = join(place, "circle.js");
   symlinkSync(circle, circle);
+  mkdirSync(join(place, "odd.log"));
   const withPackage = (name: string, text: string): string => {
     mkdirSync(join(place, name));
     writeFileSync(join(place, name, "package.json"), text);
@@ -109,6 +110,8 @@ test("what is typed wrong is refused at once, by every command line alike", { ti
     [["stop", "--name", "nobody"], /no cluster named "nobody" is running/],
     [["restart"], /no cluster is running/],
     [["reload"], /no cluster is running/],
+    [["logs"], /no cluster is running/],
+    [["logs", "--name", "odd"], /odd\.log: EISDIR/, { COPPICE_HOME: place }],
     [["frobnicate"], /unknown command 'frobnicate'/],
   ];
   for (const [args, reason, env] of refused) {
