@@ -41,7 +41,7 @@ export async function serveAdmin(sources: AdminSources): Promise<FastifyInstance
       const wanted = request.body?.nodes;
       if (!isMeant(wanted, known)) return refuseNodes(reply, wanted, known);
       const accepted: RegenerateAccepted = { id: orders.regenerate(wanted), nodes: wanted === "all" ? known : wanted };
-      return reply.code(202).send(accepted);
+      return acknowledge(reply, orders, accepted);
     },
   });
   server.route<{ Body: ResumeRequest | null }>({
@@ -61,7 +61,7 @@ export async function serveAdmin(sources: AdminSources): Promise<FastifyInstance
       const begun = orders.reload(body);
       if (begun === null) return reply.code(409).send(refusal("COPPICE_RELOAD_RUNNING", "a reload is under way; wait until it has ended"));
       const accepted: ReloadAccepted = { ...begun, nodes: sources.status().nodes.map(({ name }) => name) };
-      return reply.code(202).send(accepted);
+      return acknowledge(reply, orders, accepted);
     },
   });
   server.route<{ Body: Partial<ScaleRequest> | null }>({
@@ -72,7 +72,7 @@ export async function serveAdmin(sources: AdminSources): Promise<FastifyInstance
         return reply.code(400).send(refusal("COPPICE_ARGUMENT", `nodes must be a whole number from 1 to ${nodesMax}`));
       const id = orders.scale(nodes);
       const accepted: RegenerateAccepted = { id, nodes: orders.progress(id)?.nodes.map(({ name }) => name) ?? [] };
-      return reply.code(202).send(accepted);
+      return acknowledge(reply, orders, accepted);
     },
   });
   serveSettings(server, orders);
@@ -118,6 +118,13 @@ function serveSettings(server: FastifyInstance, orders: Orders): void {
 
 function route<M extends string, P extends string>(declared: { readonly method: M; readonly path: P }): { method: M; url: P } {
   return { method: declared.method, url: declared.path };
+}
+
+/** What is not journalled is not taken yet, and would be forgotten with this process. */
+function acknowledge(reply: FastifyReply, orders: Orders, accepted: RegenerateAccepted | ReloadAccepted): FastifyReply {
+  if (orders.progress(accepted.id) !== null) return reply.code(202).send(accepted);
+  const message = "the journal cannot be written (is the disk full?): it begins as soon as that can, if the monitor lives to see it";
+  return reply.code(507).send(refusal("COPPICE_HOME_UNUSABLE", message));
 }
 
 function isReload(value: ReloadRequest | null): value is ReloadRequest {

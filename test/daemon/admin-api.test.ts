@@ -1,0 +1,57 @@
+/** The admin API while the disk takes nothing. */
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { serveAdmin } from "../../src/daemon/admin-api.ts";
+import { Engine } from "../../src/daemon/engine.ts";
+import { EventLog } from "../../src/daemon/event-log.ts";
+import { Journal } from "../../src/daemon/journal.ts";
+import { Orders } from "../../src/daemon/orders.ts";
+import { adminRoutes, type ClusterStatus } from "../../src/model/admin.ts";
+import type { MonitorState } from "../../src/monitor/state.ts";
+import { simSpec } from "../../src/sim/sim-spec.ts";
+
+test("admin API: an order that cannot be journalled is not said to be accepted; it is done once the disk has room", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-admin-"));
+  const socketPath = join(directory, "a");
+  const away = join(directory, "away");
+  mkdirSync(away);
+  const journal = new Journal<MonitorState>(join(away, "journal.jsonl"));
+  const engine = new Engine(journal, () => {});
+  const spec = simSpec(2);
+  engine.accept({ kind: "cluster-started", spec });
+  const server = await serveAdmin({
+    socketPath,
+    events: new EventLog(join(directory, "events")),
+    orders: new Orders({ engine, spec: () => spec }),
+    status: () => ({ nodes: [{ name: "web-1" }, { name: "web-2" }] }) as unknown as ClusterStatus, // as much as is looked at
+  });
+  const order = ({ method, path }: { readonly method: string; readonly path: string }, body: object) =>
+    new Promise<number | undefined>((resolve, reject) => {
+      const headers = { "content-type": "application/json" };
+      request({ socketPath, method, path, headers }, (answer) => resolve(answer.resume().statusCode))
+        .on("error", reject)
+        .end(JSON.stringify(body));
+    });
+  assert.equal(await order(adminRoutes.regenerate, { nodes: ["web-1"] }), 202);
+  journal.close();
+  rmSync(away, { recursive: true });
+  const { script, workingDirectory, asTyped } = spec.release;
+  assert.deepEqual(
+    [
+      await order(adminRoutes.regenerate, { nodes: "all" }),
+      await order(adminRoutes.scale, { nodes: 3 }),
+      await order(adminRoutes.reload, { script, workingDirectory, asTyped, environment: {} }),
+    ],
+    [507, 507, 507],
+  );
+  mkdirSync(away);
+  while (engine.state.rollout === null) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal(engine.state.wanted, 3);
+  engine.stop();
+  await server.close();
+  rmSync(directory, { recursive: true });
+});
