@@ -69,7 +69,7 @@ export function curveOf({ samples, indicator, replay }: Analysis): Curve | null 
     points,
     startMs: first.atMs,
     endMs: last.atMs,
-    lastMs: Math.max(last.atMs, (cone?.from.atMs ?? 0) + reachMs, first.atMs + 1),
+    lastMs: Math.max(last.atMs, (cone?.from.atMs ?? last.atMs) + reachMs, first.atMs + 1),
     highest,
     limit,
     // The trend that was held first may have been another indicator's: on this curve nobody would see it.

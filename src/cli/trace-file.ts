@@ -115,17 +115,21 @@ function nameCounters(rows: Rows, problems: string[]): void {
   problems.push(`${named(counters)} ${were}, where more is worse; the work done is requestsTotal`);
 }
 
-/** `RequestsTotal` would be a gauge that grows for ever. */
+/** `RequestsTotal` would be a gauge that grows for ever; `requests_total` is said to be a counter. */
 function nameMeant(columns: readonly string[], problems: string[]): void {
   for (const name of columns) {
     const meant = writtenOtherwise.get(bare(name));
-    if (meant !== undefined && meant !== name && !columns.includes(meant))
+    if (meant !== undefined && meant !== name && !columns.includes(meant) && !isCounterName(name))
       problems.push(`${name} was taken for a gauge like any other; did you mean ${meant}?`);
   }
 }
 
+/** Node's own name is `eventLoopUtilization`. */
 function bare(name: string): string {
-  return name.replace(/[_\s-]/g, "").toLowerCase();
+  return name
+    .replace(/[_\s-]/g, "")
+    .toLowerCase()
+    .replace("utiliz", "utilis");
 }
 
 function isCounterName(name: string): boolean {

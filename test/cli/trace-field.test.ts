@@ -132,10 +132,14 @@ describe("trace: as the field writes it", () => {
   });
 
   it("trace: a name that Coppice knows, written otherwise, is a gauge like any other, and said to be", () => {
-    assert.deepEqual(rowsOf("timeMs,RequestsTotal,rss_bytes,queue\n1,2,3,4\n").problems, [
+    assert.deepEqual(rowsOf("timeMs,RequestsTotal,rss_bytes,queue,eventLoopUtilizationRatio\n1,2,3,4,5\n").problems, [
       "RequestsTotal was taken for a gauge like any other; did you mean requestsTotal?",
       "rss_bytes was taken for a gauge like any other; did you mean rssBytes?",
+      "eventLoopUtilizationRatio was taken for a gauge like any other; did you mean eventLoopUtilisationRatio?",
     ]);
+    const { problems } = rowsOf("timeMs,requests_total\n1,2\n2,3\n");
+    assert.deepEqual(problems.length, 1, problems.join("; "));
+    assert.match(problems.join(), /counter/);
   });
 
   it("trace: times behind a clock that was set back are found without a search of all rows for each", () => {
@@ -200,6 +204,12 @@ describe("trace: as the field writes it", () => {
     const rows = Array.from({ length: 300 }, (_, at) => `${at * 60_000},${at}`);
     const analysis = analysisOf(`timeMs,constructor\n${rows.join("\n")}\n`);
     assert.match(describeAnalysis(analysis), /: attention\n[\s\S]*constructor grows[\s\S]*no limit to meet/);
+  });
+
+  it("analyze: a trace whose clock is before 1970 is drawn to its own end", () => {
+    const rows = Array.from({ length: 300 }, (_, at) => `${(at - 1_000) * 60_000},${1_000 + at}`);
+    const curve = curveOf(analysisOf(`timeMs,queue\n${rows.join("\n")}\n`));
+    assert.deepEqual([curve?.startMs, curve?.lastMs], [-1_000 * 60_000, -701 * 60_000]);
   });
 
   it("analyze: a trend of another indicator than the one that is drawn is said to be so, and not marked", () => {
