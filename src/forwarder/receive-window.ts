@@ -1,11 +1,9 @@
 /** What a client may still send before we have taken what it sent (RFC 9113 §5.2): on one stream, or on its connection. */
 export class ReceiveWindow {
-  readonly #bytes: number;
   #left: number;
   #taken = 0;
 
   constructor(bytes: number) {
-    this.#bytes = bytes;
     this.#left = bytes;
   }
 
@@ -15,10 +13,10 @@ export class ReceiveWindow {
     return this.#left >= 0;
   }
 
-  /** So much was taken. Returns what is to be announced now; half a window at a time. */
+  /** So much was taken. Returns what is to be announced now: a half at a time of what is not held by what waits to be taken. */
   taken(bytes: number): number {
     this.#taken += bytes;
-    if (2 * this.#taken < this.#bytes) return 0;
+    if (this.#taken < this.#left) return 0;
     const announced = this.#taken;
     this.#taken = 0;
     this.#left += announced;

@@ -125,6 +125,28 @@ const value = fc.stringMatching(/^([\x21-\x7e\xa1-\xff]([\x20-\x7e\xa1-\xff\t]{0
 const named = fc.uniqueArray(fc.tuple(name, value), { maxLength: 12, selector: ([one]) => one });
 
 withTls(
+  "HTTP/2 windows: three uploads that rest leave a fourth on their connection the room that they do not hold",
+  { saveBodyBytesMax: 1_024 },
+  async ({ stage }) => {
+    let rests = 0;
+    await stage.instance("web-1.1", (incoming, response) => {
+      if (incoming.url === "/rests") rests += 1;
+      else telling(incoming, response);
+    });
+    await stage.route({ "web-1.1": "available" });
+    const session = http2To(stage);
+    const body = randomBytes(2 * 1024 * 1024);
+    const sum = createHash("sha256").update(body).digest("hex");
+    const resting = Array.from({ length: 3 }, () => session.request({ ":method": "POST", ":path": "/rests" }).on("error", () => {}));
+    for (const stream of resting) stream.end(body);
+    await stage.until(() => rests === resting.length);
+    for (let count = 0; count < 2; count += 1)
+      assert.equal(toldIn(await ask(session, { ":method": "POST", ":path": "/goes" }, body)).sha256, sum);
+    session.destroy();
+  },
+);
+
+withTls(
   "fuzz: HTTP/2: heads, bodies, trailers and answers are the same on both sides, whatever a client's settings are",
   {},
   async ({ stage }) => {
