@@ -271,3 +271,29 @@ withTls("HTTP/2: a client whose connection ends, with no word before, has gone: 
   }
   await stage.until(() => stage.heard.findLast((one) => one.kind === "traffic")?.connections === 0);
 });
+
+withTls("HTTP/2: a client that waits to be told to go on is not late", { bodyTimeoutMs: 3_000 }, async ({ stage }) => {
+  let goOn: (() => void) | null = null;
+  const server = await stage.instance("web-1.1", telling);
+  server.on("checkContinue", (incoming, response) => {
+    goOn = () => {
+      response.writeContinue();
+      telling(incoming, response);
+    };
+  });
+  await stage.route({ "web-1.1": "available" });
+  const session = http2To(stage);
+  const post = { ":method": "POST", ":path": "/" };
+  const statuses: unknown[] = [];
+  const waiting = session.request({ ...post, expect: "100-continue" }).on("continue", () => waiting.end("abc"));
+  waiting.on("response", (headers) => statuses.push(headers[":status"])).resume();
+  await stage.until(() => goOn !== null);
+  // One that came later is late by now.
+  const late = session.request(post);
+  late.on("response", (headers) => statuses.push(headers[":status"])).resume();
+  await stage.until(() => statuses.length > 0);
+  (goOn as unknown as () => void)(); // set by the handler, which the compiler does not see
+  await stage.until(() => statuses.length === 2);
+  assert.deepEqual(statuses, [408, 200]);
+  session.destroy();
+});
