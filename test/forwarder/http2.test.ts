@@ -285,7 +285,8 @@ withTls("HTTP/2: a client that waits to be told to go on is not late", { bodyTim
   const session = http2To(stage);
   const post = { ":method": "POST", ":path": "/" };
   const statuses: unknown[] = [];
-  const waiting = session.request({ ...post, expect: "100-continue" }).on("continue", () => waiting.end("abc"));
+  const waiting = session.request({ ...post, expect: "100-continue" });
+  waiting.on("continue", () => waiting.end("abc"));
   waiting.on("response", (headers) => statuses.push(headers[":status"])).resume();
   await stage.until(() => goOn !== null);
   // One that came later is late by now.
