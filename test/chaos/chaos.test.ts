@@ -56,7 +56,7 @@ test("deploys there and back under load: nothing fails, nobody goes back; a brok
 });
 
 test("every node regenerated twenty times: Coppice's own processes keep their descriptors, number and memory", {
-  timeout: 300_000,
+  timeout: 800_000,
 }, async (t) => {
   const { readings, failed, lost, stale, doubled, stopped } = await soak(20);
   assert.deepEqual([failed, lost, stale, doubled], [[], 0, 0, 0]);

@@ -179,7 +179,7 @@ test("in 512 MiB two leaking nodes are regenerated beside each other, in 256 MiB
     const rush = new SessionLoad({ port: cluster.port, clients: 10 });
     const halfFull = async () =>
       (await cluster.status()).nodes.every(({ indicators }) => (indicators["heapUsedBytes"] ?? 0) > 0.5 * (memory?.heapBytes ?? 0));
-    await cluster.until("heaps are half full", halfFull, 60_000);
+    await cluster.until("heaps are half full", halfFull, 200_000);
     assert.deepEqual((await rush.end()).failed, []);
     const load = new SessionLoad({ port: cluster.port, clients: 4, thinkMs: 20 });
     const outcome = await cluster.command("regenerate", "--all", "--wait", "--name", "t");

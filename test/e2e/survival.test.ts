@@ -82,7 +82,7 @@ test("Coppice's own processes, all of them hanging: each is ended and started an
   await cluster.until("the load runs", () => load.result.requests > 300);
   const before = await cluster.status();
   process.kill(before.replicator.pid ?? assert.fail(), "SIGSTOP");
-  await cluster.until("another replicator is there", async () => (await cluster.status()).replicator.pid !== before.replicator.pid, 60_000);
+  await cluster.until("another replicator is there", async () => (await cluster.status()).replicator.pid !== before.replicator.pid);
   const requests = load.result.requests;
   await cluster.until("the load goes on", () => load.result.requests > requests + 300);
   const { failed, lost, stale, doubled } = await load.end();
