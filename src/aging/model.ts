@@ -48,6 +48,8 @@ const silenceMsMax = 6 * 3_600_000;
 const silenceLives = 3;
 /** A work counter that goes back with a level under this share of the last one: a new process. */
 const restartLevelRatio = 0.7;
+/** A start that is told as now less the time since then moves by so much and is the same one. */
+const startJitterMs = 5_000;
 
 /** Elders that settled above this share of the limit are no comfort. */
 const settledLevelRatio = 0.95;
@@ -67,6 +69,7 @@ export class AgingModel {
   #lastAtMs: number | null = null;
   #startMs = 0;
   #lastRequests: number | null = null;
+  #startedAtMs: number | null = null;
   #work = 0;
 
   constructor(options: AgingModelOptions) {
@@ -93,6 +96,7 @@ export class AgingModel {
     ) {
       this.#forget();
     }
+    if (this.#isNewProcess(sample)) this.#forget();
     if (this.#lastAtMs === null) this.#begin(sample.atMs);
     const restarted = this.#countWork(sample);
     this.#lastAtMs = sample.atMs;
@@ -192,6 +196,13 @@ export class AgingModel {
     this.#profile.add(atMs, elapsedMs, served);
     this.#options.peers?.served(atMs, elapsedMs, served);
     return restarted;
+  }
+
+  #isNewProcess({ startedAtMs }: Sample): boolean {
+    if (startedAtMs === undefined || !Number.isFinite(startedAtMs)) return false;
+    const before = this.#startedAtMs;
+    this.#startedAtMs = startedAtMs;
+    return before !== null && startedAtMs - before > startJitterMs;
   }
 
   #begin(atMs: number): void {

@@ -21,8 +21,13 @@ export interface TraceFile {
   readonly problems: readonly string[];
 }
 
+/** When the process began, in so many milliseconds a unit; Prometheus's clients tell it in seconds. */
+const startColumns: ReadonlyMap<string, number> = new Map([
+  ["startedAtMs", 1],
+  ["process_start_time_seconds", 1_000],
+]);
 /** A column without a name is the number of the row, as tables are written with one. */
-const notIndicators: ReadonlySet<string> = new Set(["", "timeMs", "requestsTotal", "heapAfterGcAtMs"]);
+const notIndicators: ReadonlySet<string> = new Set(["", "timeMs", "requestsTotal", "heapAfterGcAtMs", ...startColumns.keys()]);
 const measured: ReadonlySet<string> = new Set(knownIndicators);
 const writtenOtherwise: ReadonlyMap<string, string> = new Map(
   [...knownIndicators, ...notIndicators].filter((name) => name !== "").map((name) => [bare(name), name]),
@@ -145,6 +150,8 @@ export class TraceSamples implements Iterable<TraceSample> {
   readonly #columns: readonly Column[];
   readonly #requests: number;
   readonly #collected: number;
+  readonly #started: number;
+  readonly #startUnitMs: number;
 
   constructor(rows: Rows, columns: readonly Column[], order: Order, limits: readonly LimitsFrom[]) {
     this.length = order.rows.length;
@@ -154,6 +161,11 @@ export class TraceSamples implements Iterable<TraceSample> {
     this.#limits = limits.map((one) => ({ row: one.row, limits: this.#ofSeries(one.limits) }));
     this.#requests = rows.names.indexOf("requestsTotal");
     this.#collected = rows.names.indexOf("heapAfterGcAtMs");
+    const starts = rows.names.filter((name) => startColumns.has(withoutLabels(name)));
+    // Of several processes' starts nobody can tell which column is whose.
+    const [started = ""] = starts.length === 1 ? starts : [];
+    this.#started = rows.names.indexOf(started);
+    this.#startUnitMs = startColumns.get(started) ?? Number.NaN;
   }
 
   *[Symbol.iterator](): Generator<TraceSample> {
@@ -189,6 +201,7 @@ export class TraceSamples implements Iterable<TraceSample> {
     }
     const requestsTotal = this.#requests === -1 ? Number.NaN : this.#rows.cell(row, this.#requests);
     const collectedAtMs = this.#collected === -1 ? Number.NaN : this.#rows.cell(row, this.#collected);
+    const startedAtMs = this.#started === -1 ? Number.NaN : this.#rows.cell(row, this.#started) * this.#startUnitMs;
     return {
       atMs: this.#order.atMs[at] ?? 0,
       shiftMs,
@@ -196,6 +209,7 @@ export class TraceSamples implements Iterable<TraceSample> {
       limits: this.#limits.findLast((from) => from.row <= row)?.limits ?? {},
       ...(Number.isNaN(requestsTotal) ? {} : { requestsTotal }),
       ...(Number.isNaN(collectedAtMs) ? {} : { heapAfterGcAtMs: collectedAtMs + shiftMs }),
+      ...(Number.isNaN(startedAtMs) ? {} : { startedAtMs }),
     };
   }
 

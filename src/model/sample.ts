@@ -28,6 +28,8 @@ export interface Sample {
   readonly atMs: number;
   /** Requests that the instance has served since its start; counts up, starts again at 0 after a restart. */
   readonly requestsTotal?: number;
+  /** When the process began, where a recording says it: a later one is a new life. An instance of ours is one process. */
+  readonly startedAtMs?: number;
   /**
    * Readings. `heapAfterGcBytes` is sample-and-hold of the last *major* collection: with
    * `heapAfterGcAtMs` the reader tells a new floor point from an old one.

@@ -222,6 +222,26 @@ describe("trace: as the field writes it", () => {
     assert.deepEqual(curveOf(analysis)?.marks, []);
   });
 
+  it("trace: a process that was started anew, as its start time says, is judged anew", () => {
+    // Five hours at 150 MB, then a life that begins at 100 MB and leaks 20 MB an hour.
+    const hours = (count: number, levelAt: (hour: number) => number, start: string) =>
+      Array.from(
+        { length: count * 60 },
+        (_, minute) => `${Math.round(levelAt(minute / 60) * 1e6) + ((minute * 7_919) % 1_000) * 2e3},${start}`,
+      );
+    const lives = [...hours(5, () => 150, "1000000.5"), ...hours(5, (hour) => 100 + 20 * hour, "1018000.25")];
+    const rows = lives.map((row, minute) => `${minute * 60_000},${row}`);
+    const text = (started: string) => `# limit rssBytes=500000000\ntimeMs,rssBytes,${started}\n${rows.join("\n")}`;
+    const { verdict, indicator, replay } = analysisOf(text("process_start_time_seconds"));
+    assert.deepEqual([verdict, indicator], ["attention", "rssBytes"]);
+    assert.ok(replay.trendAtMs !== null && replay.trendAtMs > 5 * 3_600_000, `${replay.trendAtMs}`);
+    // 400 MB at 20 MB an hour are 20 hours, of which 5 have gone.
+    const [trend] = replay.last?.trends ?? [];
+    const leftHours = (trend?.exhaustionInMs?.mid ?? 0) / 3_600_000;
+    assert.ok(leftHours > 14 && leftHours < 16, `${leftHours}`);
+    assert.equal(analysisOf(text("")).verdict, "healthy");
+  });
+
   it("trace: what looks like a counter of Prometheus is judged as a gauge, and said to be one", () => {
     const rows = Array.from({ length: 30 }, (_, at) => `${at},${at * 7},${at % 5},${at * 2}`);
     const text = `timeMs,http_requests_total,nodejs_active_handles_total,queue\n${rows.join("\n")}\n`;
