@@ -84,7 +84,8 @@ export class Answering implements UpstreamUser {
     if (!isWhole) return this.#to.failed(error);
     const { block, from, to } = this.#connection;
     this.sent = true;
-    const flushed = from === to || this.#client.write(block.subarray(from, to));
+    // What went before may still be written from this block: see `#letGo`.
+    const flushed = from === to ? this.#client.flushed : this.#client.write(block.subarray(from, to));
     this.#connection.user = null;
     this.#connection.destroy(!flushed);
     this.#to.complete(false);
