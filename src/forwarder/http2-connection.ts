@@ -188,6 +188,10 @@ export class Http2Connection implements FrameSink, StreamOrigin, Idler {
     this.#shared.touch(this);
   }
 
+  get windowFull(): boolean {
+    return this.#window.full;
+  }
+
   taken(bytes: number): void {
     const announced = this.#window.taken(bytes);
     if (announced === 0 || this.#ended) return;
@@ -227,6 +231,8 @@ export class Http2Connection implements FrameSink, StreamOrigin, Idler {
       if (open !== undefined) return this.#reset(open, errorCode.streamClosed);
       return this.#numbers.faultOfContent(stream) || this.idle();
     }
+    // What was taken before may be worth telling now that so much less is left.
+    this.taken(0);
     // The bytes are the read's own, which Node gives away.
     return upload.came(bytes as Buffer, from, to, heldBytes, ends) ? errorCode.none : this.#reset(open, errorCode.flowControl);
   }

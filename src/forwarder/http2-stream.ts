@@ -31,6 +31,8 @@ export interface StreamOrigin extends SharedOutput {
   readonly initialWindowBytes: number;
   /** When data of any stream last went out, or the client asked for more. */
   readonly movedMs: number;
+  /** What came of all streams and waits to be taken leaves the client nothing that it may send. */
+  readonly windowFull: boolean;
   /** Something was put into the output. */
   touch(): void;
   /** So much of what came was taken. */
@@ -163,7 +165,7 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
     // An answer that is taken slowly is no silence: see `watch`.
     if (this.#exchange === null && !this.answer.ended) this.deadlineMs = this.#bodyDeadlineMs;
     else if (this.#exchange === null) this.reset(errorCode.none);
-    else if (this.upload?.paused === true && !this.#exchange.answered) this.awaitBody();
+    else if ((this.upload?.paused === true || this.#origin.windowFull) && !this.#exchange.answered) this.awaitBody();
     else this.#exchange.bodyLate();
   }
 

@@ -7,6 +7,11 @@ export class ReceiveWindow {
     this.#left = bytes;
   }
 
+  /** The client may send nothing. */
+  get full(): boolean {
+    return this.#left === 0;
+  }
+
   /** So much came. False: it was not allowed. */
   came(bytes: number): boolean {
     this.#left -= bytes;

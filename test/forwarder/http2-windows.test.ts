@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { connect } from "node:http2";
+import { connect, type IncomingHttpHeaders } from "node:http2";
 import fc from "fast-check";
 import { fuzzingOf, holds, testFile } from "./fuzzing.ts";
 import { endHeaders, endStream, FrameClient, frame, frameType, get } from "./http2-frames.ts";
@@ -142,6 +142,34 @@ withTls(
     await stage.until(() => rests === resting.length);
     for (let count = 0; count < 2; count += 1)
       assert.equal(toldIn(await ask(session, { ":method": "POST", ":path": "/goes" }, body)).sha256, sum);
+    session.destroy();
+  },
+);
+
+withTls(
+  "HTTP/2 windows: an upload that may not send, since others rest, is not late",
+  { saveBodyBytesMax: 1_024, bodyTimeoutMs: 1_500 },
+  async ({ stage }) => {
+    const resting: (() => void)[] = [];
+    await stage.instance("web-1.1", (incoming, response) => {
+      if (incoming.url === "/rests") resting.push(() => telling(incoming, response));
+      else telling(incoming, response);
+    });
+    await stage.route({ "web-1.1": "available" });
+    const session = http2To(stage);
+    const body = randomBytes(1024 * 1024);
+    const post = (path: string) => ask(session, { ":method": "POST", ":path": path }, body);
+    const rests = Array.from({ length: 5 }, () => post("/rests"));
+    await stage.until(() => resting.length === rests.length && session.state.remoteWindowSize === 0);
+    const waits = post("/goes");
+    // One that came later is late by now.
+    const other = http2To(stage);
+    const silent = other.request({ ":method": "POST", ":path": "/goes" });
+    const [head] = (await once(silent, "response")) as [IncomingHttpHeaders]; // what `response` brings
+    assert.equal(head[":status"], 408);
+    other.destroy();
+    for (const goOn of resting) goOn();
+    for (const answer of await Promise.all([...rests, waits])) assert.equal(toldIn(answer).bytes, body.length);
     session.destroy();
   },
 );
