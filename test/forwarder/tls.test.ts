@@ -183,9 +183,9 @@ withTls("one port of a balancer's towards two addresses of ours: each client is 
 });
 
 withTls("told to finish: streams in process are answered, sessions and idle connections end, the process too", {}, async ({ stage }) => {
-  let answerIt: () => void = () => {};
+  const held: (() => void)[] = [];
   await stage.instance("web-1.1", (incoming, response) => {
-    if (incoming.url === "/waits") answerIt = () => response.end("the answer");
+    if (incoming.url === "/waits") held.push(() => response.end("the answer"));
     else response.end();
   });
   await stage.route({ "web-1.1": "available" });
@@ -193,12 +193,12 @@ withTls("told to finish: streams in process are answered, sessions and idle conn
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   await askHttps(stage, { agent });
   const answer = ask(session, { ":path": "/waits" });
-  await stage.until(() => stage.heard.some((one) => one.kind === "traffic" && one.upstreams.some(({ total }) => total === 1)));
+  await stage.until(() => held.length === 1);
   const goneAway = once(session, "goaway");
   const exited = once(stage.process, "exit");
   stage.process.send({ kind: "finish", deadlineMs: 20_000 });
   await goneAway;
-  answerIt();
+  for (const answerIt of held) answerIt();
   assert.equal((await answer).body.toString(), "the answer");
   assert.deepEqual(await exited, [0, null]);
   agent.destroy();
