@@ -63,6 +63,8 @@ export class Http2Connection implements FrameSink, StreamOrigin, Idler {
   readonly #reader: FrameReader;
   readonly #decoder = new HpackDecoder();
   readonly #window = new ReceiveWindow(windowBytes);
+  /** When something was last taken of a window that was full. */
+  #openedMs = Number.NEGATIVE_INFINITY;
   readonly #patience: Patience;
   readonly #taking = new Taking();
   readonly #deadlines: Http2Deadlines;
@@ -188,11 +190,12 @@ export class Http2Connection implements FrameSink, StreamOrigin, Idler {
     this.#shared.touch(this);
   }
 
-  get windowFull(): boolean {
-    return this.#window.full;
+  get maySendSinceMs(): number {
+    return this.#window.full ? Number.POSITIVE_INFINITY : this.#openedMs;
   }
 
   taken(bytes: number): void {
+    if (this.#window.full) this.#openedMs = this.context.nowMs;
     const announced = this.#window.taken(bytes);
     if (announced === 0 || this.#ended) return;
     this.output.windowUpdate(0, announced);

@@ -31,8 +31,8 @@ export interface StreamOrigin extends SharedOutput {
   readonly initialWindowBytes: number;
   /** When data of any stream last went out, or the client asked for more. */
   readonly movedMs: number;
-  /** What came of all streams and waits to be taken leaves the client nothing that it may send. */
-  readonly windowFull: boolean;
+  /** Since when the client may send at all; infinite while what came of its streams waits to be taken, and leaves it no room. */
+  readonly maySendSinceMs: number;
   /** Something was put into the output. */
   touch(): void;
   /** So much of what came was taken. */
@@ -165,8 +165,14 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
     // An answer that is taken slowly is no silence: see `watch`.
     if (this.#exchange === null && !this.answer.ended) this.deadlineMs = this.#bodyDeadlineMs;
     else if (this.#exchange === null) this.reset(errorCode.none);
-    else if ((this.upload?.paused === true || this.#origin.windowFull) && !this.#exchange.answered) this.awaitBody();
+    else if (this.#mayBeLate && !this.#exchange.answered) this.awaitBody();
     else this.#exchange.bodyLate();
+  }
+
+  /** Its body was not taken, or could not be sent for want of room: its client is not to blame. */
+  get #mayBeLate(): boolean {
+    const { context, maySendSinceMs } = this.#origin;
+    return this.upload?.paused === true || context.nowMs < maySendSinceMs + context.dispatcher.settings.bodyTimeoutMs;
   }
 
   /**

@@ -148,7 +148,7 @@ withTls(
 
 withTls(
   "HTTP/2 windows: an upload that may not send, since others rest, is not late",
-  { saveBodyBytesMax: 1_024, bodyTimeoutMs: 1_500 },
+  { saveBodyBytesMax: 1_024, bodyTimeoutMs: 3_000 },
   async ({ stage }) => {
     const resting: (() => void)[] = [];
     await stage.instance("web-1.1", (incoming, response) => {
@@ -159,7 +159,8 @@ withTls(
     const session = http2To(stage);
     const body = randomBytes(1024 * 1024);
     const post = (path: string) => ask(session, { ":method": "POST", ":path": path }, body);
-    const rests = Array.from({ length: 5 }, () => post("/rests"));
+    // Each may hold between half of its window and all of it: so many hold all of their connection's.
+    const rests = Array.from({ length: 12 }, () => post("/rests"));
     await stage.until(() => resting.length === rests.length && session.state.remoteWindowSize === 0);
     const waits = post("/goes");
     // One that came later is late by now.
