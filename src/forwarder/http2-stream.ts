@@ -165,12 +165,12 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
     // An answer that is taken slowly is no silence: see `watch`.
     if (this.#exchange === null && !this.answer.ended) this.deadlineMs = this.#bodyDeadlineMs;
     else if (this.#exchange === null) this.reset(errorCode.none);
-    else if (this.#mayBeLate && !this.#exchange.answered) this.awaitBody();
+    else if (this.#isExcused && !this.#exchange.answered) this.awaitBody();
     else this.#exchange.bodyLate();
   }
 
   /** Its body was not taken, or could not be sent for want of room: its client is not to blame. */
-  get #mayBeLate(): boolean {
+  get #isExcused(): boolean {
     const { context, maySendSinceMs } = this.#origin;
     return this.upload?.paused === true || context.nowMs < maySendSinceMs + context.dispatcher.settings.bodyTimeoutMs;
   }
