@@ -60,7 +60,7 @@ const mebibytes = (bytes: number) => (bytes / 2 ** 20).toFixed(1).padStart(6);
 /** What a collection leaves. */
 async function collected(): Promise<string> {
   proxy.process.kill("SIGUSR2");
-  const [left] = (await once(proxy.process, "message")) as [NodeJS.MemoryUsage]; // collecting-main.ts sends it, and nobody else
+  const [left] = (await once(proxy.process, "message")) as [NodeJS.MemoryUsage]; // collecting-main.ts sends it; what the forwarder itself says came long before
   return `  after a collection: heap ${mebibytes(left.heapUsed)}, buffers ${mebibytes(left.arrayBuffers)}, others ${mebibytes(left.external - left.arrayBuffers)}`;
 }
 

@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from "node:util";
 import { endWithInit } from "../link/end-with-init.ts";
 import { Link } from "../link/link.ts";
 import { tokenFor } from "../link/token.ts";
-import type { ToForwarderFromInit, Welcome } from "../model/birth.ts";
+import type { Accepting, ToForwarderFromInit, Welcome } from "../model/birth.ts";
 import { controlProtocol, type FromForwarder, type ToForwarder } from "../model/control.ts";
 import type { Settings } from "../model/settings.ts";
 import { AccessLog } from "./access-log.ts";
@@ -65,10 +65,12 @@ class Forwarder {
   }
 
   listen(message: Extract<ToForwarderFromInit, { kind: "listener" }>, handle: object): void {
-    this.#servers.listen(message.id, handle, (error) => {
+    const error = this.#servers.listen(message.id, handle);
+    if (error === null) process.send?.({ kind: "accepting", id: message.id } satisfies Accepting);
+    else {
       process.stderr.write(`cannot listen on port ${message.at.port}: ${error.message}\n`);
       this.#tell({ kind: "listen-failed", at: message.at, code: error.code ?? "UNKNOWN" });
-    });
+    }
   }
 
   async finish(deadlineMs: number): Promise<void> {

@@ -82,15 +82,14 @@ export class PublicServers {
     return this.#idlers.total;
   }
 
-  /** Accepts on a socket that init holds, and gives several times; see `socketHandles`. */
-  listen(id: ListenerId, given: object, onError: (error: NodeJS.ErrnoException) => void): void {
+  /** Accepts on a socket that init holds, and gives several times (see `socketHandles`); null, or why it cannot. */
+  listen(id: ListenerId, given: object): NodeJS.ErrnoException | null {
     const handle = given as ListeningHandle; // what Node's channel gives for a TCP handle
     const [first] = this.#handles.get(id) ?? [];
     if (first !== undefined) {
       this.#handles.get(id)?.push(handle);
       handle.onconnection = first.onconnection;
-      handle.listen(backlog);
-      return;
+      return listenOn(handle);
     }
     const context = { dispatcher: this.#dispatcher, listener: id, nowMs: nextSweepMs(), finishing: false };
     this.#contexts.push(context);
@@ -106,8 +105,7 @@ export class PublicServers {
         accepted.close();
       }
     };
-    const status = handle.listen(backlog);
-    if (status !== 0) onError(Object.assign(new Error(`listen ${getSystemErrorName(status)}`), { code: getSystemErrorName(status) }));
+    return listenOn(handle);
   }
 
   /** No new connections; those that are there end with their answers. Resolves when all have. */
@@ -208,6 +206,13 @@ export class PublicServers {
     this.#yielding?.forget(this.connections);
     this.#dispatcher.sweep(nowMs);
   }
+}
+
+function listenOn(handle: ListeningHandle): NodeJS.ErrnoException | null {
+  const status = handle.listen(backlog);
+  if (status === 0) return null;
+  const code = getSystemErrorName(status);
+  return Object.assign(new Error(`listen ${code}`), { code });
 }
 
 /** Until the next sweep it is this late at most: a deadline that is reckoned from here is never early. */

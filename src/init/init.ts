@@ -6,9 +6,9 @@
  */
 import { randomBytes } from "node:crypto";
 import { fingerprintKeyFor, markFor, tokenFor } from "../link/token.ts";
-import type { ClusterSpec, FromInit, InstanceBirth, ToInit, Welcome } from "../model/birth.ts";
+import type { Accepting, ClusterSpec, FromInit, InstanceBirth, ToInit, Welcome } from "../model/birth.ts";
 import { controlProtocol } from "../model/control.ts";
-import type { InstanceId, ListenAddress } from "../model/node.ts";
+import type { InstanceId, ListenAddress, ListenerId } from "../model/node.ts";
 import { type Health, HealthServer } from "./health.ts";
 import { type InitFile, passableMode, takeHome } from "./home.ts";
 import { Instance, type StartOrder } from "./instance.ts";
@@ -40,7 +40,9 @@ export class Init {
   readonly #giveBackHome: () => void;
   readonly #instances = new Map<InstanceId, Instance>();
   readonly #startedIds = new Set<InstanceId>();
-  readonly #sockets = new Map<string, ListeningSocket>();
+  readonly #sockets = new Map<ListenerId, ListeningSocket>();
+  /** Those on which a forwarder has accepted: what connects to them is queued at least, whoever is away. */
+  readonly #accepted = new Set<ListenerId>();
   readonly #monitor: OwnProcess;
   readonly #forwarders: readonly OwnProcess[];
   readonly #replicator: OwnProcess;
@@ -77,7 +79,7 @@ export class Init {
       this.#own(
         "forwarder",
         `forwarder-${index + 1}`,
-        () => {},
+        (message) => this.#acceptsOn(message as Accepting), // as below
         () => this.#giveSockets(index),
       ),
     );
@@ -104,7 +106,7 @@ export class Init {
   #healthNow(): Health {
     if (this.#shutDownAtMs !== null) return { live: true, ready: false, text: "stopping" };
     const serving = this.#told.serving.filter((id) => this.#instances.has(id)).length;
-    const ready = serving > 0 && this.#sockets.size > 0 && this.#forwarders.some(({ pid }) => pid !== null);
+    const ready = serving > 0 && this.#accepted.size > 0 && this.#forwarders.some(({ pid }) => pid !== null);
     const text = this.#told.hopeless ? "every node has failed" : `${serving} ${serving === 1 ? "node serves" : "nodes serve"}`;
     return { live: !this.#told.hopeless, ready, text };
   }
@@ -223,7 +225,7 @@ export class Init {
   #listen({ id, at }: Extract<ToInit, { kind: "listen" }>): void {
     const known = this.#sockets.get(id);
     if (known !== undefined || this.#shutDownAtMs !== null) {
-      if (known !== undefined) this.#tell({ kind: "bound", id, at: known.at });
+      if (known !== undefined && this.#accepted.has(id)) this.#tell({ kind: "bound", id, at: known.at });
       return;
     }
     const bound = bindSocket(id, at);
@@ -233,7 +235,13 @@ export class Init {
     }
     this.#sockets.set(id, bound);
     for (const forwarder of this.#forwarders) this.#giveSocket(forwarder, bound);
-    this.#tell({ kind: "bound", id, at });
+  }
+
+  #acceptsOn({ id }: Accepting): void {
+    const socket = this.#sockets.get(id);
+    if (socket === undefined || this.#accepted.has(id)) return;
+    this.#accepted.add(id);
+    this.#tell({ kind: "bound", id, at: socket.at });
   }
 
   #giveSockets(index: number): void {

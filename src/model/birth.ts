@@ -151,6 +151,7 @@ export type FromInit =
     }
   /** The cluster is being stopped: exits from here on are intended, starts are ignored. */
   | { readonly kind: "shutting-down"; readonly reason: string }
+  /** And a forwarder accepts on it: from now on no client is refused. */
   | { readonly kind: "bound"; readonly id: ListenerId; readonly at: ListenAddress }
   | { readonly kind: "bind-failed"; readonly id: ListenerId; readonly at: ListenAddress; readonly code: string };
 
@@ -167,3 +168,9 @@ export type ToForwarderFromInit =
   | { readonly kind: "listener"; readonly id: ListenerId; readonly at: ListenAddress }
   /** Take no new connections or requests, finish those in process, then exit. */
   | { readonly kind: "finish"; readonly deadlineMs: number };
+
+/** forwarder → init: it accepts on this listener's socket. */
+export interface Accepting {
+  readonly kind: "accepting";
+  readonly id: ListenerId;
+}

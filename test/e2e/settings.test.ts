@@ -20,12 +20,10 @@ async function inForce(cluster: TestCluster): Promise<Readonly<Record<string, un
   return Object.fromEntries(settings.map(({ name, value }) => [name, value]));
 }
 
-/** How long a connection that has been answered is kept. */
+/** How long a connection is kept that asks for nothing. Not of one that has been answered: of those the load has some, and a machine may keep its clients that long. */
 async function keptMs(port: number): Promise<number> {
-  const socket = connect(port, "127.0.0.1").on("error", () => {});
-  socket.write("GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
-  await once(socket, "data");
   const sinceMs = Date.now();
+  const socket = connect(port, "127.0.0.1").on("error", () => {});
   await once(socket.resume(), "close");
   return Date.now() - sinceMs;
 }
@@ -40,9 +38,9 @@ test("settings change under load and nobody notices; the monitor is killed at on
     cluster,
     "drainTimeoutMs=45_000",
     "mode=observe",
-    "quietMs=4000",
+    "quietMs=8000",
     "parkedMax=500",
-    "idleTimeoutMs=1500",
+    "headTimeoutMs=1500",
     "--json",
   );
   process.kill(before.monitor.pid, "SIGKILL");
@@ -52,15 +50,15 @@ test("settings change under load and nobody notices; the monitor is killed at on
     changes.map(({ name, from, to, acts }) => [name, from, to, acts]),
     [
       ["drainTimeoutMs", 30_000, 45_000, "at-once"],
-      ["quietMs", 100, 4_000, "new-instances"],
+      ["quietMs", 100, 8_000, "new-instances"],
       ["parkedMax", 1_000, 500, "at-once"],
-      ["idleTimeoutMs", 75_000, 1_500, "at-once"],
+      ["headTimeoutMs", 60_000, 1_500, "at-once"],
       ["mode", "automatic", "observe", "at-once"],
     ],
   );
   await cluster.until("there is another monitor", async () => (await cluster.status()).monitor.pid !== before.monitor.pid);
   const now = await inForce(cluster);
-  assert.deepEqual([now["drainTimeoutMs"], now["mode"], now["quietMs"], now["parkedMax"]], [45_000, "observe", 4_000, 500]);
+  assert.deepEqual([now["drainTimeoutMs"], now["mode"], now["quietMs"], now["parkedMax"]], [45_000, "observe", 8_000, 500]);
   const again = await set(cluster, "mode=observe", "parkedMax=500");
   assert.deepEqual([again.code, again.stdout], [0, "nothing changes: it is so already\n"]);
 
@@ -68,13 +66,13 @@ test("settings change under load and nobody notices; the monitor is killed at on
   for (const round of [1, 2]) {
     assert.equal((await cluster.command("regenerate", "web-1", "--wait", "--name", "t")).code, 0);
     const drained = (await cluster.events()).filter(({ kind }) => kind === "drained").at(-1);
-    assert.equal(Number(drained?.facts["tookMs"]) >= 3_000, round === 2, drained?.text);
+    assert.equal(Number(drained?.facts["tookMs"]) >= 7_000, round === 2, drained?.text);
   }
   const { failed, lost, stale, doubled } = await load.end();
   assert.deepEqual([failed, lost, stale, doubled], [[], 0, 0, 0]);
 
   const kept = await keptMs(cluster.port);
-  assert.ok(kept >= 1_500 && kept < 10_000, `${kept} ms`);
+  assert.ok(kept >= 1_500 && kept < 30_000, `${kept} ms`);
   const forwarder = (await cluster.status()).forwarders[0]?.pid ?? assert.fail("it is there");
   process.kill(forwarder, "SIGKILL");
   await cluster.until(
@@ -82,10 +80,10 @@ test("settings change under load and nobody notices; the monitor is killed at on
     async () => ![undefined, null, forwarder].includes((await cluster.status()).forwarders[0]?.pid),
   );
   const keptByNext = await keptMs(cluster.port);
-  assert.ok(keptByNext >= 1_500 && keptByNext < 10_000, `${keptByNext} ms`);
+  assert.ok(keptByNext >= 1_500 && keptByNext < 30_000, `${keptByNext} ms`);
   const said = (await cluster.events()).filter(({ kind }) => kind === "settings-changed").map(({ text }) => text);
   assert.deepEqual(said, [
-    "settings were changed: drainTimeoutMs 30000 -> 45000, quietMs 100 -> 4000 for instances that are started from now on, parkedMax 1000 -> 500, idleTimeoutMs 75000 -> 1500, mode automatic -> observe",
+    "settings were changed: drainTimeoutMs 30000 -> 45000, quietMs 100 -> 8000 for instances that are started from now on, parkedMax 1000 -> 500, headTimeoutMs 60000 -> 1500, mode automatic -> observe",
   ]);
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
 });

@@ -8,7 +8,7 @@ import { Stage } from "./stage.ts";
 const clients = 200;
 /** Says when asked how many turns its loop has made. */
 const countsTurns = `process.on("message", ({ kind }) => {
-  if (kind === "turns") process.send(performance.nodeTiming.uvMetricsInfo.loopCount);
+  if (kind === "turns") process.send({ turns: performance.nodeTiming.uvMetricsInfo.loopCount });
 });`;
 
 test("of connections that wait several are taken in one turn of the loop", { timeout: 180_000 }, async () => {
@@ -16,8 +16,10 @@ test("of connections that wait several are taken in one turn of the loop", { tim
   const forwarder = stage.process;
   const turns = async (): Promise<number> => {
     forwarder.send({ kind: "turns" });
-    const [count] = (await once(forwarder, "message")) as [number];
-    return count;
+    for (;;) {
+      const [{ turns: count }] = (await once(forwarder, "message")) as [{ turns?: number }]; // or another message of the forwarder's own
+      if (count !== undefined) return count;
+    }
   };
   const sockets: Socket[] = [];
   try {

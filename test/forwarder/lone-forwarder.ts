@@ -10,7 +10,7 @@ import { parseSettings } from "../../src/config/settings.ts";
 import { bindSocket, socketHandles } from "../../src/init/listening-sockets.ts";
 import { forwarderNodeOptions } from "../../src/init/own-process.ts";
 import { LinkServer, type Peer } from "../../src/link/link-server.ts";
-import type { KeyPairFiles, Welcome } from "../../src/model/birth.ts";
+import type { Accepting, KeyPairFiles, Welcome } from "../../src/model/birth.ts";
 import type { FromForwarder } from "../../src/model/control.ts";
 import type { RouteTable, UpstreamRoute } from "../../src/model/routes.ts";
 import { simSpec } from "../../src/sim/sim-spec.ts";
@@ -47,6 +47,8 @@ export class LoneForwarder {
   readonly process: ChildProcess;
   readonly #monitor: LinkServer;
   #peer: Peer | null = null;
+  /** Clients are let in; one of another tree may not say so. */
+  #accepts: boolean;
   readonly #probed: boolean;
   #revision = 0;
   #table: RouteTable = { revision: 0, listeners: [], upstreams: [], affinityCookies: [] };
@@ -102,6 +104,11 @@ export class LoneForwarder {
     const pinned = core === null ? [] : ["taskset", "-c", `${core}`];
     const [execPath = process.execPath, ...execArgv] = [...pinned, ...limited, process.execPath, ...nodeOptions];
     this.process = fork(main, [], { execPath, execArgv, stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    this.#accepts = main !== forwarderMain;
+    this.process.on("message", (message) => {
+      this.#accepts ||= (message as Accepting).kind === "accepting"; // our own forwarder, as above
+      this.#note();
+    });
     this.process.send(welcome);
     const given = { kind: "listener", id: listener, at: { address, port: this.port } };
     for (let left = socketHandles - 1; left >= 0; left -= 1)
@@ -111,7 +118,7 @@ export class LoneForwarder {
   static async start(options: LoneForwarderOptions): Promise<LoneForwarder> {
     const forwarder = new LoneForwarder(options);
     await forwarder.#monitor.listen();
-    await forwarder.until(() => forwarder.#peer !== null);
+    await forwarder.until(() => forwarder.#peer !== null && forwarder.#accepts);
     return forwarder;
   }
 
