@@ -34,7 +34,7 @@ export type SessionRequest = {
    * (0: if nothing is there; -1: whatever is there); if it is not, answered `stale`. Nothing is merged.
    */
   | { readonly kind: "put"; readonly id: SessionId; readonly base: number; readonly expiresAtMs: number | null }
-  /** Leaves nothing, by the same rule: another `put` may follow. Answered `done`, `absent`, or `stale`. */
+  /** Nothing is there any more, by the same rule: another `put` may follow. Answered `done`, `absent`, or `stale`. */
   | { readonly kind: "remove"; readonly id: SessionId; readonly base: number }
   /** Moves the expiry only; answered `done`, or `absent`. */
   | { readonly kind: "touch"; readonly id: SessionId; readonly expiresAtMs: number | null }

@@ -5,7 +5,7 @@
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { SessionAnswer, SessionRequest } from "../model/session.ts";
-import { hasExpired, isCurrent, put, type SessionRecord, write } from "../state/session-record.ts";
+import { alive, hasExpired, put, remove, type SessionRecord, write } from "../state/session-record.ts";
 import type { Tally } from "../state/tally.ts";
 import type { Entry, SessionFile } from "./session-file.ts";
 
@@ -153,12 +153,10 @@ export class SessionStore {
 
   async #put(request: Extract<SessionRequest, { kind: "put" }>, body: Uint8Array, caller: Caller, nowMs: number): Promise<void> {
     const { n, store, id, base, expiresAtMs } = request;
-    const current = this.#live(store, id, nowMs);
     const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("utf8");
-    // What has expired and is not swept yet counts for the floor, or its version could come again.
-    const floor = Math.max(this.#file.versionFloor, this.#file.get(store, id)?.version ?? 0);
-    const outcome = put(current, { id: `${caller.writer}#${n}`, base, expiresAtMs, text }, floor);
-    if (outcome.kind === "stale") return this.#stale(request, current, caller);
+    const incoming = { id: `${caller.writer}#${n}`, base, expiresAtMs, text };
+    const outcome = put(this.#file.get(store, id), incoming, nowMs, this.#file.versionFloor);
+    if (outcome.kind === "stale") return this.#stale(request, caller, nowMs);
     const { record } = outcome;
     if (outcome.kind === "store") {
       await this.#file.set(store, id, record);
@@ -170,18 +168,15 @@ export class SessionStore {
 
   async #remove(request: Extract<SessionRequest, { kind: "remove" }>, caller: Caller, nowMs: number): Promise<void> {
     const { n, store, id, base } = request;
-    const current = this.#live(store, id, nowMs);
-    if (!isCurrent(current, base)) return this.#stale(request, current, caller);
-    if (current === null) await this.#file.settled(store, id);
-    else await this.#file.set(store, id, null);
-    caller.answer({ n, kind: current === null ? "absent" : "done" });
+    const outcome = remove(this.#file.get(store, id), { id: `${caller.writer}#${n}`, base }, nowMs, this.#file.versionFloor);
+    if (outcome.kind === "stale") return this.#stale(request, caller, nowMs);
+    if (outcome.record === null) await this.#file.settled(store, id);
+    else await this.#file.set(store, id, outcome.record);
+    caller.answer({ n, kind: outcome.wasThere ? "done" : "absent" });
   }
 
-  async #stale(
-    { n, store, id }: Extract<SessionRequest, { kind: "put" | "remove" }>,
-    current: SessionRecord | null,
-    caller: Caller,
-  ): Promise<void> {
+  async #stale({ n, store, id }: Extract<SessionRequest, { kind: "put" | "remove" }>, caller: Caller, nowMs: number): Promise<void> {
+    const current = this.#live(store, id, nowMs);
     await this.#file.settled(store, id);
     if (current === null) return caller.answer({ n, kind: "stale", version: 0, expiresAtMs: null });
     const { version, expiresAtMs, text } = current;
@@ -189,13 +184,12 @@ export class SessionStore {
   }
 
   #live(store: string, id: string, nowMs: number): SessionRecord | null {
-    const record = this.#file.get(store, id);
-    return record === null || record.tombstone || hasExpired(record, nowMs) ? null : record;
+    return alive(this.#file.get(store, id), nowMs);
   }
 
   async *#livePages(store: string, nowMs: number): AsyncGenerator<Entry[]> {
     for (let page = this.#file.page(pageRecords, null, store); page.length > 0; ) {
-      yield page.filter(({ record }) => !record.tombstone && !hasExpired(record, nowMs));
+      yield page.filter(({ record }) => alive(record, nowMs) !== null);
       await nextTurn();
       page = this.#file.page(pageRecords, page.at(-1)?.key ?? null, store);
     }

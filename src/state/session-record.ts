@@ -10,7 +10,7 @@ import { type Data, mergeData } from "./merge.ts";
 export interface SessionRecord {
   readonly version: number;
   readonly expiresAtMs: number | null;
-  /** The session was destroyed: nothing is read, late writes are dropped, until it expires. */
+  /** Nothing is there: the session was destroyed, and late writes are dropped until this expires; or it was removed, and a put may follow. */
   readonly tombstone: boolean;
   /** The text that the application's store was given; empty for a tombstone. */
   readonly text: string;
@@ -42,11 +42,18 @@ export type WriteOutcome =
 export const anyBase = -1;
 /** So many writes of others may come between a write and its being sent again, half a second later at most. */
 const writesMax = 8;
+/** Longer than an instance sends again what it sent (`sessionStoreTimeoutMs`, 10 minutes at most). */
+const removedMs = 11 * 60_000;
 
 /** The version that a put or a removal names if nothing may be there. */
 export const absentBase = 0;
 
 export type PutOutcome = Extract<WriteOutcome, { kind: "store" | "stored-already" }> | { readonly kind: "stale" };
+
+/** What the record becomes, null where the same removal came again; whether something was there to remove. */
+export type RemovalOutcome =
+  | { readonly kind: "removed"; readonly record: SessionRecord | null; readonly wasThere: boolean }
+  | { readonly kind: "stale" };
 
 export function hasExpired(record: SessionRecord, nowMs: number): boolean {
   return record.expiresAtMs !== null && record.expiresAtMs <= nowMs;
@@ -60,7 +67,7 @@ export function write(current: SessionRecord | null, incoming: IncomingWrite, no
   }
   if (current.tombstone) return { kind: "dropped" };
   if (current.writes.includes(id)) return { kind: "stored-already", record: current };
-  const writes = [...current.writes, id].slice(-writesMax);
+  const writes = latest(current, id);
   const next = (newText: string): SessionRecord => ({ version: current.version + 1, expiresAtMs, tombstone: false, text: newText, writes });
   if (current.version === base || base === anyBase) return { kind: "store", record: next(text), conflicts: 0 };
   if (base > 0 && baseText === null) return { kind: "base-wanted" };
@@ -73,14 +80,45 @@ export function write(current: SessionRecord | null, incoming: IncomingWrite, no
   return { kind: "store", record: next(JSON.stringify(data)), conflicts };
 }
 
-/** Compare and set: `current` is null where nothing is there, or it has expired. */
-export function put(current: SessionRecord | null, incoming: Omit<IncomingWrite, "baseText">, versionFloor: number): PutOutcome {
+/** Compare and set, where `record` is kept, alive or not. */
+export function put(
+  record: SessionRecord | null,
+  incoming: Omit<IncomingWrite, "baseText">,
+  nowMs: number,
+  versionFloor: number,
+): PutOutcome {
   const { id, base, expiresAtMs, text } = incoming;
-  if (current?.writes.includes(id) === true) return { kind: "stored-already", record: current };
+  if (record?.writes.includes(id) === true) return { kind: "stored-already", record };
+  if (!isCurrent(alive(record, nowMs), base)) return { kind: "stale" };
+  const version = Math.max(versionFloor, record?.version ?? 0) + 1;
+  return { kind: "store", record: { version, expiresAtMs, tombstone: false, text, writes: latest(record, id) }, conflicts: 0 };
+}
+
+/** By the same rule. It leaves a mark: sent again, it must not remove what others have put there since. */
+export function remove(
+  record: SessionRecord | null,
+  { id, base }: Pick<IncomingWrite, "id" | "base">,
+  nowMs: number,
+  versionFloor: number,
+): RemovalOutcome {
+  const inVain = `${id} in vain`;
+  const earlier = record?.writes.find((write) => write === id || write === inVain);
+  if (earlier !== undefined) return { kind: "removed", record: null, wasThere: earlier === id };
+  const current = alive(record, nowMs);
   if (!isCurrent(current, base)) return { kind: "stale" };
-  const version = Math.max(versionFloor, current?.version ?? 0) + 1;
-  const writes = [...(current?.writes ?? []), id].slice(-writesMax);
-  return { kind: "store", record: { version, expiresAtMs, tombstone: false, text, writes }, conflicts: 0 };
+  const wasThere = current !== null;
+  const version = Math.max(versionFloor, record?.version ?? 0);
+  const writes = latest(record, wasThere ? id : inVain);
+  return { kind: "removed", record: { version, expiresAtMs: nowMs + removedMs, tombstone: true, text: "", writes }, wasThere };
+}
+
+/** Null where nothing is to be read. */
+export function alive(record: SessionRecord | null, nowMs: number): SessionRecord | null {
+  return record === null || record.tombstone || hasExpired(record, nowMs) ? null : record;
+}
+
+function latest(record: SessionRecord | null, id: WriteId): WriteId[] {
+  return [...(record?.writes ?? []), id].slice(-writesMax);
 }
 
 export function isCurrent(current: SessionRecord | null, base: number): boolean {

@@ -14,7 +14,7 @@ import { Agent, request } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { endAfterTest } from "../left-open.ts";
 
-const answerMsMax = Math.min(Math.max(5_000, 100 * longestStartMs(3)), 30_000);
+const answerMsMax = Math.min(Math.max(5_000, 100 * longestStartMs(6)), 30_000);
 
 export interface LoadResult {
   requests: number;

@@ -117,7 +117,9 @@ test("a node whose event loop is blocked: it is ended and started anew, what it 
     return node?.state === "ready" && node.pid !== stuckNode.pid;
   });
   const died = (await cluster.events()).filter(({ kind }) => kind === "instance-exited").map(({ text }) => text);
-  assert.deepEqual(died, [`${stuckNode.instance} died: its event loop was stuck: nothing was heard of it for 5 s`]);
+  // Where the monitor has its turn late, it is more.
+  const [, instance, seconds] = /^(\S+) died: its event loop was stuck: nothing was heard of it for (\d+) s$/.exec(died.join("\n")) ?? [];
+  assert.deepEqual([instance, Number(seconds) >= 5], [stuckNode.instance, true], died.join("\n"));
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
   rmSync(stuck);
 });

@@ -168,13 +168,11 @@ function inProcess(stage: Stage): number {
   return last?.kind === "traffic" ? last.upstreams.reduce((sum, { total }) => sum + total, 0) : 0;
 }
 
-const trafficOf = ({ heard }: Stage) => heard.filter(({ kind }) => kind === "traffic").length;
-
 withStage("a request waits for a node that is gone, though no table says so yet, as long as any waits", {}, async (stage) => {
   await stage.route({ "web-1.1": "available" });
   const asked = ask(stage, { method: "POST", body: "x" });
-  const seconds = trafficOf(stage) + 5;
-  await stage.until(() => trafficOf(stage) >= seconds);
+  const seconds = stage.seconds + 5;
+  await stage.until(() => stage.seconds >= seconds);
   await stage.instance("web-1.1", (_, response) => response.end("late"));
   assert.deepEqual(await asked, { status: 200, body: "late" });
 });
@@ -184,7 +182,7 @@ withStage("and no longer than it may; the time that a node had it counts not", {
   const beganMs = performance.now();
   assert.equal((await ask(stage, { method: "POST", body: "x" })).status, 503);
   const tookMs = performance.now() - beganMs;
-  assert.ok(tookMs > 4_900 && tookMs < 8_000, `${tookMs} ms`);
+  assert.ok(tookMs > 4_900 && tookMs < 20_000, `${tookMs} ms`);
   // Parked for a while, in process for longer than it may be parked, and its node dies: it is parked again.
   await stage.route({ "web-1.1": "removed" });
   const asked = ask(stage, {});
@@ -194,8 +192,8 @@ withStage("and no longer than it may; the time that a node had it counts not", {
     held = socket;
   });
   await stage.route({ "web-2.1": "available" });
-  const seconds = trafficOf(stage) + 6;
-  await stage.until(() => trafficOf(stage) >= seconds && held !== null);
+  const seconds = stage.seconds + 6;
+  await stage.until(() => stage.seconds >= seconds && held !== null);
   await stage.route({ "web-2.1": "removed" });
   (held as Socket | null)?.destroy();
   await stage.until(() => stage.heard.findLast((one) => one.kind === "traffic")?.parked === 1, 4_800);
@@ -211,8 +209,8 @@ withStage("nor does the time that a node had it and did not read it", { parkTime
   let held: Socket | null = null;
   await stage.rawInstance("web-1.1", (socket) => (held = socket), { unread: true });
   await stage.route({ "web-1.1": "available" });
-  const seconds = trafficOf(stage) + 9;
-  await stage.until(() => trafficOf(stage) >= seconds && held !== null);
+  const seconds = stage.seconds + 9;
+  await stage.until(() => stage.seconds >= seconds && held !== null);
   await stage.route({ "web-1.1": "removed" });
   (held as Socket | null)?.destroy();
   await stage.until(parked, 7_000);

@@ -103,6 +103,11 @@ export class Stage {
     return this.heard.some((message) => message.kind === "drained" && message.instance === id);
   }
 
+  /** How often it has told its traffic, which it does once a second: what lay before it then, it has had its turns for. */
+  get seconds(): number {
+    return this.heard.filter(({ kind }) => kind === "traffic").length;
+  }
+
   /** Resolves when `holds`; looked at with every message, and now and then. */
   until(holds: () => boolean, deadlineMs?: number): Promise<void> {
     return this.#forwarder.until(holds, deadlineMs);

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ReplicatedStore } from "../../src/inside/session/replicated-store.ts";
+import { absentBase, anyBase } from "../../src/state/session-record.ts";
 import { notRoot, SmallDisk } from "../small-disk.ts";
 import { ReplicatorStage } from "./stage.ts";
 
@@ -98,6 +99,27 @@ withStage("a write whose acknowledgement was lost is not executed again upon wha
   assert.deepEqual(answer, { n: 1, kind: "written", version: 2, merged: true, conflicts: 0 });
   assert.equal((await other.read("a"))?.base.text, '{"n":2}');
 });
+
+withStage(
+  "a removal whose acknowledgement was lost is not executed again upon what another instance has put there since",
+  async (stage) => {
+    const other = new ReplicatedStore(stage.client("web-2.1"), "map.m");
+    const nothing = Buffer.alloc(0);
+    await other.put("a", anyBase, "1", null);
+    const found = { n: 1, store: "map.m", kind: "remove", id: "a", base: -1 } as const;
+    const vain = { ...found, n: 2, id: "b" } as const;
+    const answers = [await stage.sendAgain("web-1.1", found, nothing), await stage.sendAgain("web-1.1", vain, nothing)];
+    assert.deepEqual(answers, [
+      { n: 1, kind: "done" },
+      { n: 2, kind: "absent" },
+    ]);
+    await stage.killAndRestart();
+    assert.deepEqual([await other.read("a"), await other.count()], [null, 0]);
+    for (const id of ["a", "b"]) await other.put(id, absentBase, "2", null);
+    assert.deepEqual([await stage.sendAgain("web-1.1", found, nothing), await stage.sendAgain("web-1.1", vain, nothing)], answers);
+    for (const id of ["a", "b"]) assert.equal((await other.read(id))?.base.text, "2");
+  },
+);
 
 withStage("the hand-off: both sides counted the same writes, and the instance writes no more", async (stage) => {
   const client = stage.client("web-1.1");

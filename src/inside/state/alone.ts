@@ -13,7 +13,7 @@ export class Alone implements StateHost {
   async put(map: string, key: string, base: number, text: string, expiresAtMs: number | null): Promise<Put> {
     const current = this.#live(map, key);
     this.#versions += 1;
-    const outcome = put(current, { id: String(this.#versions), base, expiresAtMs, text }, this.#versions);
+    const outcome = put(current, { id: String(this.#versions), base, expiresAtMs, text }, Date.now(), this.#versions);
     if (outcome.kind === "stale") return { isDone: false, current };
     this.#of(map).set(key, outcome.record);
     return { isDone: true };
