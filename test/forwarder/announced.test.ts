@@ -20,7 +20,7 @@ const get = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 test("PROXY protocol: whatever packets it comes in, the node is told the client; without it nobody is served", {
   timeout: 180_000,
 }, async () => {
-  const stage = await Stage.open({ proxyProtocol: true, headTimeoutMs: 1_000 });
+  const stage = await Stage.open({ proxyProtocol: true, headTimeoutMs: 3_000 });
   try {
     await stage.instance("web-1.1", (incoming, response) =>
       response.end(String(incoming.headers[clientHeader]).split(" ").slice(1).join(" ")),

@@ -30,8 +30,7 @@ async function readSlowly(socket: Socket): Promise<number> {
     if (bytes % 262_144 < chunk.length) socket.pause();
   });
   const timer = setInterval(() => socket.resume(), 100);
-  await once(socket, "close");
-  clearInterval(timer);
+  await once(socket, "close").finally(() => clearInterval(timer));
   return bytes;
 }
 

@@ -212,7 +212,7 @@ withStage("a client that closes its side after its request gets the answer; one 
 
 withStage(
   "deadlines: a head, a body, an idle connection, each has its own",
-  { headTimeoutMs: 1_500, bodyTimeoutMs: 1_500, idleTimeoutMs: 1_500 },
+  { headTimeoutMs: 4_000, bodyTimeoutMs: 4_000, idleTimeoutMs: 4_000 },
   async (stage) => {
     await stage.instance("web-1.1", (incoming, response) => {
       incoming.on("error", () => {});
