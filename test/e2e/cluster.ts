@@ -95,7 +95,8 @@ export class TestCluster {
     const cluster = new TestCluster(port, { ...options, env: { APP_PORT: String(port), ...options.env } });
     await cluster.until("every node is ready", async () => {
       const { nodes, forwarders, replicator } = await cluster.status();
-      return nodes.every(({ state }) => state === "ready") && forwarders.length > 0 && replicator.pid !== null;
+      const wanted = cluster.processes().filter(isForwarder).length;
+      return nodes.every(({ state }) => state === "ready") && forwarders.length === wanted && replicator.pid !== null;
     });
     return cluster;
   }
@@ -220,6 +221,11 @@ function killIfThere(pid: number): void {
   } catch {
     // It has gone by itself.
   }
+}
+
+/** From its first moment on, when it has not said its name yet. */
+export function isForwarder(pid: number): boolean {
+  return /\/forwarder\/main\.js|^coppice forwarder/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8"));
 }
 
 export async function freePort(): Promise<number> {

@@ -1,12 +1,10 @@
 /** A cluster is ready when its clients are let in, and not before. */
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { freePort, TestCluster } from "./cluster.ts";
-
-const isForwarder = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("/forwarder/main.js");
+import { freePort, isForwarder, TestCluster } from "./cluster.ts";
 
 test("where nobody accepts on the port yet, no node is ready, nor the cluster; when they are, nobody is refused", {
   timeout: 300_000,
