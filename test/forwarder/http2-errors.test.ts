@@ -175,7 +175,7 @@ withTls(
 
 withTls(
   "HTTP/2 errors: a head that does not come whole in time ends its connection, others do not",
-  { headTimeoutMs: 2_000 },
+  { headTimeoutMs: 5_000 },
   async ({ stage }) => {
     await opened(stage);
     const waits = http2To(stage).request({ ":path": "/open" });
