@@ -73,7 +73,7 @@ test("a server that closes its port and lives on: it is started anew when it doe
      process.on("SIGUSR2", () => server.close());
      setInterval(() => {}, 1_000);`,
   );
-  const cluster = await TestCluster.start({ script, nodes: 1, settings: { startTimeoutMs: 1_500 } });
+  const cluster = await TestCluster.start({ script, nodes: 1, settings: { startTimeoutMs: 10_000 } });
   const { pid } = (await cluster.status()).nodes[0] ?? assert.fail();
   process.kill(pid ?? assert.fail(), "SIGUSR2");
   await cluster.until("it is no longer called ready", async () => (await cluster.status()).nodes[0]?.state !== "ready");
