@@ -14,13 +14,12 @@ const countsTurns = `process.on("message", ({ kind }) => {
 test("of connections that wait several are taken in one turn of the loop", { timeout: 180_000 }, async () => {
   const stage = await Stage.open({}, { nodeOptions: ["--import", `data:text/javascript,${encodeURIComponent(countsTurns)}`] });
   const forwarder = stage.process;
-  const turns = async (): Promise<number> => {
-    forwarder.send({ kind: "turns" });
-    for (;;) {
-      const [{ turns: count }] = (await once(forwarder, "message")) as [{ turns?: number }]; // or another message of the forwarder's own
-      if (count !== undefined) return count;
-    }
-  };
+  const turns = () =>
+    new Promise<number>((resolve) => {
+      // Beside what the forwarder says of its own.
+      forwarder.on("message", ({ turns: count }: { turns?: number }) => count !== undefined && resolve(count));
+      forwarder.send({ kind: "turns" });
+    });
   const sockets: Socket[] = [];
   try {
     const before = await turns();
