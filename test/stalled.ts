@@ -33,7 +33,7 @@ function stateOf(pid: number): string | null {
   }
 }
 
-/** What the tests themselves have stopped stays so. */
+/** What the tests themselves have stopped stays so; but for one that they stop while it stands still here, which goes on with the others. */
 const runs = (pid: number) => !["T", "t", "Z", null].includes(stateOf(pid));
 
 function signal(pids: readonly number[], name: "SIGSTOP" | "SIGCONT"): void {
