@@ -84,10 +84,12 @@ test("start waits for a forwarder too: while none answers on the public port it 
   const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
   const port = await freePort();
   const go = join(home, "go");
+  const waits = join(home, "waits");
   const script = join(home, "late.cjs");
   writeFileSync(
     script,
-    `const wait = setInterval(() => {
+    `require("node:fs").writeFileSync(${JSON.stringify(waits)}, "");
+    const wait = setInterval(() => {
       if (!require("node:fs").existsSync(${JSON.stringify(go)})) return;
       clearInterval(wait);
       require("node:http").createServer((_, res) => res.end("late")).listen(${port});
@@ -99,7 +101,7 @@ test("start waits for a forwarder too: while none answers on the public port it 
   for (const goesOn of [true, false]) {
     const starting = run("start", script, "-n", "1");
     let forwarder = 0;
-    for (const endMs = Date.now() + 60_000; forwarder === 0; await pause(50)) {
+    for (const endMs = Date.now() + 60_000; forwarder === 0 || !existsSync(waits); await pause(50)) {
       assert.ok(Date.now() < endMs, "no forwarder came");
       const { stdout } = await run("status", "--json");
       forwarder = stdout === "" ? 0 : ((JSON.parse(stdout) as ClusterStatus).forwarders[0]?.pid ?? 0);
@@ -116,7 +118,7 @@ test("start waits for a forwarder too: while none answers on the public port it 
     assert.equal(code, 0);
     assert.equal(await (await fetch(`http://127.0.0.1:${port}/`)).text(), "late");
     assert.equal((await run("stop")).code, 0);
-    rmSync(go);
+    for (const file of [go, waits]) rmSync(file);
   }
   rmSync(home, { recursive: true });
 });
