@@ -151,7 +151,7 @@ export type FromInit =
     }
   /** The cluster is being stopped: exits from here on are intended, starts are ignored. */
   | { readonly kind: "shutting-down"; readonly reason: string }
-  /** And a forwarder accepts on it: from now on no client is refused. */
+  /** Bound, and a forwarder accepts on it: from now on no client is refused. */
   | { readonly kind: "bound"; readonly id: ListenerId; readonly at: ListenAddress }
   | { readonly kind: "bind-failed"; readonly id: ListenerId; readonly at: ListenAddress; readonly code: string };
 
