@@ -69,7 +69,7 @@ async function standStill(root: ChildProcess, random: () => number): Promise<num
 
 let failed = 0;
 for (const [at, file] of files.entries()) {
-  const args = ["--import", "./test/fixed-seed.ts", "--test", "--test-timeout=900000", file];
+  const args = ["--import", "./test/preload.js", "--test", "--test-timeout=900000", file];
   const run = spawn(process.execPath, args, { stdio: "inherit" });
   const stops = await standStill(run, seededRandom(Number(values.seed) + at));
   if (run.exitCode !== 0) failed += 1;

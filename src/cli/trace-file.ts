@@ -7,6 +7,7 @@ import { withoutLabels } from "../aging/amounts.ts";
 import { indicatorsMax } from "../aging/model.ts";
 import { knownIndicators, type Sample } from "../model/sample.ts";
 import { nearName } from "./near-name.ts";
+import { isCounterName } from "./trace-counters.ts";
 import { parseCsv } from "./trace-csv.ts";
 import { type Order, orderOf } from "./trace-order.ts";
 import { parsePrometheus } from "./trace-prometheus.ts";
@@ -42,7 +43,7 @@ export function parseTrace(text: string, limits: Limits): TraceFile {
 /** @param pieces - of the file's text, in order. */
 export function readTrace(pieces: Iterable<string>, limits: Limits): TraceFile {
   const problems: string[] = [];
-  const parsed = parse(pieces, problems);
+  const parsed = parse(pieces, limits, problems);
   if (parsed === null) return { samples: noSamples, problems };
   const all = parsed.limits.map(({ row, limits: told }) => ({ row, limits: { ...told, ...limits } }));
   if (all[0]?.row !== 0) all.unshift({ row: 0, limits });
@@ -70,7 +71,7 @@ function judgedColumns(rows: Rows, limits: Limits, problems: string[]): readonly
 }
 
 /** @returns null where there is nothing to parse. */
-function parse(pieces: Iterable<string>, problems: string[]): Parsed | null {
+function parse(pieces: Iterable<string>, limits: Limits, problems: string[]): Parsed | null {
   const source = pieces[Symbol.iterator]();
   const left: Iterable<string> = { [Symbol.iterator]: () => source };
   let begin = "";
@@ -84,7 +85,7 @@ function parse(pieces: Iterable<string>, problems: string[]): Parsed | null {
     problems.push(problem);
     return null;
   }
-  if (first.startsWith("{") || first.startsWith("[")) return parsePrometheus([first, ...left].join(""), problems);
+  if (first.startsWith("{") || first.startsWith("[")) return parsePrometheus([first, ...left].join(""), limits, problems);
   return parseCsv(linesOf(following(begin.replace(/^\uFEFF/, ""), left)), problems);
 }
 
@@ -112,7 +113,7 @@ function nameLimits(limits: Limits, columns: readonly string[], problems: string
   }
 }
 
-/** Prometheus's names of counters. A counter goes up for ever, and as a gauge it would be a trend: whoever reads that should know. */
+/** In a table every column but those known is a gauge: whoever reads of a counter's trend should know. */
 function nameCounters(rows: Rows, problems: string[]): void {
   const counters = rows.names.filter((name, column) => isIndicator(name) && isCounterName(name) && rows.onlyRises(column));
   if (counters.length === 0) return;
@@ -135,10 +136,6 @@ function bare(name: string): string {
     .replace(/[_\s-]/g, "")
     .toLowerCase()
     .replace("utiliz", "utilis");
-}
-
-function isCounterName(name: string): boolean {
-  return /_(?:total|count|sum|bucket)$/.test(withoutLabels(name));
 }
 
 /** Samples are made one by one, as they are asked for. */

@@ -1,10 +1,14 @@
 /**
  * The JSON of a Prometheus range query (`query_range`, a matrix) into rows. What is broken in it is named and survived.
  */
-import { counted, nothing, type Parsed, Rows } from "./trace-rows.ts";
+import { countsRequests, isCounter, type Reading, summed } from "./trace-counters.ts";
+import { counted, named, nothing, type Parsed, Rows } from "./trace-rows.ts";
 
-/** `query_range` matrix: each series is an indicator, named by `__name__`; several of one name are told apart by their labels. */
-export function parsePrometheus(text: string, problems: string[]): Parsed {
+/**
+ * `query_range` matrix: each series is an indicator, named by `__name__`; several of one name are told apart by their labels. Counters
+ * without a limit are none, and those of requests are the work done.
+ */
+export function parsePrometheus(text: string, limits: Readonly<Record<string, number>>, problems: string[]): Parsed {
   let body: unknown;
   try {
     body = JSON.parse(text);
@@ -19,53 +23,68 @@ export function parsePrometheus(text: string, problems: string[]): Parsed {
   }
   if (series.length === 0) problems.push("the range query found no series");
   let unreadable = 0;
-  const columns = series.map(({ values }) => {
-    const points = values.filter((point) => Number.isFinite(timeMsOf(point)) && Number.isFinite(numberOf(point[1])));
-    unreadable += values.length - points.length;
-    return points.sort((a, b) => timeMsOf(a) - timeMsOf(b));
+  const all = series.map(({ metric, values }): Column => {
+    const readings = values.flatMap(([seconds, value]) => {
+      const reading = { atMs: Math.round(numberOf(seconds) * 1_000), value: numberOf(value) };
+      return Number.isFinite(reading.atMs) && Number.isFinite(reading.value) ? [reading] : [];
+    });
+    unreadable += values.length - readings.length;
+    return { metric, name: metric["__name__"] ?? "value", readings: readings.sort((a, b) => a.atMs - b.atMs) };
   });
   if (unreadable > 0) problems.push(`left out: ${counted(unreadable, "value")} without a number`);
-  return { rows: merged(columns, seriesNames(series)), limits: [] };
+  return { rows: merged(withoutCounters(all, limits, problems)), limits: [] };
+}
+
+interface Column {
+  readonly metric: Readonly<Record<string, string>>;
+  readonly name: string;
+  readonly readings: readonly Reading[];
+}
+
+function withoutCounters(all: readonly Column[], limits: Readonly<Record<string, number>>, problems: string[]): Column[] {
+  const isOne = ({ name, readings }: Column) => !(name in limits) && isCounter(name, readings);
+  const counters = all.filter(isOne);
+  const gauges = all.filter((column) => !isOne(column));
+  const requests = counters.filter(({ name }) => countsRequests(name));
+  const instances = new Set(all.map(({ metric }) => metric["instance"]));
+  const isWork = requests.length > 0 && instances.size === 1 && !all.some(({ name }) => name === "requestsTotal");
+  const left = isWork ? counters.filter((column) => !requests.includes(column)) : counters;
+  const namesOf = (columns: readonly Column[]) => named([...new Set(columns.map(({ name }) => name))]);
+  if (isWork) problems.push(`${namesOf(requests)} was taken for the work done (requestsTotal)`);
+  if (left.length > 0) problems.push(`not judged, since it only counts: ${namesOf(left)} (a limit for a counter has it judged as a gauge)`);
+  return isWork ? [...gauges, { metric: {}, name: "requestsTotal", readings: summed(requests.map(({ readings }) => readings)) }] : gauges;
 }
 
 /** Of several series of one name the first goes by it alone, the others with their labels. */
-function seriesNames(series: readonly Series[]): string[] {
+function seriesNames(columns: readonly Column[]): string[] {
   const used = new Set<string>();
-  return series.map(({ metric }) => {
+  return columns.map(({ metric, name: own }) => {
     const labels = Object.entries(metric).filter(([key]) => key !== "__name__");
-    let name = metric["__name__"] ?? "value";
-    if (used.has(name)) name = `${name}{${labels.map(([key, value]) => `${key}=${value}`).join(",")}}`;
+    const name = used.has(own) ? `${own}{${labels.map(([key, value]) => `${key}=${value}`).join(",")}}` : own;
     used.add(name);
     return name;
   });
 }
 
-/** One row for all points of one time. */
-function merged(columns: readonly (readonly Point[])[], names: readonly string[]): Rows {
-  const rows = new Rows(names);
+/** One row for all readings of one time. */
+function merged(columns: readonly Column[]): Rows {
+  const rows = new Rows(seriesNames(columns));
   const next = columns.map(() => 0);
   const cells = columns.map(() => Number.NaN);
-  const nextMs = (column: number) => {
-    const point = columns[column]?.[next[column] ?? 0];
-    return point === undefined ? Number.POSITIVE_INFINITY : timeMsOf(point);
-  };
+  const nextMs = (column: number) => columns[column]?.readings[next[column] ?? 0]?.atMs ?? Number.POSITIVE_INFINITY;
   for (;;) {
     const atMs = columns.reduce((least, _, column) => Math.min(least, nextMs(column)), Number.POSITIVE_INFINITY);
     if (atMs === Number.POSITIVE_INFINITY) return rows;
     cells.fill(Number.NaN);
-    for (const [column, points] of columns.entries()) {
+    for (const [column, { readings }] of columns.entries()) {
       while (nextMs(column) === atMs) {
         const at = next[column] ?? 0;
-        cells[column] = numberOf(points[at]?.[1]);
+        cells[column] = readings[at]?.value ?? Number.NaN;
         next[column] = at + 1;
       }
     }
     rows.add(atMs, cells);
   }
-}
-
-function timeMsOf([seconds]: Point): number {
-  return Math.round(numberOf(seconds) * 1_000);
 }
 
 /** Of what is neither a number nor the text of one NaN: `Number(null)` and `Number("")` are 0. */
