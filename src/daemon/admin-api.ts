@@ -23,6 +23,9 @@ import type { NodeName } from "../model/node.ts";
 import type { EventLog } from "./event-log.ts";
 import type { Orders } from "./orders.ts";
 
+/** More than all events that are kept: who is so far behind has stopped reading, and would fill the memory. */
+const unreadBytesMax = 16 * 1024 * 1024;
+
 export interface AdminSources {
   readonly socketPath: string;
   readonly events: EventLog;
@@ -87,7 +90,12 @@ export async function serveAdmin(sources: AdminSources): Promise<FastifyInstance
       const stream = new PassThrough();
       for (const event of sources.events.since(Number(request.query.after ?? 0))) stream.write(`${JSON.stringify(event)}\n`);
       if (request.query.follow === "true") {
-        const unfollow = sources.events.follow((event) => stream.write(`${JSON.stringify(event)}\n`));
+        const unfollow = sources.events.follow((event) => {
+          stream.write(`${JSON.stringify(event)}\n`);
+          // Who follows asks again from the last that it has read, in its own time.
+          if (stream.writableLength > unreadBytesMax) stream.destroy();
+        });
+        stream.on("close", unfollow);
         request.raw.on("close", unfollow);
       } else stream.end();
       return reply.type("application/x-ndjson").send(stream);

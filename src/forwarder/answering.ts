@@ -174,12 +174,13 @@ export class Answering implements UpstreamUser {
   }
 
   #passInterim(block: Buffer, head: AnswerHead): void {
-    if (head.status === 100 && this.#to.awaitsContinue) {
+    const isAwaited = head.status === 100 && this.#to.awaitsContinue;
+    if (isAwaited) {
       this.#to.awaitsContinue = false;
       this.#client.awaitBody();
     }
-    // Whoever speaks 1.0 knows none of these; and they are not worth waiting for.
-    if (this.#to.clientMinorVersion === 0 || !this.#client.flushed) return;
+    // Whoever speaks 1.0 knows none of these; and but for the one that is waited for they are not worth waiting for.
+    if (this.#to.clientMinorVersion === 0 || !(isAwaited || this.#client.flushed)) return;
     this.#client.write(Buffer.from(block.subarray(cutLines(block, head), head.end)));
   }
 

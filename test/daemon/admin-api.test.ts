@@ -1,9 +1,10 @@
-/** The admin API while the disk takes nothing. */
+/** The admin API while the disk, or a reader, takes nothing. */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { request } from "node:http";
+import { type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { serveAdmin } from "../../src/daemon/admin-api.ts";
 import { Engine } from "../../src/daemon/engine.ts";
@@ -51,6 +52,48 @@ test("admin API: an order that cannot be journalled is not said to be accepted; 
   mkdirSync(away);
   while (engine.state.rollout === null) await new Promise((resolve) => setTimeout(resolve, 10));
   assert.equal(engine.state.wanted, 3);
+  engine.stop();
+  await server.close();
+  rmSync(directory, { recursive: true });
+});
+
+test("admin API: who follows events and stops reading is let go, and finds the rest when it asks again", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-admin-"));
+  const socketPath = join(directory, "a");
+  const events = new EventLog(join(directory, "events"));
+  const spec = simSpec(1);
+  const engine = new Engine(new Journal<MonitorState>(join(directory, "journal.jsonl")), () => {});
+  engine.accept({ kind: "cluster-started", spec });
+  const server = await serveAdmin({
+    socketPath,
+    events,
+    orders: new Orders({ engine, spec: () => spec }),
+    status: () => ({ nodes: [] }) as unknown as ClusterStatus, // nobody asks for it
+  });
+  const follow = (after: number) =>
+    new Promise<IncomingMessage>((resolve, reject) =>
+      request({ socketPath, path: `${adminRoutes.events.path}?after=${after}&follow=true` }, resolve)
+        .on("error", reject)
+        .end(),
+    );
+  const text = "x".repeat(64 * 1024);
+  const happens = () => events.append({ kind: "listening", text, facts: {} }, 0);
+  happens();
+  const stopped = await follow(0);
+  const letGo = new Promise((resolve) => stopped.on("error", resolve));
+  const unread = 500;
+  for (let at = 1; at < unread; at += 1) happens();
+  stopped.resume();
+  await letGo;
+  const again = await follow(unread - 1);
+  again.once("data", happens);
+  const sequences: number[] = [];
+  for await (const line of createInterface(again)) {
+    sequences.push(Number(/^\{"sequence":(\d+),/.exec(line)?.[1]));
+    if (sequences.length === 2) break;
+  }
+  again.on("error", () => {}).destroy();
+  assert.deepEqual(sequences, [unread, unread + 1]);
   engine.stop();
   await server.close();
   rmSync(directory, { recursive: true });

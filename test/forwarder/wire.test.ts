@@ -156,6 +156,26 @@ withStage("Expect: 100-continue goes to the server, its 100 and 103 to the clien
   assert.deepEqual(refused.heard.match(/^connection: .*$/gim), ["connection: close"]);
 });
 
+withStage("the 100 that a client waits for is passed on behind hints that it has not read", {}, async (stage) => {
+  const hint = `HTTP/1.1 103 Early Hints\r\nLink: </${"a".repeat(8_000)}>\r\n\r\n`;
+  let written = false;
+  await stage.rawInstance("web-1.1", (socket) => {
+    socket.setEncoding("latin1").on("data", (text: string) => {
+      if (text.endsWith("abc")) return void socket.write(ok);
+      for (let at = 0; at < 2_000; at += 1) socket.write(hint);
+      socket.write("HTTP/1.1 100 Continue\r\n\r\n", () => (written = true));
+    });
+  });
+  await stage.route({ "web-1.1": "available" });
+  const client = new Client(stage).say("POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+  client.socket.pause();
+  await stage.until(() => written);
+  client.socket.resume();
+  await client.until(/HTTP\/1\.1 100 Continue\r\n\r\n$/);
+  assert.ok(client.heard.length < 2_000 * hint.length, "hints are not worth waiting for");
+  await client.say("abc").until(/\r\n\r\nok$/);
+});
+
 withStage(
   "a client that waits to be told to go on is not late, and has all the time for its body then",
   { bodyTimeoutMs: 3_000 },
