@@ -15,3 +15,18 @@ export function cellsOf(line: string): string[] {
   }
   return cells;
 }
+
+/** NaN where it is none. */
+export function numberIn(cell: string | undefined): number {
+  const value = cell === undefined || cell === "" ? Number.NaN : Number(cell);
+  return Number.isFinite(value) ? value : Number.NaN;
+}
+
+const date = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?) ?(?:Z|UTC|([+-]\d\d):?(\d\d))?)?$/i;
+
+/** In ms since 1970 of ISO 8601, or with a blank for its T; UTC unless it says otherwise. NaN where it is none. */
+export function dateIn(cell: string | undefined): number {
+  const [, day, time = "00:00", zoneHours, zoneMinutes] = date.exec(cell ?? "") ?? [];
+  if (day === undefined) return Number.NaN;
+  return Date.parse(`${day}T${time}${zoneHours === undefined ? "Z" : `${zoneHours}:${zoneMinutes}`}`);
+}

@@ -1,7 +1,10 @@
 /** CSV with a header into rows. What is broken in it is named and survived. */
-import { cellsOf } from "./csv-cells.ts";
+import { cellsOf, dateIn, numberIn } from "./csv-cells.ts";
 import { limitOf } from "./limit-text.ts";
 import { counted, type LimitsFrom, named, nothing, type Parsed, Rows, shortened } from "./trace-rows.ts";
+
+/** Where there is no `timeMs`, as tables are usually written. */
+const dateColumn = /^(?:timestamp|time|date|datetime)$/i;
 
 export function parseCsv(lines: Iterable<string>, problems: string[]): Parsed {
   const reader = new CsvReader(problems);
@@ -34,6 +37,7 @@ class CsvReader {
     const comment = commentIn(line);
     if (comment !== null) this.#readComment(comment);
     else if (this.#header === null) return this.#readHeader(line);
+    else if (!this.#mayBeRow(line, this.#header)) return false;
     else this.#readRow(line, this.#header);
     return true;
   }
@@ -72,19 +76,29 @@ class CsvReader {
     }
     const twice = cells.find((name, at) => name !== "" && cells.indexOf(name) !== at);
     if (twice !== undefined) this.#name(`there is more than one column ${shortened(twice)}; the first was taken`);
-    if (!cells.includes("timeMs")) {
-      this.#name(`the header has no column timeMs; it has ${named(cells)}`);
+    const hasNumbers = cells.includes("timeMs");
+    const time = hasNumbers ? cells.indexOf("timeMs") : cells.findIndex((name) => dateColumn.test(name));
+    const problem = `line ${this.#line}: the header has no column timeMs; it has ${named(cells)}`;
+    if (time === -1) {
+      this.#problems.push(problem);
       return false;
     }
-    const columns = cells.flatMap((name, at) => (name === "timeMs" || cells.indexOf(name) !== at ? [] : [at]));
-    this.#header = { time: cells.indexOf("timeMs"), columns, width: cells.length };
+    const columns = cells.flatMap((name, at) => (at === time || cells.indexOf(name) !== at ? [] : [at]));
+    this.#header = { time, columns, width: cells.length, timeIn: hasNumbers ? numberIn : dateIn, unlessDates: hasNumbers ? null : problem };
     this.#rows = new Rows(columns.map((at) => cells[at] ?? ""));
     return true;
   }
 
-  #readRow(line: string, { time, columns, width }: Header): void {
+  /** What is called `time` may be dates, or numbers in whatever unit, which nobody can tell. */
+  #mayBeRow(line: string, { time, unlessDates }: Header): boolean {
+    if (unlessDates === null || this.#rows.length > 0 || Number.isNaN(numberIn(cellsOf(line)[time]))) return true;
+    this.#problems.push(unlessDates);
+    return false;
+  }
+
+  #readRow(line: string, { time, columns, width, timeIn }: Header): void {
     const cells = cellsOf(line);
-    const atMs = numberIn(cells[time]);
+    const atMs = timeIn(cells[time]);
     if (Number.isFinite(atMs) && cells.findIndex((cell, at) => at >= width && cell !== "") === -1) {
       for (const [at, column] of columns.entries()) this.#cells[at] = this.#number(at, cells[column]);
       this.#rows.add(atMs, this.#cells);
@@ -115,14 +129,12 @@ function commentIn(line: string): string | null {
   return comment.startsWith("#") ? comment.replace(/[,\s]+$/, "") : null;
 }
 
-function numberIn(cell: string | undefined): number {
-  const value = cell === undefined || cell === "" ? Number.NaN : Number(cell);
-  return Number.isFinite(value) ? value : Number.NaN;
-}
-
 /** Where in a line the time is, and the other columns: of two of one name the first. */
 interface Header {
   readonly time: number;
   readonly columns: readonly number[];
   readonly width: number;
+  readonly timeIn: (cell: string | undefined) => number;
+  /** What is wrong with a header whose time is called otherwise, if there are no dates below it. */
+  readonly unlessDates: string | null;
 }

@@ -131,6 +131,24 @@ describe("trace: as the field writes it", () => {
       ]);
   });
 
+  it("trace: dates in a column called timestamp, time or date are its times, in UTC unless they say otherwise", () => {
+    const dates = [
+      "2026-03-01 10:00",
+      "2026-03-01 10:00:30.5",
+      "2026-03-01T12:01:00+02:00",
+      "2026-03-01T10:01:30Z",
+      "2026-03-01T10:02:00 UTC",
+    ];
+    const { samples, problems } = rowsOf(`Timestamp,rssBytes\n${dates.map((date, at) => `${date},${at}`).join("\n")}\nyesterday,9\n`);
+    const begin = Date.UTC(2026, 2, 1, 10);
+    assert.deepEqual(
+      Array.from(samples, ({ atMs, indicators }) => [atMs - begin, indicators["rssBytes"]]),
+      [0, 30_500, 60_000, 90_000, 120_000].map((afterMs, at) => [afterMs, at]),
+    );
+    assert.deepEqual(problems, ['left out: 1 broken row, the first in line 7 (no time: "yesterday")']);
+    assert.deepEqual(rowsOf("date,rssBytes\n2026-03-01,1\n2026-03-02,2\n").samples.at(1)?.atMs, begin + 14 * 3_600_000);
+  });
+
   it("trace: a name that Coppice knows, written otherwise, is a gauge like any other, and said to be", () => {
     assert.deepEqual(rowsOf("timeMs,RequestsTotal,rss_bytes,queue,eventLoopUtilizationRatio\n1,2,3,4,5\n").problems, [
       "RequestsTotal was taken for a gauge like any other; did you mean requestsTotal?",
