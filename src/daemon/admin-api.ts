@@ -84,13 +84,20 @@ export async function serveAdmin(sources: AdminSources): Promise<FastifyInstance
     handler: (request, reply) =>
       orders.progress(request.params.id) ?? reply.code(404).send(refusal("COPPICE_ARGUMENT", `there is no request ${request.params.id}`)),
   });
+  serveEvents(server, sources.events);
+  rmSync(sources.socketPath, { force: true });
+  await server.listen({ path: sources.socketPath });
+  return server;
+}
+
+function serveEvents(server: FastifyInstance, events: EventLog): void {
   server.route<{ Querystring: { after?: string; follow?: string } }>({
     ...route(adminRoutes.events),
     handler: (request, reply) => {
       const stream = new PassThrough();
-      for (const event of sources.events.since(Number(request.query.after ?? 0))) stream.write(`${JSON.stringify(event)}\n`);
+      for (const event of events.since(Number(request.query.after ?? 0))) stream.write(`${JSON.stringify(event)}\n`);
       if (request.query.follow === "true") {
-        const unfollow = sources.events.follow((event) => {
+        const unfollow = events.follow((event) => {
           stream.write(`${JSON.stringify(event)}\n`);
           // Who follows asks again from the last that it has read, in its own time.
           if (stream.writableLength > unreadBytesMax) stream.destroy();
@@ -101,9 +108,6 @@ export async function serveAdmin(sources: AdminSources): Promise<FastifyInstance
       return reply.type("application/x-ndjson").send(stream);
     },
   });
-  rmSync(sources.socketPath, { force: true });
-  await server.listen({ path: sources.socketPath });
-  return server;
 }
 
 function serveSettings(server: FastifyInstance, orders: Orders): void {
