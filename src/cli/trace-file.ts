@@ -107,7 +107,7 @@ function nameLimits(limits: Limits, columns: readonly string[], problems: string
   const known = new Set(indicators.flatMap((name) => [name, withoutLabels(name)]));
   for (const name of Object.keys(limits)) {
     if (known.has(name)) continue;
-    const near = nearName(name, indicators);
+    const near = nearName(name, [...new Set(indicators.map(withoutLabels))]);
     const meant = near === null ? "" : `; did you mean ${near}?`;
     problems.push(`there is no column for the limit of ${name}${meant} (columns: ${named(indicators)})`);
   }

@@ -1,6 +1,7 @@
 /**
  * The JSON of a Prometheus range query (`query_range`, a matrix) into rows. What is broken in it is named and survived.
  */
+import { withoutLabels } from "../aging/amounts.ts";
 import { countsRequests, isCounter, type Reading, summed } from "./trace-counters.ts";
 import { counted, named, nothing, type Parsed, Rows } from "./trace-rows.ts";
 
@@ -42,7 +43,8 @@ interface Column {
 }
 
 function withoutCounters(all: readonly Column[], limits: Readonly<Record<string, number>>, problems: string[]): Column[] {
-  const isOne = ({ name, readings }: Column) => !(name in limits) && isCounter(name, readings);
+  const limited = new Set(Object.keys(limits).map(withoutLabels));
+  const isOne = ({ name, readings }: Column) => !limited.has(name) && isCounter(name, readings);
   const counters = all.filter(isOne);
   const gauges = all.filter((column) => !isOne(column));
   const requests = counters.filter(({ name }) => countsRequests(name));
@@ -55,14 +57,13 @@ function withoutCounters(all: readonly Column[], limits: Readonly<Record<string,
   return isWork ? [...gauges, { metric: {}, name: "requestsTotal", readings: summed(requests.map(({ readings }) => readings)) }] : gauges;
 }
 
-/** Of several series of one name the first goes by it alone, the others with their labels. */
+/** Several series of one name go by the labels in which they differ; but there is one work, the first. */
 function seriesNames(columns: readonly Column[]): string[] {
-  const used = new Set<string>();
-  return columns.map(({ metric, name: own }) => {
-    const labels = Object.entries(metric).filter(([key]) => key !== "__name__");
-    const name = used.has(own) ? `${own}{${labels.map(([key, value]) => `${key}=${value}`).join(",")}}` : own;
-    used.add(name);
-    return name;
+  const work = columns.findIndex(({ name }) => name === "requestsTotal");
+  return columns.map(({ metric, name }, at) => {
+    const alike = at === work ? [] : columns.filter((other) => other.name === name);
+    const labels = Object.entries(metric).filter(([label, value]) => alike.some((other) => other.metric[label] !== value));
+    return labels.length === 0 ? name : `${name}{${labels.map(([label, value]) => `${label}=${value}`).join(",")}}`;
   });
 }
 

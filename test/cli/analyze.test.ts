@@ -213,9 +213,9 @@ describe("analyze: the line of JSON", () => {
   });
 
   it("trace: a limit holds for each series of its name, whatever its labels", () => {
-    const series = (instance: string) => ({ metric: { __name__: "rss", instance }, values: [[1, "5"]] });
+    const series = (instance: string) => ({ metric: { __name__: "rss", instance, job: "web" }, values: [[1, "5"]] });
     const { samples } = parseTrace(JSON.stringify({ data: { resultType: "matrix", result: [series("a"), series("b")] } }), { rss: 100 });
-    assert.deepEqual(samples.at(0)?.limits, { rss: 100, "rss{instance=b}": 100 });
+    assert.deepEqual(samples.at(0)?.limits, { rss: 100, "rss{instance=a}": 100, "rss{instance=b}": 100 });
   });
 });
 
