@@ -12,6 +12,7 @@ import { measureCost } from "./cost.ts";
 import { families } from "./families.ts";
 import { independentFamilies } from "./independent.ts";
 import { leads, secondLives } from "./judge.ts";
+import { knownCourse } from "./known-course.ts";
 import type { Outcome } from "./outcome.ts";
 import { isInTime, type Score, score } from "./score.ts";
 import { decided, precisionOf, targetTable } from "./targets.ts";
@@ -39,6 +40,11 @@ const leadShare = 0.5;
 const tasks = [
   ...tasksOf("Coppice", [...all, ...calmFamilies], 1),
   ...[...leads.keys()].flatMap((lead) => tasksOf(lead, [...families, ...unseenFamilies], leadShare)),
+  ...tasksOf(
+    knownCourse,
+    [...families, ...unseenFamilies].filter(({ ages }) => ages),
+    1,
+  ),
   ...secondLives.flatMap((judge) => tasksOf(judge, [...families, ...unseenFamilies], leadShare)),
   ...Object.keys(baselines).flatMap((judge) => tasksOf(judge, all, baselineShare)),
 ];
@@ -173,7 +179,9 @@ Exhaustion is the first row at which the observed floor meets its limit; in time
 
 ## Against the targets
 
-${targetTable(ours, cost)}
+${targetTable(ours, results.get(knownCourse) ?? [], cost)}
+
+"The course known" is what the noise alone leaves (\`known-course.ts\`): a forecast that knows level, growth, every step and all load in advance, and of the noise how large it is. Nobody can do better.
 
 ${late} of ${leaks.length} aging traces were decided too late, too early or never. What is missed, and why, is in [aging-model.md](aging-model.md#what-it-cannot-see).
 

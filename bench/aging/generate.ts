@@ -34,8 +34,8 @@ const lifeSpread = 0.1;
 /** A leak that waits for its load has begun with this share of its growth. */
 const begunAt = 0.01;
 
-/** @param life of one release: the same leak under the same load at a pace that differs, with other noise and gaps; alone where none is named. */
-export function generate(family: Family, seed: number, life?: number): Trace {
+/** @param life of one release: the same leak under the same load at a pace that differs by up to `spread`, with other noise and gaps; alone where none is named. */
+export function generate(family: Family, seed: number, life?: number, spread = lifeSpread): Trace {
   const drawn = new Random(seed * 7_919 + hash(family.name));
   const durationMs = drawn.scaled(...(family.hours ?? [5, 110])) * hourMs;
   const rowsPerTrace = family.rows === undefined ? rowsUsual : Math.round(drawn.scaled(...family.rows));
@@ -52,7 +52,7 @@ export function generate(family: Family, seed: number, life?: number): Trace {
   const lazyRows = drawn.next() < 0.3 ? Math.round(drawn.between(2, 12)) : 1;
   const growth = drawGrowth(family, drawn, loads, onset);
   const random = life === undefined ? drawn : new Random(drawn.next() * 1e9 + life);
-  const pace = life === undefined || !family.ages ? 1 : random.between(1 - lifeSpread, 1 + lifeSpread);
+  const pace = life === undefined || !family.ages ? 1 : random.between(1 - spread, 1 + spread);
   const rows: Row[] = [];
   let drift = random.normal();
   let requests = 0;

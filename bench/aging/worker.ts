@@ -5,6 +5,7 @@ import { families } from "./families.ts";
 import { generate, type Trace } from "./generate.ts";
 import { independentFamilies } from "./independent.ts";
 import { type Judged, judgeAfter, judgeByModel, leads, secondLives } from "./judge.ts";
+import { judgeByKnownCourse, knownCourse } from "./known-course.ts";
 import { outcomeOf } from "./outcome.ts";
 import { unseenFamilies } from "./unseen-families.ts";
 
@@ -21,8 +22,9 @@ const tracesOf = new Map<string, (seed: number) => Trace>([
 ]);
 
 /** Of two lives of one release the second, as if it were the first, and after the first. */
-function secondLife(judge: string, familyName: string, seed: number): Judged | null {
+function judgedOtherwise(judge: string, familyName: string, seed: number): Judged | null {
   const family = [...families, ...unseenFamilies].find(({ name }) => name === familyName);
+  if (family !== undefined && judge === knownCourse) return judgeByKnownCourse(family, seed);
   if (family === undefined || !(secondLives as readonly string[]).includes(judge)) return null;
   const trace = generate(family, seed, 2);
   return judge === "after another" ? judgeAfter(generate(family, seed, 1), trace) : judgeByModel(trace);
@@ -32,7 +34,7 @@ process.on("message", ({ judge: name, family: familyName, seed, traces }: Task) 
   const trace = tracesOf.get(familyName);
   const lead = leads.get(name);
   const judge = name === "Coppice" || lead !== undefined ? (one: Trace) => judgeByModel(one, lead) : baselines[name];
-  const judged = (at: number) => secondLife(name, familyName, at) ?? (trace === undefined ? undefined : judge?.(trace(at)));
+  const judged = (at: number) => judgedOtherwise(name, familyName, at) ?? (trace === undefined ? undefined : judge?.(trace(at)));
   process.send?.(
     Array.from({ length: traces }, (_, at) => {
       const one = judged(seed + at);
