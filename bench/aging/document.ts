@@ -181,7 +181,7 @@ Exhaustion is the first row at which the observed floor meets its limit; in time
 
 ${targetTable(ours, results.get(knownCourse) ?? [], cost)}
 
-"The course known" is what the noise alone leaves (\`known-course.ts\`): a forecast that knows level, growth, every step and all load in advance, and of the noise how large it is. Nobody can do better.
+"The course known" is what the noise alone leaves (\`known-course.ts\`): a forecast that knows level, growth, every step and all load in advance, and of the noise how large it is.
 
 ${late} of ${leaks.length} aging traces were decided too late, too early or never. What is missed, and why, is in [aging-model.md](aging-model.md#what-it-cannot-see).
 

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { replay } from "../../src/aging/replay.ts";
 import { parseTrace } from "../../src/cli/trace-file.ts";
+import { horizonMs } from "./judge.ts";
 import { Random } from "./random.ts";
 
 const { values, positionals } = parseArgs({
@@ -18,7 +19,6 @@ const { values, positionals } = parseArgs({
 const [folder] = positionals;
 if (folder === undefined) throw new Error("a folder of recordings is needed: node bench/aging/field.ts FOLDER");
 const random = new Random(Number(values.seed));
-const horizonMs = 30 * 60_000;
 let lives = 0;
 let decided = 0;
 let attention = 0;

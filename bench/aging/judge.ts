@@ -20,7 +20,7 @@ export interface Judged {
 export type Judge = (trace: Trace) => Judged;
 
 const minuteMs = 60_000;
-const horizonMs = 30 * minuteMs;
+export const horizonMs = 30 * minuteMs;
 export const lives = [0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 
 /** How long before the end a decision is sought at the latest, minutes: less by a nearer horizon, more for slow nodes, two turns each. */

@@ -1,7 +1,7 @@
 /**
  * What the noise alone leaves of the errors: a forecast that knows the whole course in advance (level, limit, growth, every
- * hour's load and step) and of the noise how large it is. Nobody can know more, and nobody forecasts better; what it errs by no
- * model can be blamed for.
+ * hour's load and step) and of the noise how large it is, but not how it stands now: what such a forecast errs by is the noise's, but
+ * for the little that its last half hour tells of the next.
  */
 import type { Family } from "./families.ts";
 import { generate } from "./generate.ts";
@@ -10,12 +10,12 @@ import { type Judged, lives } from "./judge.ts";
 export const knownCourse = "the course known";
 
 /** Ends of the same course under other noise. */
-const drawsMax = 25;
+const draws = 25;
 
 export function judgeByKnownCourse(family: Family, seed: number): Judged {
   const trace = generate(family, seed);
   const endMs = trace.exhaustionMs ?? 0;
-  const ends = Array.from({ length: drawsMax }, (_, at) => generate(family, seed, at + 1, 0).exhaustionMs ?? Number.POSITIVE_INFINITY);
+  const ends = Array.from({ length: draws }, (_, at) => generate(family, seed, at + 1, 0).exhaustionMs ?? Number.POSITIVE_INFINITY);
   ends.sort((a, b) => (a === b ? 0 : a - b));
   const forecasts = lives.map((life) => {
     const later = ends.filter((end) => end > life * endMs);

@@ -1,7 +1,7 @@
 /** Judges one family at a time, for document.ts: several of these share the cores. */
 import { baselines } from "./baselines.ts";
 import { calmFamilies } from "./calm-families.ts";
-import { families } from "./families.ts";
+import { type Family, families } from "./families.ts";
 import { generate, type Trace } from "./generate.ts";
 import { independentFamilies } from "./independent.ts";
 import { type Judged, judgeAfter, judgeByModel, leads, secondLives } from "./judge.ts";
@@ -22,10 +22,7 @@ const tracesOf = new Map<string, (seed: number) => Trace>([
 ]);
 
 /** Of two lives of one release the second, as if it were the first, and after the first. */
-function judgedOtherwise(judge: string, familyName: string, seed: number): Judged | null {
-  const family = [...families, ...unseenFamilies].find(({ name }) => name === familyName);
-  if (family !== undefined && judge === knownCourse) return judgeByKnownCourse(family, seed);
-  if (family === undefined || !(secondLives as readonly string[]).includes(judge)) return null;
+function secondLife(judge: string, family: Family, seed: number): Judged {
   const trace = generate(family, seed, 2);
   return judge === "after another" ? judgeAfter(generate(family, seed, 1), trace) : judgeByModel(trace);
 }
@@ -34,7 +31,12 @@ process.on("message", ({ judge: name, family: familyName, seed, traces }: Task) 
   const trace = tracesOf.get(familyName);
   const lead = leads.get(name);
   const judge = name === "Coppice" || lead !== undefined ? (one: Trace) => judgeByModel(one, lead) : baselines[name];
-  const judged = (at: number) => judgedOtherwise(name, familyName, at) ?? (trace === undefined ? undefined : judge?.(trace(at)));
+  const family = [...families, ...unseenFamilies].find((one) => one.name === familyName);
+  const judged = (at: number) => {
+    if (family !== undefined && name === knownCourse) return judgeByKnownCourse(family, at);
+    if (family !== undefined && (secondLives as readonly string[]).includes(name)) return secondLife(name, family, at);
+    return trace === undefined ? undefined : judge?.(trace(at));
+  };
   process.send?.(
     Array.from({ length: traces }, (_, at) => {
       const one = judged(seed + at);
