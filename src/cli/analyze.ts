@@ -37,7 +37,8 @@ export function registerAnalyze(program: Command, setExitCode: (code: number) =>
     .description(
       "Judges recorded traces with exactly the code of the monitor. A trace is CSV with a header (timeMs, requestsTotal, " +
         "and indicators such as heapAfterGcBytes, rssBytes, openFds; any other column is a gauge where more is worse), " +
-        "with limits as comments (# limit heapAfterGcBytes=268435456), or the JSON of a Prometheus range query. " +
+        "with limits as comments (# limit heapAfterGcBytes=268435456), or the JSON of a Prometheus range query, whose counters are " +
+        "judged only if they have a limit. Where there is no timeMs, a column timestamp, time or date may hold dates. " +
         "A file in which nothing can be read is named, the others are judged all the same, and the exit code is 1.",
     )
     .argument("<files...>", "the traces; - is standard input")

@@ -45,12 +45,12 @@ interface Column {
 function withoutCounters(all: readonly Column[], limits: Readonly<Record<string, number>>, problems: string[]): Column[] {
   const limited = new Set(Object.keys(limits).map(withoutLabels));
   const isOne = ({ name, readings }: Column) => !limited.has(name) && isCounter(name, readings);
-  const counters = all.filter(isOne);
-  const gauges = all.filter((column) => !isOne(column));
-  const requests = counters.filter(({ name }) => countsRequests(name));
+  const counters = new Set(all.filter(isOne));
+  const gauges = all.filter((column) => !counters.has(column));
+  const requests = [...counters].filter(({ name }) => countsRequests(name));
   const instances = new Set(all.map(({ metric }) => metric["instance"]));
   const isWork = requests.length > 0 && instances.size === 1 && !all.some(({ name }) => name === "requestsTotal");
-  const left = isWork ? counters.filter((column) => !requests.includes(column)) : counters;
+  const left = [...counters].filter(({ name }) => !isWork || !countsRequests(name));
   const namesOf = (columns: readonly Column[]) => named([...new Set(columns.map(({ name }) => name))]);
   if (isWork) problems.push(`${namesOf(requests)} was taken for the work done (requestsTotal)`);
   if (left.length > 0) problems.push(`not judged, since it only counts: ${namesOf(left)} (a limit for a counter has it judged as a gauge)`);
@@ -59,10 +59,20 @@ function withoutCounters(all: readonly Column[], limits: Readonly<Record<string,
 
 /** Several series of one name go by the labels in which they differ; but there is one work, the first. */
 function seriesNames(columns: readonly Column[]): string[] {
-  const work = columns.findIndex(({ name }) => name === "requestsTotal");
-  return columns.map(({ metric, name }, at) => {
-    const alike = at === work ? [] : columns.filter((other) => other.name === name);
-    const labels = Object.entries(metric).filter(([label, value]) => alike.some((other) => other.metric[label] !== value));
+  const firsts = new Map<string, Column>();
+  const differing = new Map<string, Set<string>>();
+  for (const column of columns) {
+    const { name, metric } = column;
+    const first = firsts.get(name) ?? column;
+    firsts.set(name, first);
+    const labels = differing.get(name) ?? new Set();
+    differing.set(name, labels);
+    for (const label of Object.keys({ ...first.metric, ...metric })) if (first.metric[label] !== metric[label]) labels.add(label);
+  }
+  return columns.map((column) => {
+    const { name, metric } = column;
+    const isWork = name === "requestsTotal" && firsts.get(name) === column;
+    const labels = Object.entries(metric).filter(([label]) => !isWork && differing.get(name)?.has(label) === true);
     return labels.length === 0 ? name : `${name}{${labels.map(([label, value]) => `${label}=${value}`).join(",")}}`;
   });
 }
