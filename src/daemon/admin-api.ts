@@ -23,7 +23,7 @@ import type { NodeName } from "../model/node.ts";
 import type { EventLog } from "./event-log.ts";
 import type { Orders } from "./orders.ts";
 
-/** More than all events that are kept: who is so far behind has stopped reading, and would fill the memory. */
+/** Several times what all events that are kept come to: who is so far behind has stopped reading, and would fill the memory. */
 const unreadBytesMax = 16 * 1024 * 1024;
 
 export interface AdminSources {

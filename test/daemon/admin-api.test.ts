@@ -14,6 +14,7 @@ import { Orders } from "../../src/daemon/orders.ts";
 import { adminRoutes, type ClusterStatus } from "../../src/model/admin.ts";
 import type { MonitorState } from "../../src/monitor/state.ts";
 import { simSpec } from "../../src/sim/sim-spec.ts";
+import { endAfterTest } from "../left-open.ts";
 
 test("admin API: an order that cannot be journalled is not said to be accepted; it is done once the disk has room", async () => {
   const directory = mkdtempSync(join(tmpdir(), "coppice-admin-"));
@@ -70,6 +71,11 @@ test("admin API: who follows events and stops reading is let go, and finds the r
     orders: new Orders({ engine, spec: () => spec }),
     status: () => ({ nodes: [] }) as unknown as ClusterStatus, // nobody asks for it
   });
+  endAfterTest(async () => {
+    engine.stop();
+    await server.close();
+    rmSync(directory, { recursive: true });
+  });
   const follow = (after: number) =>
     new Promise<IncomingMessage>((resolve, reject) =>
       request({ socketPath, path: `${adminRoutes.events.path}?after=${after}&follow=true` }, resolve)
@@ -94,7 +100,4 @@ test("admin API: who follows events and stops reading is let go, and finds the r
   }
   again.on("error", () => {}).destroy();
   assert.deepEqual(sequences, [unread, unread + 1]);
-  engine.stop();
-  await server.close();
-  rmSync(directory, { recursive: true });
 });
