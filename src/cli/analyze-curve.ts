@@ -5,15 +5,18 @@
  */
 import type { Replay } from "../aging/replay.ts";
 import type { Interval, Verdict } from "../model/report.ts";
-import type { TraceSamples } from "./trace-file.ts";
+import type { TraceFile } from "./trace-file.ts";
 
-export interface Analysis {
+export interface Analysis extends TraceFile {
   readonly file: string;
   readonly verdict: Verdict;
   readonly indicator: string | null;
   readonly replay: Replay;
-  readonly samples: TraceSamples;
-  readonly problems: readonly string[];
+}
+
+/** What a person calls the trace. */
+export function titleOf({ file, instance }: Pick<Analysis, "file" | "instance">): string {
+  return instance === null ? file : `${file}, ${instance}`;
 }
 
 export interface Point {

@@ -1,5 +1,5 @@
 /** Analyses as one self-contained HTML page. Everything that comes from a file is escaped. */
-import { type Analysis, curveOf } from "./analyze-curve.ts";
+import { type Analysis, curveOf, titleOf } from "./analyze-curve.ts";
 import { drawingOf, escapeHtml } from "./analyze-drawing.ts";
 import { sentencesOf } from "./analyze-text.ts";
 
@@ -30,14 +30,14 @@ ${sections.map(({ body }) => body).join("\n")}
 
 /** @param at - its place on the page. */
 export function sectionOf(analysis: Analysis, at: number): Section {
-  const { file, problems, samples } = analysis;
+  const { problems, samples } = analysis;
   const sentences = samples.length === 0 ? [] : sentencesOf(analysis);
   const list = [
     ...sentences.map((text) => `<li>${escapeHtml(text)}</li>`),
     ...problems.map((text) => `<li class="note">note: ${escapeHtml(text)}</li>`),
   ];
   const curve = curveOf(analysis);
-  const [name, verdict] = [escapeHtml(file), verdictOf(analysis)];
+  const [name, verdict] = [escapeHtml(titleOf(analysis)), verdictOf(analysis)];
   return {
     entry: `<div><a href="#t${at}">${name}</a> ${verdict}</div>`,
     body: `<section id="t${at}"><h2>${name}: ${verdict}</h2><ul>${list.join("")}</ul>${curve === null ? "" : drawingOf(curve)}</section>`,

@@ -1,16 +1,17 @@
 /** What a person reads of an analysed trace in the terminal: verdict, reasons and a plot. The page (`--html`) says the same. */
 import { time } from "../aging/amounts.ts";
 import { nameOf } from "../aging/explain.ts";
-import { type Analysis, curveOf } from "./analyze-curve.ts";
+import { type Analysis, curveOf, titleOf } from "./analyze-curve.ts";
 import { plotOf } from "./analyze-plot.ts";
 
 export function describeAnalysis(analysis: Analysis): string {
-  const { file, verdict, samples, problems } = analysis;
+  const { verdict, samples, problems } = analysis;
+  const title = titleOf(analysis);
   // Nothing was read, and nothing can be said.
-  if (samples.length === 0) return printable(`${file}: ${problems.join("; ")}\n`);
+  if (samples.length === 0) return printable(`${title}: ${problems.join("; ")}\n`);
   const curve = curveOf(analysis);
   const sentences = [...sentencesOf(analysis), ...problems.map((text) => `note: ${text}`)].map((text) => `  ${text}`);
-  return printable(`${[`${file}: ${verdict}`, ...sentences, "", ...(curve === null ? [] : [...plotOf(curve), ""])].join("\n")}\n`);
+  return printable(`${[`${title}: ${verdict}`, ...sentences, "", ...(curve === null ? [] : [...plotOf(curve), ""])].join("\n")}\n`);
 }
 
 /** Names come from the file, and a terminal would obey what they hold. */

@@ -7,12 +7,12 @@ import { setImmediate } from "node:timers/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { nearestTrend } from "../aging/explain.ts";
 import { replay } from "../aging/replay.ts";
-import type { Interval } from "../model/report.ts";
+import type { Interval, Verdict } from "../model/report.ts";
 import type { Analysis } from "./analyze-curve.ts";
 import { pageOf, type Section, sectionOf } from "./analyze-page.ts";
 import { describeAnalysis } from "./analyze-text.ts";
 import { limitOf } from "./limit-text.ts";
-import { parseTrace, readTrace, type TraceFile } from "./trace-file.ts";
+import { readTraces, type TraceFile, unread } from "./trace-file.ts";
 import { piecesOf } from "./trace-text.ts";
 
 const defaultHorizonMs = 30 * 60_000;
@@ -38,7 +38,8 @@ export function registerAnalyze(program: Command, setExitCode: (code: number) =>
       "Judges recorded traces with exactly the code of the monitor. A trace is CSV with a header (timeMs, requestsTotal, " +
         "and indicators such as heapAfterGcBytes, rssBytes, openFds; any other column is a gauge where more is worse), " +
         "with limits as comments (# limit heapAfterGcBytes=268435456), or the JSON of a Prometheus range query, whose counters are " +
-        "judged only if they have a limit. Where there is no timeMs, a column timestamp, time or date may hold dates. " +
+        "judged only if they have a limit, and of whose instances (or pods) each is a trace by itself. " +
+        "Where there is no timeMs, a column timestamp, time or date may hold dates. " +
         "A file in which nothing can be read is named, the others are judged all the same, and the exit code is 1.",
     )
     .argument("<files...>", "the traces; - is standard input")
@@ -59,15 +60,21 @@ export function registerAnalyze(program: Command, setExitCode: (code: number) =>
     )
     .action(async (files: string[], options: AnalyzeOptions) => {
       const shown: Section[] = [];
+      let judged = 0;
       const out = whileRead(process.stdout);
       for (const file of files) {
-        if (!(await out.isRead()) && options.html === undefined) return;
-        const analysis = analyzeFile(file, options);
-        if (analysis.samples.length === 0) setExitCode(1);
-        out.write(options.json === true ? `${JSON.stringify(jsonOf(analysis))}\n` : describeAnalysis(analysis));
-        if (options.html !== undefined && shown.length < pageTracesMax) shown.push(sectionOf(analysis, shown.length));
+        const analyses: Analysis[] = [];
+        for (const analysis of analyzeFile(file, options)) {
+          analyses.push(analysis);
+          judged += 1;
+          if (options.html !== undefined && shown.length < pageTracesMax) shown.push(sectionOf(analysis, shown.length));
+          if (options.json !== true) out.write(describeAnalysis(analysis));
+          if (!(await out.isRead()) && options.html === undefined) return;
+        }
+        if (analyses.every(({ samples }) => samples.length === 0)) setExitCode(1);
+        if (options.json === true) out.write(`${JSON.stringify(jsonOf(analyses))}\n`);
       }
-      if (options.html !== undefined && !wrote(options.html, pageOf(shown, files.length - shown.length))) setExitCode(1);
+      if (options.html !== undefined && !wrote(options.html, pageOf(shown, judged - shown.length))) setExitCode(1);
     });
 }
 
@@ -87,9 +94,18 @@ function whileRead(stream: NodeJS.WriteStream) {
   };
 }
 
-/** A file that cannot be read is a finding like others: the next one may be readable. */
-export function analyzeFile(file: string, options: Pick<AnalyzeOptions, "limit" | "forecastEvery" | "horizon">): Analysis {
-  const { samples, problems } = traceIn(file, options.limit);
+type JudgedHow = Pick<AnalyzeOptions, "limit" | "forecastEvery" | "horizon">;
+
+/**
+ * A file that cannot be read is a finding like others: the next one may be readable.
+ * @returns one analysis for each process of which the file tells, in its order; at least one.
+ */
+export function* analyzeFile(file: string, options: JudgedHow): Generator<Analysis> {
+  for (const trace of tracesIn(file, options.limit)) yield analyze(file, trace, options);
+}
+
+function analyze(file: string, trace: TraceFile, options: JudgedHow): Analysis {
+  const { samples } = trace;
   const lifeMs = (samples.at(-1)?.atMs ?? 0) - (samples.at(0)?.atMs ?? 0);
   const every = options.forecastEvery ?? null;
   const forecastEveryMs = every === null ? null : "ms" in every ? every.ms : Math.max(lifeMs * every.lifeRatio, 1);
@@ -97,14 +113,14 @@ export function analyzeFile(file: string, options: Pick<AnalyzeOptions, "limit" 
   // A trace is judged as a whole: what would have been regenerated was aging, whatever came after.
   const verdict = result.agingAtMs !== null ? "aging" : (result.last?.verdict ?? "insufficient");
   const indicator = result.decisive?.indicator ?? nearestTrend(result.last?.trends ?? [])?.indicator ?? null;
-  return { file, verdict, indicator, replay: result, samples, problems };
+  return { ...trace, file, verdict, indicator, replay: result };
 }
 
-function traceIn(file: string, limits: Readonly<Record<string, number>>): TraceFile {
+function tracesIn(file: string, limits: Readonly<Record<string, number>>): TraceFile[] {
   try {
-    return readTrace(piecesOf(file), limits);
+    return readTraces(piecesOf(file), limits);
   } catch (error) {
-    return { samples: parseTrace("", limits).samples, problems: [`it cannot be read: ${whyOf(error)}`] };
+    return [unread([`it cannot be read: ${whyOf(error)}`])];
   }
 }
 
@@ -124,14 +140,33 @@ function whyOf(error: unknown): string {
   return /^E[A-Z0-9]+: ([^,]+)/.exec(message)?.[1] ?? message;
 }
 
+/** One line a file: of several processes the worst, and each of them in `instances`. */
+export function jsonOf(analyses: readonly Analysis[]) {
+  const [worst] = analyses.toSorted(byUrgency);
+  if (worst === undefined) throw new Error("of a file there is one trace at least");
+  const several = analyses.length > 1 ? { instance: worst.instance, instances: analyses.map(ofInstance) } : {};
+  return { file: worst.file, ...judgementOf(worst), ...several };
+}
+
+function ofInstance(analysis: Analysis) {
+  return { instance: analysis.instance, ...judgementOf(analysis) };
+}
+
+const urgency: readonly Verdict[] = ["aging", "attention", "healthy", "insufficient"];
+
+/** What would have been regenerated comes first, and of it the first. */
+function byUrgency(a: Analysis, b: Analysis): number {
+  const [aMs, bMs] = [a, b].map(({ replay: { agingAtMs, trendAtMs } }) => agingAtMs ?? trendAtMs ?? Number.MAX_VALUE);
+  return urgency.indexOf(a.verdict) - urgency.indexOf(b.verdict) || (aMs ?? 0) - (bMs ?? 0);
+}
+
 /** Times in the trace's own clock. */
-export function jsonOf({ file, verdict, indicator, replay: result, samples, problems }: Analysis) {
+function judgementOf({ verdict, indicator, replay: result, samples, problems }: Analysis) {
   const own = (atMs: number | null) => (atMs === null ? null : atMs - samples.shiftMsAt(atMs));
   const ownInterval = (at: Interval | null, shiftMs: number) =>
     at === null ? null : { low: Math.round(at.low - shiftMs), mid: Math.round(at.mid - shiftMs), high: Math.round(at.high - shiftMs) };
   const trend = result.last?.trends.find((one) => one.indicator === indicator) ?? null;
   return {
-    file,
     verdict,
     trendAtMs: own(result.trendAtMs),
     agingAtMs: own(result.agingAtMs),

@@ -1,7 +1,7 @@
 /** CSV with a header into rows. What is broken in it is named and survived. */
 import { cellsOf, dateIn, numberIn } from "./csv-cells.ts";
 import { limitOf } from "./limit-text.ts";
-import { counted, type LimitsFrom, named, nothing, type Parsed, Rows, shortened } from "./trace-rows.ts";
+import { counted, type LimitsFrom, named, nothing, ofOne, type Parsed, Rows, shortened } from "./trace-rows.ts";
 
 /** Where there is no `timeMs`, as tables are usually written. */
 const dateColumn = /^(?:timestamp|time|date|datetime)$/i;
@@ -50,7 +50,7 @@ class CsvReader {
       this.#problems.push(`left out: ${counted(this.#unreadable, "cell")} without a number, the first in ${this.#firstUnreadable}`);
     if (this.#rows.length > 0 && this.#limits.at(-1)?.row === this.#rows.length)
       this.#problems.push("a limit below the last row holds for none: it holds from its line on");
-    return { rows: this.#rows, limits: this.#limits };
+    return ofOne(this.#rows, this.#limits);
   }
 
   /** A limit below the header holds from there on: a process that was started again with a larger heap. */

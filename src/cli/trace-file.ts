@@ -11,12 +11,15 @@ import { isCounterName } from "./trace-counters.ts";
 import { parseCsv } from "./trace-csv.ts";
 import { type Order, orderOf } from "./trace-order.ts";
 import { parsePrometheus } from "./trace-prometheus.ts";
-import { type LimitsFrom, named, nothing, type Parsed, type Rows } from "./trace-rows.ts";
+import { type LimitsFrom, named, nothing, type Parsed, type Recorded, Rows } from "./trace-rows.ts";
 import { linesOf } from "./trace-text.ts";
 
 type Limits = Readonly<Record<string, number>>;
 
+/** What a file tells of one process. */
 export interface TraceFile {
+  /** Which of several; null where it tells of one. */
+  readonly instance: string | null;
   readonly samples: TraceSamples;
   /** Sentences: what was wrong with the file. */
   readonly problems: readonly string[];
@@ -36,23 +39,48 @@ const writtenOtherwise: ReadonlyMap<string, string> = new Map(
 /** The work of a second series (`requestsTotal{instance=b}`) is no gauge either. */
 const isIndicator = (name: string) => !notIndicators.has(withoutLabels(name));
 
+/** The first process of which a text tells. */
 export function parseTrace(text: string, limits: Limits): TraceFile {
-  return readTrace([text], limits);
+  return readTraces([text], limits)[0] ?? unread([]);
 }
 
-/** @param pieces - of the file's text, in order. */
-export function readTrace(pieces: Iterable<string>, limits: Limits): TraceFile {
+/** @param problems - why nothing could be read. */
+export function unread(problems: readonly string[]): TraceFile {
+  return { instance: null, samples: noSamples, problems };
+}
+
+/**
+ * @param pieces - of the file's text, in order.
+ * @returns one trace for each process of which it tells; at least one.
+ */
+export function readTraces(pieces: Iterable<string>, limits: Limits): TraceFile[] {
   const problems: string[] = [];
-  const parsed = parse(pieces, limits, problems);
-  if (parsed === null) return { samples: noSamples, problems };
-  const all = parsed.limits.map(({ row, limits: told }) => ({ row, limits: { ...told, ...limits } }));
+  const { processes, limits: told } = parse(pieces, limits, problems);
+  const all = told.map(({ row, limits: own }) => ({ row, limits: { ...own, ...limits } }));
   if (all[0]?.row !== 0) all.unshift({ row: 0, limits });
   const everyLimit: Limits = Object.assign({}, ...all.map((one) => one.limits));
-  nameLimits(everyLimit, parsed.rows.names, problems);
-  nameCounters(parsed.rows, problems);
-  nameMeant(parsed.rows.names, problems);
-  const columns = judgedColumns(parsed.rows, everyLimit, problems);
-  return { samples: new TraceSamples(parsed.rows, columns, orderOf(parsed.rows.timesMs(), problems), all), problems };
+  const names = new Set(processes.flatMap(({ rows, labelled }) => [...rows.names, ...labelled]));
+  nameLimits(everyLimit, [...names], problems);
+  return processes.map((one) => traceOf(one, all, problems));
+}
+
+function traceOf({ instance, rows, labelled, problems: own }: Recorded, told: readonly LimitsFrom[], ofFile: readonly string[]): TraceFile {
+  const problems = [...ofFile, ...own];
+  const limits = told.map((from) => ({ row: from.row, limits: limitsByColumn(from.limits, rows.names, labelled) }));
+  nameCounters(rows, problems);
+  nameMeant(rows.names, problems);
+  const columns = judgedColumns(rows, Object.assign({}, ...limits.map((one) => one.limits)), problems);
+  return { instance, samples: new TraceSamples(rows, columns, orderOf(rows.timesMs(), problems), limits), problems };
+}
+
+/** A limit holds for each series of its name, whatever its labels; one with labels for the series that they tell. */
+function limitsByColumn(limits: Limits, names: readonly string[], labelled: readonly string[]): Limits {
+  const given = new Map(Object.entries(limits));
+  const told = names.flatMap((name, at) => {
+    const limit = given.get(labelled[at] ?? name) ?? given.get(name) ?? given.get(withoutLabels(name));
+    return limit === undefined ? [] : [[name, limit] as const];
+  });
+  return { ...limits, ...Object.fromEntries(told) };
 }
 
 type Column = readonly [name: string, column: number];
@@ -70,8 +98,7 @@ function judgedColumns(rows: Rows, limits: Limits, problems: string[]): readonly
   return ranked.slice(0, indicatorsMax);
 }
 
-/** @returns null where there is nothing to parse. */
-function parse(pieces: Iterable<string>, limits: Limits, problems: string[]): Parsed | null {
+function parse(pieces: Iterable<string>, limits: Limits, problems: string[]): Parsed {
   const source = pieces[Symbol.iterator]();
   const left: Iterable<string> = { [Symbol.iterator]: () => source };
   let begin = "";
@@ -83,7 +110,7 @@ function parse(pieces: Iterable<string>, limits: Limits, problems: string[]): Pa
   const problem = first === "" ? "the file is empty" : notText(first);
   if (problem !== null) {
     problems.push(problem);
-    return null;
+    return nothing;
   }
   if (first.startsWith("{") || first.startsWith("[")) return parsePrometheus([first, ...left].join(""), limits, problems);
   return parseCsv(linesOf(following(begin.replace(/^\uFEFF/, ""), left)), problems);
@@ -155,7 +182,7 @@ export class TraceSamples implements Iterable<TraceSample> {
     this.#rows = rows;
     this.#order = order;
     this.#columns = columns;
-    this.#limits = limits.map((one) => ({ row: one.row, limits: this.#ofSeries(one.limits) }));
+    this.#limits = limits;
     this.#requests = rows.names.indexOf("requestsTotal");
     this.#collected = rows.names.indexOf("heapAfterGcAtMs");
     const starts = rows.names.filter((name) => startColumns.has(withoutLabels(name)));
@@ -209,15 +236,6 @@ export class TraceSamples implements Iterable<TraceSample> {
       ...(Number.isNaN(startedAtMs) ? {} : { startedAtMs }),
     };
   }
-
-  /** A limit holds for each series of its name, whatever its labels. */
-  #ofSeries(limits: Limits): Limits {
-    const labelled = this.#columns.flatMap(([name]) => {
-      const limit = limits[withoutLabels(name)];
-      return name.endsWith("}") && limits[name] === undefined && limit !== undefined ? [[name, limit] as const] : [];
-    });
-    return labelled.length === 0 ? limits : { ...Object.fromEntries(labelled), ...limits };
-  }
 }
 
 export interface TraceSample extends Sample {
@@ -225,4 +243,4 @@ export interface TraceSample extends Sample {
   readonly shiftMs: number;
 }
 
-const noSamples = new TraceSamples(nothing.rows, [], { rows: new Uint32Array(), atMs: new Float64Array(), shiftsMs: null }, []);
+const noSamples = new TraceSamples(new Rows([]), [], { rows: new Uint32Array(), atMs: new Float64Array(), shiftsMs: null }, []);

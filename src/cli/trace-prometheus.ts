@@ -1,9 +1,10 @@
 /**
- * The JSON of a Prometheus range query (`query_range`, a matrix) into rows. What is broken in it is named and survived.
+ * The JSON of a Prometheus range query (`query_range`, a matrix) into rows: those of each process by themselves. What is broken in it is
+ * named and survived.
  */
 import { withoutLabels } from "../aging/amounts.ts";
 import { countsRequests, isCounter, type Reading, summed } from "./trace-counters.ts";
-import { counted, named, nothing, type Parsed, Rows } from "./trace-rows.ts";
+import { counted, named, nothing, type Parsed, type Recorded, Rows } from "./trace-rows.ts";
 
 /**
  * `query_range` matrix: each series is an indicator, named by `__name__`; several of one name are told apart by their labels. Counters
@@ -24,22 +25,56 @@ export function parsePrometheus(text: string, limits: Readonly<Record<string, nu
   }
   if (series.length === 0) problems.push("the range query found no series");
   let unreadable = 0;
-  const all = series.map(({ metric, values }): Column => {
+  const labelled = seriesNames(series);
+  const all = series.map(({ metric, name, values }, at): Column => {
     const readings = values.flatMap(([seconds, value]) => {
       const reading = { atMs: Math.round(numberOf(seconds) * 1_000), value: numberOf(value) };
       return Number.isFinite(reading.atMs) && Number.isFinite(reading.value) ? [reading] : [];
     });
     unreadable += values.length - readings.length;
-    return { metric, name: metric["__name__"] ?? "value", readings: readings.sort((a, b) => a.atMs - b.atMs) };
+    return { metric, name, labelled: labelled[at] ?? name, readings: readings.sort((a, b) => a.atMs - b.atMs) };
   });
   if (unreadable > 0) problems.push(`left out: ${counted(unreadable, "value")} without a number`);
-  return { rows: merged(withoutCounters(all, limits, problems)), limits: [] };
+  const processes = [...byProcess(all)].map(([instance, columns]) => recorded(instance, columns, limits));
+  return { processes, limits: [] };
 }
 
-interface Column {
+/** A series by its own name. */
+interface Named {
   readonly metric: Readonly<Record<string, string>>;
   readonly name: string;
+}
+
+interface Column extends Named {
+  /** As it is told apart from all others of the file. */
+  readonly labelled: string;
   readonly readings: readonly Reading[];
+}
+
+/** One process's series are one trace; what has no process of its own belongs to the only one. */
+function byProcess(all: readonly Column[]): Map<string | null, Column[]> {
+  const names = new Set(all.map(({ metric }) => processOf(metric)).filter((name) => name !== null));
+  if (names.size < 2) return new Map([[null, [...all]]]);
+  const found = new Map<string | null, Column[]>();
+  for (const column of all) {
+    const name = processOf(column.metric);
+    const columns = found.get(name) ?? [];
+    found.set(name, columns);
+    columns.push(column);
+  }
+  return found;
+}
+
+/** A pod is asked through its node, or through a port of its own: it is the same process. */
+function processOf({ namespace, pod, instance }: Named["metric"]): string | null {
+  if (pod === undefined) return instance ?? null;
+  return namespace === undefined ? pod : `${namespace}/${pod}`;
+}
+
+function recorded(instance: string | null, all: readonly Column[], limits: Readonly<Record<string, number>>): Recorded {
+  const problems: string[] = [];
+  const columns = withoutCounters(all, limits, problems);
+  return { instance, rows: merged(columns), labelled: columns.map(({ labelled }) => labelled), problems };
 }
 
 function withoutCounters(all: readonly Column[], limits: Readonly<Record<string, number>>, problems: string[]): Column[] {
@@ -48,18 +83,19 @@ function withoutCounters(all: readonly Column[], limits: Readonly<Record<string,
   const counters = new Set(all.filter(isOne));
   const gauges = all.filter((column) => !counters.has(column));
   const requests = [...counters].filter(({ name }) => countsRequests(name));
-  const instances = new Set(all.map(({ metric }) => metric["instance"]));
-  const isWork = requests.length > 0 && instances.size === 1 && !all.some(({ name }) => name === "requestsTotal");
+  const isWork = requests.length > 0 && !all.some(({ name }) => name === "requestsTotal");
   const left = [...counters].filter(({ name }) => !isWork || !countsRequests(name));
   const namesOf = (columns: readonly Column[]) => named([...new Set(columns.map(({ name }) => name))]);
   if (isWork) problems.push(`${namesOf(requests)} was taken for the work done (requestsTotal)`);
   if (left.length > 0) problems.push(`not judged, since it only counts: ${namesOf(left)} (a limit for a counter has it judged as a gauge)`);
-  return isWork ? [...gauges, { metric: {}, name: "requestsTotal", readings: summed(requests.map(({ readings }) => readings)) }] : gauges;
+  if (!isWork) return gauges;
+  const readings = summed(requests.map((one) => one.readings));
+  return [...gauges, { metric: {}, name: "requestsTotal", labelled: "requestsTotal", readings }];
 }
 
 /** Several series of one name go by the labels in which they differ; but there is one work, the first. */
-function seriesNames(columns: readonly Column[]): string[] {
-  const firsts = new Map<string, Column>();
+function seriesNames(columns: readonly Named[]): string[] {
+  const firsts = new Map<string, Named>();
   const differing = new Map<string, Set<string>>();
   for (const column of columns) {
     const { name, metric } = column;
@@ -107,8 +143,7 @@ function numberOf(told: unknown): number {
 /** Seconds and a value, as they stand in the file. */
 type Point = readonly unknown[];
 
-interface Series {
-  readonly metric: Readonly<Record<string, string>>;
+interface Series extends Named {
   readonly values: readonly Point[];
 }
 
@@ -127,7 +162,8 @@ function findMatrix(body: unknown): Series[] | null {
       for (const [key, value] of Object.entries(one.metric)) metric[key] = String(value);
     }
     // As above.
-    found.push({ metric, values: (one.values as unknown[]).filter((point): point is unknown[] => Array.isArray(point)) });
+    const values = (one.values as unknown[]).filter((point): point is unknown[] => Array.isArray(point));
+    found.push({ metric, name: metric["__name__"] ?? "value", values });
   }
   return found;
 }

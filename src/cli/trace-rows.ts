@@ -4,9 +4,20 @@
  */
 
 export interface Parsed {
-  readonly rows: Rows;
+  /** Of which the file tells: one at least. */
+  readonly processes: readonly Recorded[];
   /** What the limits are from a row on; at the last such row before it. */
   readonly limits: readonly LimitsFrom[];
+}
+
+export interface Recorded {
+  /** Which process of several; null where the file tells of one. */
+  readonly instance: string | null;
+  readonly rows: Rows;
+  /** The columns' names as they are told apart from those of the file's other processes. */
+  readonly labelled: readonly string[];
+  /** Sentences about these rows alone. */
+  readonly problems: readonly string[];
 }
 
 export interface LimitsFrom {
@@ -69,7 +80,12 @@ export class Rows {
   }
 }
 
-export const nothing: Parsed = { rows: new Rows([]), limits: [] };
+/** Of a file that tells of one process. */
+export function ofOne(rows: Rows, limits: readonly LimitsFrom[]): Parsed {
+  return { processes: [{ instance: null, rows, labelled: rows.names, problems: [] }], limits };
+}
+
+export const nothing: Parsed = ofOne(new Rows([]), []);
 
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { analyzeFile } from "../../src/cli/analyze.ts";
 import { alongCone, type Curve, curveOf as curveOfAnalysis } from "../../src/cli/analyze-curve.ts";
 import { drawingOf } from "../../src/cli/analyze-drawing.ts";
 import { plotOf } from "../../src/cli/analyze-plot.ts";
+import { analyzed } from "./analyzed.ts";
 
 const minuteMs = 60_000;
 const mebibyte = 1024 ** 2;
@@ -84,7 +84,7 @@ describe("analyze: the drawing", () => {
 
 describe("analyze: the curve", () => {
   it("curve: it begins with the trace, not with the indicator's first reading, so that its moments are those of the text", () => {
-    const analysis = analyzeFile(fileURLToPath(new URL("../../bench/aging/recorded/leak-timer.csv", import.meta.url)), {
+    const analysis = analyzed(fileURLToPath(new URL("../../bench/aging/recorded/leak-timer.csv", import.meta.url)), {
       limit: {},
       horizon: 1_800_000,
     });

@@ -5,13 +5,14 @@ import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { AgingModel } from "../../src/aging/model.ts";
-import { analyzeFile, jsonOf } from "../../src/cli/analyze.ts";
+import { jsonOf } from "../../src/cli/analyze.ts";
 import { pageOf, sectionOf } from "../../src/cli/analyze-page.ts";
 import { describeAnalysis } from "../../src/cli/analyze-text.ts";
 import { parseTrace } from "../../src/cli/trace-file.ts";
 import { seededRandom } from "../../src/sim/random.ts";
 import { SimCluster } from "../../src/sim/sim-cluster.ts";
 import { simSpec } from "../../src/sim/sim-spec.ts";
+import { analyzed } from "./analyzed.ts";
 
 const options = { limit: {}, horizon: 1_800_000 };
 const recorded = (name: string) => fileURLToPath(new URL(`../../bench/aging/recorded/${name}.csv`, import.meta.url));
@@ -27,7 +28,7 @@ function fileWith(t: TestContext, text: string): string {
 describe("analyze: recorded servers", () => {
   for (const name of ["leak-array-constant", "leak-array-node20", "leak-array-varying", "leak-closure", "leak-listener", "leak-timer"]) {
     it(`analyze: ${name} is aging, before its heap is 85 % full`, () => {
-      const { replay, verdict, indicator, samples } = analyzeFile(recorded(name), options);
+      const { replay, verdict, indicator, samples } = analyzed(recorded(name), options);
       assert.equal(verdict, "aging");
       assert.equal(indicator, "heapAfterGcBytes");
       const at = [...samples].find(({ atMs }) => atMs === replay.agingAtMs);
@@ -37,7 +38,7 @@ describe("analyze: recorded servers", () => {
   }
   for (const name of ["healthy-none", "healthy-none-steps-node20", "healthy-cache", "healthy-pool"]) {
     it(`analyze: ${name} is not`, () => {
-      assert.equal(analyzeFile(recorded(name), options).replay.agingAtMs, null);
+      assert.equal(analyzed(recorded(name), options).replay.agingAtMs, null);
     });
   }
 });
@@ -45,7 +46,7 @@ describe("analyze: recorded servers", () => {
 describe("analyze: the monitor's own admission", () => {
   for (const name of ["leak-closure", "leak-array-varying", "leak-timer"]) {
     it(`analyze: agingAtMs of ${name} is when the real core, in automatic mode, admits the regeneration`, () => {
-      const { replay, samples } = analyzeFile(recorded(name), options);
+      const { replay, samples } = analyzed(recorded(name), options);
       const admitted: number[] = [];
       const cluster = new SimCluster({
         spec: simSpec(1),
@@ -75,10 +76,10 @@ describe("analyze: the monitor's own admission", () => {
 
 describe("analyze: broken files", () => {
   it("analyze: an empty, a missing and a headless file are named and insufficient", (t) => {
-    assert.match(analyzeFile(fileWith(t, ""), options).problems.join(), /empty/);
-    assert.match(analyzeFile("/nowhere/trace.csv", options).problems.join(), /cannot be read/);
-    assert.match(analyzeFile(fileWith(t, "a,b\n1,2\n"), options).problems.join(), /no column timeMs/);
-    assert.equal(analyzeFile(fileWith(t, "a,b\n1,2\n"), options).verdict, "insufficient");
+    assert.match(analyzed(fileWith(t, ""), options).problems.join(), /empty/);
+    assert.match(analyzed("/nowhere/trace.csv", options).problems.join(), /cannot be read/);
+    assert.match(analyzed(fileWith(t, "a,b\n1,2\n"), options).problems.join(), /no column timeMs/);
+    assert.equal(analyzed(fileWith(t, "a,b\n1,2\n"), options).verdict, "insufficient");
   });
 
   it("trace: broken rows, NaN and unsorted times are named, and what is whole is kept in order", () => {
@@ -150,7 +151,7 @@ describe("analyze: the line of JSON", () => {
       t,
       leak("requestsTotal,rssBytes", (at) => `${at * 50},${100_000 + at * 1_400 + ((at * 7_919) % 5_000)}`),
     );
-    const line: unknown = JSON.parse(JSON.stringify(jsonOf(analyzeFile(file, { ...options, forecastEvery: { ms: 600_000 } }))));
+    const line: unknown = JSON.parse(JSON.stringify(jsonOf([analyzed(file, { ...options, forecastEvery: { ms: 600_000 } })])));
     assert.ok(typeof line === "object" && line !== null);
     const fields = ["file", "verdict", "trendAtMs", "agingAtMs", "indicator", "slopePerHour", "attentionMs", "reasons", "forecasts"];
     for (const field of fields) assert.ok(field in line, field);
@@ -172,7 +173,7 @@ describe("analyze: the line of JSON", () => {
       t,
       leak("queue_length", (at) => String(100 + at * 2 + ((at * 31) % 17))),
     );
-    const line = jsonOf(analyzeFile(file, { ...options, forecastEvery: { ms: 600_000 } }));
+    const line = jsonOf([analyzed(file, { ...options, forecastEvery: { ms: 600_000 } })]);
     assert.equal(line.verdict, "attention");
     assert.equal(line.indicator, "queue_length");
     assert.equal(line.agingAtMs, null);
@@ -182,24 +183,24 @@ describe("analyze: the line of JSON", () => {
   });
 
   it("analyze: a flat, a constant and a two-row trace are healthy or insufficient, with every field", (t) => {
-    const flat = jsonOf(
-      analyzeFile(
+    const flat = jsonOf([
+      analyzed(
         fileWith(
           t,
           leak("rssBytes", () => "500000"),
         ),
         { ...options, forecastEvery: { ms: 600_000 } },
       ),
-    );
+    ]);
     assert.equal(flat.verdict, "healthy");
     assert.deepEqual([flat.trendAtMs, flat.agingAtMs, flat.attentionMs], [null, null, 0]);
     const bounded = leak("openFds,rssBytes", () => "7,500000");
     assert.equal(
-      jsonOf(analyzeFile(fileWith(t, bounded), options)).indicator,
+      jsonOf([analyzed(fileWith(t, bounded), options)]).indicator,
       "rssBytes",
       "what has a limit is what a healthy trace is about",
     );
-    const short = jsonOf(analyzeFile(fileWith(t, "timeMs,rssBytes\n1,2\n2,3\n"), options));
+    const short = jsonOf([analyzed(fileWith(t, "timeMs,rssBytes\n1,2\n2,3\n"), options)]);
     assert.equal(short.verdict, "insufficient");
     assert.deepEqual([short.indicator, short.slopePerHour], [null, null]);
   });
@@ -213,15 +214,15 @@ describe("analyze: the line of JSON", () => {
   });
 
   it("trace: a limit holds for each series of its name, whatever its labels", () => {
-    const series = (instance: string) => ({ metric: { __name__: "rss", instance, job: "web" }, values: [[1, "5"]] });
+    const series = (pool: string) => ({ metric: { __name__: "rss", pool, job: "web" }, values: [[1, "5"]] });
     const { samples } = parseTrace(JSON.stringify({ data: { resultType: "matrix", result: [series("a"), series("b")] } }), { rss: 100 });
-    assert.deepEqual(samples.at(0)?.limits, { rss: 100, "rss{instance=a}": 100, "rss{instance=b}": 100 });
+    assert.deepEqual(samples.at(0)?.limits, { rss: 100, "rss{pool=a}": 100, "rss{pool=b}": 100 });
   });
 });
 
 describe("analyze: what is shown", () => {
   it("analyze: the report has reasons and a plot, and the page escapes what the file says", () => {
-    const analysis = analyzeFile(recorded("leak-closure"), options);
+    const analysis = analyzed(recorded("leak-closure"), options);
     assert.match(
       describeAnalysis(analysis),
       /aging\n {2}would have been regenerated after .*\n {2}the heap after collection grows[\s\S]*│[\s\S]*heapAfterGcBytes/,
@@ -232,7 +233,7 @@ describe("analyze: what is shown", () => {
   });
 
   it("analyze: forecasts come on the grid that was asked for", () => {
-    const { replay } = analyzeFile(recorded("leak-closure"), { ...options, forecastEvery: { ms: 10_000 } });
+    const { replay } = analyzed(recorded("leak-closure"), { ...options, forecastEvery: { ms: 10_000 } });
     const times = replay.forecasts.map(({ atMs }) => atMs);
     assert.ok(times.length >= 10);
     assert.ok(

@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { analyzeFile } from "../../src/cli/analyze.ts";
 import { curveOf } from "../../src/cli/analyze-curve.ts";
 import { describeAnalysis } from "../../src/cli/analyze-text.ts";
 import { limitOf } from "../../src/cli/limit-text.ts";
-import { parseTrace, readTrace } from "../../src/cli/trace-file.ts";
+import { parseTrace, readTraces, unread } from "../../src/cli/trace-file.ts";
 import { linesOf } from "../../src/cli/trace-text.ts";
+import { analyzed } from "./analyzed.ts";
 
 const rowsOf = (text: string, limits = {}) => {
   const { samples, problems } = parseTrace(text, limits);
@@ -20,7 +20,7 @@ function analysisOf(text: string) {
   const directory = mkdtempSync(join(tmpdir(), "coppice-analyze-"));
   try {
     writeFileSync(join(directory, "trace.csv"), text);
-    return analyzeFile(join(directory, "trace.csv"), { limit: {}, horizon: 1_800_000 });
+    return analyzed(join(directory, "trace.csv"), { limit: {}, horizon: 1_800_000 });
   } finally {
     rmSync(directory, { recursive: true });
   }
@@ -35,7 +35,7 @@ describe("trace: as the field writes it", () => {
         const at = [0, ...cuts.toSorted((a, b) => a - b), text.length];
         const pieces = at.map((begin, cut) => text.slice(begin, at[cut + 1] ?? text.length));
         const whole = rowsOf(text);
-        const { samples, problems } = readTrace(pieces, {});
+        const [{ samples, problems } = unread([])] = readTraces(pieces, {});
         assert.deepEqual(
           Array.from(samples, ({ atMs, indicators }) => [atMs, indicators.rssBytes]),
           whole.rows,
@@ -195,7 +195,7 @@ describe("trace: as the field writes it", () => {
   });
 
   it("trace: the work of a second series is no gauge that grows", () => {
-    const series = (name: string, instance: string) => ({ metric: { __name__: name, instance }, values: [[1, "5"]] });
+    const series = (name: string, pool: string) => ({ metric: { __name__: name, pool }, values: [[1, "5"]] });
     const result = [series("requestsTotal", "a"), series("requestsTotal", "b"), series("rssBytes", "a")];
     const sample = parseTrace(JSON.stringify({ data: { resultType: "matrix", result } }), {}).samples.at(0);
     assert.deepEqual([sample?.requestsTotal, sample?.indicators], [5, { rssBytes: 5 }]);
@@ -204,7 +204,15 @@ describe("trace: as the field writes it", () => {
   it("analyze: control characters of a file's names do not reach the terminal, and a long name is shortened", () => {
     const { samples, problems } = parseTrace(`time\u001B[2J,${"x".repeat(1_000)}\n1,2\n`, {});
     const nothing = { trendAtMs: null, trendIndicator: null, agingAtMs: null, attentionMs: 0, forecasts: [], decisive: null, last: null };
-    const text = describeAnalysis({ file: "a.csv", verdict: "insufficient", indicator: null, replay: nothing, samples, problems });
+    const text = describeAnalysis({
+      file: "a.csv",
+      instance: null,
+      verdict: "insufficient",
+      indicator: null,
+      replay: nothing,
+      samples,
+      problems,
+    });
     assert.equal(text, `a.csv: line 1: the header has no column timeMs; it has time\uFFFD[2J, ${"x".repeat(60)}…\n`);
   });
 

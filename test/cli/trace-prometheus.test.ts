@@ -1,7 +1,12 @@
 /** Counters, and series of one name, in the answer of a Prometheus range query. */
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
-import { parseTrace } from "../../src/cli/trace-file.ts";
+import { analyzeFile, jsonOf } from "../../src/cli/analyze.ts";
+import { describeAnalysis } from "../../src/cli/analyze-text.ts";
+import { parseTrace, readTraces } from "../../src/cli/trace-file.ts";
 
 describe("trace: Prometheus's answer", () => {
   const series = (name: string, values: readonly (number | null)[], labels: Readonly<Record<string, string>> = {}) => ({
@@ -30,18 +35,12 @@ describe("trace: Prometheus's answer", () => {
     ]);
   });
 
-  it("trace: a counter with a limit is judged; the requests of several instances are nobody's work", () => {
-    const text = answer(
-      series("errors_total", [1, 2, 3]),
-      series("http_requests_total", [1, 2, 3], { instance: "a" }),
-      series("http_requests_total", [1, 2, 3], { instance: "b" }),
-    );
-    const { samples, problems } = parseTrace(text, { errors_total: 100 });
+  it("trace: a counter with a limit is judged", () => {
+    const { samples } = parseTrace(answer(series("errors_total", [1, 2, 3])), { errors_total: 100 });
     assert.deepEqual(
-      Array.from(samples, ({ requestsTotal, indicators }) => [requestsTotal, indicators]),
-      [1, 2, 3].map((value) => [undefined, { errors_total: value }]),
+      Array.from(samples, ({ indicators }) => indicators),
+      [1, 2, 3].map((value) => ({ errors_total: value })),
     );
-    assert.match(problems.join(), /only counts: http_requests_total/);
   });
 
   it("trace: a level that is called a total, and goes down by less than half, is a gauge", () => {
@@ -52,18 +51,96 @@ describe("trace: Prometheus's answer", () => {
   it("trace: series of one name go by the labels in which they differ, whichever of them has those", () => {
     const ofGroup = { job: "web", group: "a" };
     const text = answer(
-      series("rss", [1], { job: "web", instance: "a" }),
-      series("rss", [2], { job: "web", instance: "b" }),
+      series("rss", [1], { job: "web", zone: "a" }),
+      series("rss", [2], { job: "web", zone: "b" }),
       series("fds", [3], ofGroup),
       series("heap", [4], ofGroup),
       series("heap", [5], { job: "web" }),
     );
     assert.deepEqual(parseTrace(text, {}).samples.at(0)?.indicators, {
-      "rss{instance=a}": 1,
-      "rss{instance=b}": 2,
+      "rss{zone=a}": 1,
+      "rss{zone=b}": 2,
       fds: 3,
       "heap{group=a}": 4,
       heap: 5,
     });
+  });
+
+  it("trace: of several instances each is a trace of its own, with its own names, work, start and limits", () => {
+    const text = answer(
+      series("heapAfterGcBytes", [5, 4, 5], { instance: "a" }),
+      series("heapAfterGcBytes", [null, 7, 8], { instance: "b" }),
+      series("http_requests_total", [10, 20, 30], { instance: "a", route: "/" }),
+      series("http_requests_total", [1, 2, 3], { instance: "a", route: "/b" }),
+      series("process_start_time_seconds", [2, 2, 30], { instance: "b" }),
+      series("errors_total", [1, 2, 3], { instance: "b" }),
+    );
+    const traces = readTraces([text], { heapAfterGcBytes: 100, "heapAfterGcBytes{instance=b}": 50, errors_total: 9 });
+    const rows = traces.map(({ instance, samples }) => [
+      instance,
+      ...Array.from(samples, ({ atMs, indicators, requestsTotal, startedAtMs, limits }) => ({
+        ...{ atMs, ...indicators },
+        ...{ work: requestsTotal, startedAtMs, limit: limits.heapAfterGcBytes },
+      })),
+    ]);
+    assert.deepEqual(rows, [
+      [
+        "a",
+        { atMs: 0, heapAfterGcBytes: 5, work: 11, startedAtMs: undefined, limit: 100 },
+        { atMs: 15_000, heapAfterGcBytes: 4, work: 22, startedAtMs: undefined, limit: 100 },
+        { atMs: 30_000, heapAfterGcBytes: 5, work: 33, startedAtMs: undefined, limit: 100 },
+      ],
+      [
+        "b",
+        { atMs: 0, errors_total: 1, work: undefined, startedAtMs: 2_000, limit: 50 },
+        { atMs: 15_000, heapAfterGcBytes: 7, errors_total: 2, work: undefined, startedAtMs: 2_000, limit: 50 },
+        { atMs: 30_000, heapAfterGcBytes: 8, errors_total: 3, work: undefined, startedAtMs: 30_000, limit: 50 },
+      ],
+    ]);
+    assert.deepEqual(
+      traces.map(({ problems }) => problems.join()),
+      [
+        "http_requests_total was taken for the work done (requestsTotal)",
+        "errors_total looks like a counter and was taken for a gauge, where more is worse; the work done is requestsTotal",
+      ],
+    );
+  });
+
+  it("trace: a pod is one process, whoever was asked about it; what names no process beside several is a trace of its own", () => {
+    const pod = { namespace: "shop", pod: "web-0" };
+    const text = answer(
+      series("container_memory_working_set_bytes", [1], { ...pod, instance: "node:10250" }),
+      series("nodejs_heap_size_used_bytes", [2], { ...pod, instance: "10.0.0.5:9464" }),
+      series("nodejs_heap_size_used_bytes", [3], { namespace: "shop", pod: "web-1", instance: "10.0.0.6:9464" }),
+      series("queue_length", [4]),
+    );
+    assert.deepEqual(
+      readTraces([text], {}).map(({ instance, samples }) => [instance, samples.at(0)?.indicators]),
+      [
+        ["shop/web-0", { container_memory_working_set_bytes: 1, nodejs_heap_size_used_bytes: 2 }],
+        ["shop/web-1", { nodejs_heap_size_used_bytes: 3 }],
+        [null, { queue_length: 4 }],
+      ],
+    );
+  });
+
+  it("analyze: of several instances one ages: the file's line is that one's, and names it", (t) => {
+    const heap = (slope: number) => Array.from({ length: 700 }, (_, at) => 100e6 + slope * at + ((at * 7919) % 1_000) * 1e3);
+    const text = answer(series("rss", heap(0), { instance: "a" }), series("rss", heap(14e4), { instance: "b" }));
+    const file = join(mkdtempSync(join(tmpdir(), "coppice-analyze-")), "answer.json");
+    t.after(() => rmSync(dirname(file), { recursive: true }));
+    writeFileSync(file, text);
+    const analyses = [...analyzeFile(file, { limit: { rss: 200e6 }, horizon: 1_800_000 })];
+    const { verdict, instance, indicator, agingAtMs, instances = [] } = jsonOf(analyses);
+    assert.deepEqual([verdict, instance, indicator], ["aging", "b", "rss"]);
+    assert.ok(agingAtMs !== null);
+    assert.deepEqual(
+      instances.map((one) => [one.instance, one.verdict, one.agingAtMs]),
+      [
+        ["a", "healthy", null],
+        ["b", "aging", agingAtMs],
+      ],
+    );
+    assert.match(analyses.map(describeAnalysis).join(""), /answer\.json, a: healthy\n[\s\S]*answer\.json, b: aging\n/);
   });
 });
