@@ -355,7 +355,8 @@ export class Exchange implements Answered, Chooser, Stream {
 
   #refuse(refusal: Refusal): void {
     if (this.#done) return;
-    const keep = this.keep && this.#client.body.done && !this.#client.finishing;
+    // Whoever speaks 1.0 would have to be told that it is kept.
+    const keep = this.keep && this.clientMinorVersion === 1 && this.#client.body.done && !this.#client.finishing;
     this.#client.write(written(refusal, this.#sending.request.fieldList("accept") ?? "", this.method !== "HEAD", !keep));
     this.#over(refusal.status);
     this.#sending.request.release(true);

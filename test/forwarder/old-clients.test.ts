@@ -102,6 +102,15 @@ withStage(
   },
 );
 
+withStage(
+  "an answer of the forwarder's own ends the connection of a client of HTTP/1.0",
+  { parkTimeoutMs: 0, idleTimeoutMs: 500 },
+  async (stage) => {
+    const { text } = await heard(stage, "GET / HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\n\r\n");
+    assert.match(text, /^HTTP\/1\.1 503 .*\r\nconnection: close\r\n\r\n503 /s);
+  },
+);
+
 withStage("HEAD of a chunked answer, and a 204 that is said to be chunked: a head alone, the connection kept", {}, async (stage) => {
   await stage.rawInstance(
     "web-1.1",
