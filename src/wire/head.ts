@@ -17,6 +17,8 @@ export const framing = { none: 0, length: 1, chunked: 2, untilClose: 3 } as cons
 
 const fieldsMax = 256;
 const linesOfConnectionMax = 32;
+/** Of fields and words in all Connection fields: each is looked for among all lines. */
+const optionsMax = 32;
 /** Fifteen digits stay exact as a number. */
 const lengthDigitsMax = 15;
 
@@ -50,6 +52,7 @@ export abstract class Head {
   protected namesOthers = false;
   #transferEncodings = 0;
   #fields = 0;
+  #options = 0;
   /** Lines that may have to be cut: from, to, field. */
   readonly #candidates = new Int32Array(3 * linesOfConnectionMax);
   #candidateCount = 0;
@@ -72,6 +75,7 @@ export abstract class Head {
     this.namesOthers = false;
     this.#transferEncodings = 0;
     this.#fields = 0;
+    this.#options = 0;
     this.#candidateCount = 0;
   }
 
@@ -159,7 +163,9 @@ export abstract class Head {
 
   #noteConnection(bytes: Uint8Array, from: number, to: number): void {
     for (const [at, end] of tokens(bytes, from, to)) {
-      if (isWord(bytes, at, end, keepAliveWord)) this.saysKeepAlive = true;
+      this.#options += 1;
+      if (this.#options > optionsMax) this.fault = 400;
+      else if (isWord(bytes, at, end, keepAliveWord)) this.saysKeepAlive = true;
       else if (isWord(bytes, at, end, closeWord)) this.saysClose = true;
       else if (isWord(bytes, at, end, upgradeWord)) this.saysUpgrade = true;
       else this.namesOthers = true;
