@@ -26,8 +26,8 @@ const closeWord = ascii("close");
 const keepAliveWord = ascii("keep-alive");
 const upgradeWord = ascii("upgrade");
 const chunkedWord = ascii("chunked");
-/** A Connection field may not take these out of a message: they say how long it is and whom it is for. */
-const neverNamed = [ascii("content-length"), ascii("transfer-encoding"), ascii("host")];
+/** A Connection field may not take these out of a message: they say how long it is, whom it is for, and what is made of it here. */
+const neverNamed = ["content-length", "transfer-encoding", "host", "expect", "idempotency-key"].map(ascii);
 
 export abstract class Head {
   /** First byte of the first line; first byte of the first field line; first byte of the empty line; first byte after it. */

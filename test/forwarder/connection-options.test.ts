@@ -1,0 +1,24 @@
+/** What a client's Connection field may take out of its request, and what not. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { withStage } from "./stage.ts";
+
+withStage("a Connection field takes out neither what a client waits for nor what its request is sent again by", {}, async (stage) => {
+  await stage.instance("web-1.1", (incoming, response) => {
+    const { expect = "-", "idempotency-key": key = "-", "x-a": own = "-" } = incoming.headers;
+    incoming.resume().on("end", () => response.end(`${expect} ${key} ${own}`));
+  });
+  await stage.route({ "web-1.1": "available" });
+  const client = connect({ port: stage.port, host: "127.0.0.1" });
+  let heard = "";
+  client.setEncoding("latin1").on("data", (text: string) => {
+    heard += text;
+  });
+  client.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close, Expect, Idempotency-Key, X-A\r\n");
+  client.write("Expect: 100-continue\r\nIdempotency-Key: k\r\nX-A: 1\r\n\r\n");
+  await stage.until(() => heard.startsWith("HTTP/1.1 100 "), 5_000);
+  client.write("ok");
+  await once(client, "end");
+  assert.match(heard, /\r\n100-continue k -$/);
+});
