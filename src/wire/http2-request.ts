@@ -202,10 +202,11 @@ export class RequestText implements FieldSink {
     else this.#putAside(this.#host, line, from, to);
   }
 
-  /** Whom it is for, nobody may read in two ways (§8.3.1). */
+  /** Whom it is for, it must say, and nobody may read in two ways (§8.3.1). */
   #judgeHost(): void {
     const host = this.#host;
     const authority = this.#authority;
+    if ((authority.given ? authority : host).end === 0) this.malformed = true;
     if (!authority.given) {
       this.#put(noHost, noHost.length - lineEnd.length);
       this.#put(host.bytes, host.end);
