@@ -36,6 +36,8 @@ export interface Answered {
   fenced(): void;
   /** Not HTTP, or ambiguous. */
   broken(): void;
+  /** A success, though not of what was asked for. */
+  notAgreed(): void;
   failed(error: NodeJS.ErrnoException | null): void;
   upgraded(): void;
   /** Ended by us though the server would go on. */
@@ -150,6 +152,11 @@ export class Answering implements UpstreamUser {
     ) {
       this.drop();
       this.#to.fenced();
+      return false;
+    }
+    if (this.#client.asksByConnect && head.status >= 200 && head.status < 300) {
+      this.drop();
+      this.#to.notAgreed();
       return false;
     }
     if (head.framing === framing.chunked && this.#to.clientMinorVersion === 0) this.#unchunking = new Unchunking();

@@ -49,6 +49,7 @@ export class ClientConnection implements Client, Idler, TunnelClient {
   /** Where it is idle. */
   idleSinceMs: number;
   tunnel: Tunnel | null = null;
+  readonly asksByConnect = false;
   hasEnded = false;
   readonly #socket: Socket;
   readonly #carrier: Socket;

@@ -28,6 +28,8 @@ export interface Client extends Flushing {
   readonly hasEnded: boolean;
   readonly bytesWritten: number;
   readonly finishing: boolean;
+  /** It asks for another protocol as HTTP/2 does: there any answer of success agrees to it (RFC 8441 §5). */
+  readonly asksByConnect: boolean;
   /** What was written has left, or was copied and is not too much. */
   readonly flushed: boolean;
   /** False while it has not left; the bytes must stay as they are until then. */

@@ -16,7 +16,7 @@ import { isOutOfDescriptors } from "./descriptors.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { forwardedLines } from "./headers.ts";
 import type { InstanceLinks } from "./instance-links.ts";
-import { badAnswer, diedInProcess, notSavedWhole, type Refusal, refusalOf, tooSlow, written } from "./refusals.ts";
+import { badAnswer, diedInProcess, notAgreed, notSavedWhole, type Refusal, refusalOf, tooSlow, written } from "./refusals.ts";
 import { Sending } from "./sending.ts";
 import type { Stream } from "./streams.ts";
 
@@ -164,6 +164,12 @@ export class Exchange implements Answered, Chooser, Stream {
     this.#abandon();
     if (sent) this.#client.destroy();
     else this.#refuse(badAnswer);
+  }
+
+  notAgreed(): void {
+    this.#answeredBy = this.#upstream;
+    this.#abandon();
+    this.#refuse(notAgreed);
   }
 
   failed(error: NodeJS.ErrnoException | null): void {

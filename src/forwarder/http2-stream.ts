@@ -57,10 +57,10 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
   ended: boolean;
   readonly answer: AnswerBody;
   readonly upload: Upload | null;
+  /** For a WebSocket: what follows the request's head is said to whom the server becomes then, and is no body. */
+  readonly asksByConnect: boolean;
   readonly #origin: StreamOrigin;
   readonly #written: Http2Answer;
-  /** What follows the request's head is said to whom the server becomes then, and is no body. */
-  readonly #asksWebSocket: boolean;
   #tunnel: Tunnel | null = null;
   #exchange: Exchange | null = null;
   #started = false;
@@ -84,7 +84,7 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
     this.answer = new AnswerBody(id, origin.initialWindowBytes, origin, () => this.#settle());
     this.#origin = origin;
     this.#written = new Http2Answer(this.answer, origin.output, isHead);
-    this.#asksWebSocket = asksWebSocket;
+    this.asksByConnect = asksWebSocket;
   }
 
   /** Nothing more may come of it: its last frame was read, whether or not that was told. */
@@ -110,14 +110,14 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
 
   /** The stream's head has come, in `source`. */
   begin({ ambiguous, overlong, hasLength, end }: RequestText, source: Buffer): void {
-    const hasBody = !this.ended && !this.#asksWebSocket;
+    const hasBody = !this.ended && !this.asksByConnect;
     const { dispatcher, listener } = this.#origin.context;
     if (overlong) return this.#refuse(431);
     if (ambiguous) return this.#refuse(400);
     this.#chunked = hasBody && !hasLength;
     const verdict = requestHead.read(source, 0, end);
     if (verdict !== whole || requestHead.end !== end) return this.#refuse(verdict > whole ? verdict : 400);
-    if (this.#asksWebSocket && !requestHead.upgrades) return this.#refuse(400);
+    if (this.asksByConnect && !requestHead.upgrades) return this.#refuse(400);
     if (!hasBody && requestHead.framing !== framing.none) return this.#break();
     if (hasBody) this.body.begin(requestHead.framing, requestHead.contentLength);
     this.#exchange = new Exchange(dispatcher, listener, this, requestHead, source);
@@ -133,7 +133,7 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
 
   /** Lines that follow the body; null: they are more than can be passed on. */
   trailersCame(lines: Buffer | null): void {
-    if (this.#asksWebSocket) return this.#break();
+    if (this.asksByConnect) return this.#break();
     if (lines === null) {
       this.ended = true;
       this.#refuseBody();
@@ -230,7 +230,7 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
     if (this.#gone) return;
     this.deadlineMs = this.ended ? 0 : this.#bodyDeadlineMs;
     // What still comes nobody reads (RFC 9113 §8.1); the answer goes out before. After a whole body comes only its end.
-    this.#resets = !this.body.done || this.#asksWebSocket;
+    this.#resets = !this.body.done || this.asksByConnect;
     this.answer.end(null);
     this.#origin.touch();
     this.upload?.drop();

@@ -43,6 +43,12 @@ export const badAnswer: Refusal = {
   text: "The server's answer was not valid HTTP, or could be read in more than one way, so it was not passed on. The request was executed.",
 };
 
+export const notAgreed: Refusal = {
+  status: 502,
+  title: "Bad Gateway",
+  text: "The server did not agree to the protocol that was asked for, and answered as to any request. In HTTP/2 that would look like its consent, so it was not passed on.",
+};
+
 export const tooSlow: Refusal = {
   status: 408,
   title: "Request Timeout",

@@ -151,3 +151,25 @@ withTls(
     await stage.until(() => inProcess(stage) === 0);
   },
 );
+
+withTls("HTTP/2: a node that knows no WebSocket and answers as to any request has not agreed to one", {}, async ({ stage }) => {
+  await stage.instance("web-1.1", (incoming, response) => {
+    if (incoming.url === "/404") response.statusCode = 404;
+    response.end("ok");
+  });
+  await stage.route({ "web-1.1": "available" });
+  const session = http2To(stage);
+  await once(session, "remoteSettings");
+  const statusOf = async (path: string) => {
+    const stream = session.request({ ...connect, ":path": path });
+    const [answer] = (await once(stream.resume(), "response")) as [IncomingHttpHeaders];
+    await once(stream, "close");
+    return answer[":status"];
+  };
+  assert.equal(await statusOf("/"), 502);
+  assert.equal(await statusOf("/404"), 404);
+  const last = () => stage.heard.findLast((one) => one.kind === "traffic")?.upstreams[0];
+  await stage.until(() => last()?.requestsTotal === 2 && last()?.total === 0);
+  assert.equal(last()?.failedTotal, 0);
+  session.close();
+});
