@@ -143,7 +143,7 @@ export class ClientConnection implements Client, Idler, TunnelClient {
   late(nowMs: number): void {
     const { bodyTimeoutMs } = this.#context.dispatcher.settings;
     // What waits for a client that is slow is no silence: see `watch`.
-    if ((this.#closing || this.hasEnded) && this.#socket.writableLength > 0) this.deadlineMs = nowMs + lingerMs;
+    if ((this.#closing || this.hasEnded || this.idle) && this.#socket.writableLength > 0) this.deadlineMs = nowMs + lingerMs;
     else if (this.#closing || this.idle) this.#socket.destroy();
     else if (this.#exchange === null) this.refuse(tooSlow);
     else if (this.hasEnded) {

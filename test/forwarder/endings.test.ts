@@ -93,6 +93,44 @@ withStage("the last answer on a connection is not cut short while its client sti
   assert.deepEqual(short, []);
 });
 
+withTls(
+  "what a slow client has not read yet of its answers is no silence: its idle time does not cut it",
+  { idleTimeoutMs: 500 },
+  async ({ stage }) => {
+    const answer = `HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n${"x".repeat(10_000)}`;
+    let asked = 0;
+    await stage.rawInstance("web-1.1", (socket) => {
+      socket.on("data", () => {
+        asked += 1;
+        socket.write(answer);
+      });
+    });
+    await stage.route({ "web-1.1": "available" });
+    const asking = async (count: number) => {
+      const socket = connectTls({ port: stage.port, host: "127.0.0.1", rejectUnauthorized: false, ALPNProtocols: ["http/1.1"] });
+      await once(socket.pause(), "secureConnect");
+      socket.write(get.repeat(count));
+      for (let before = -1; before !== asked; ) {
+        before = asked;
+        const sinceMs = performance.now();
+        await stage.until(() => performance.now() - sinceMs > 1_500);
+      }
+      return socket;
+    };
+    // So many answers fill all buffers; of a few less, some lie in the forwarder's alone when the last was given.
+    const full = await asking(3_000);
+    const filling = asked;
+    full.destroy();
+    const counts = [1, 2, 3, 4, 5].map((less) => filling - less);
+    const sockets = await Promise.all(counts.map(asking));
+    const results = await Promise.all(sockets.map(read));
+    assert.deepEqual(
+      results.map(({ bytes, code }) => [bytes, code]),
+      counts.map((count) => [count * answer.length, null]),
+    );
+  },
+);
+
 for (const [fault, after] of [
   ["breaks off its framing", "zz\r\n"],
   ["stops sending", ""],
