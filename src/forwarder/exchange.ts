@@ -136,7 +136,9 @@ export class Exchange implements Answered, Chooser, Stream {
     const upstream = this.#upstream;
     if (upstream === null) return;
     if (status >= 500) upstream.serverErrorsTotal += 1;
-    if (isEventStream) this.#dispatcher.streams.add(this, upstream);
+    if (!isEventStream) return;
+    this.#dispatcher.streams.add(this, upstream);
+    this.#dispatcher.table.succeeded(upstream); // it may never be complete
   }
 
   complete(reusable: boolean): void {
@@ -186,6 +188,7 @@ export class Exchange implements Answered, Chooser, Stream {
     this.#status = 101;
     this.#answeredBy = upstream;
     this.#over(101);
+    this.#dispatcher.table.succeeded(upstream);
     const isWebSocket = request.fieldValue("upgrade")?.toLowerCase() === "websocket";
     request.release(!connection.flushed);
     this.#client.becomeTunnel({ dispatcher: this.#dispatcher, upstream, server: connection, unsafe: this.#unsafe, isWebSocket });

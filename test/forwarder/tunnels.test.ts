@@ -184,3 +184,45 @@ withStage("a node that asks for another protocol says which; of one that it only
   await stage.until(() => heard.ended);
   assert.equal(heard.bytes.toString(), `${required}HTTP/1.1 200 OK\r\nContent-Length: 0\r\nconnection: close\r\n\r\n`);
 });
+
+withStage(
+  "a node that agrees to a WebSocket, or begins an event stream, has answered: failures before it count no more",
+  {},
+  async (stage) => {
+    const answers: Readonly<Record<string, string>> = {
+      "/ws": agreed,
+      "/events": "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n",
+      "/": "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    };
+    const askedOf: string[] = [];
+    for (const id of ["web-1.1", "web-2.1"])
+      await stage.rawInstance(id, (socket) => {
+        socket.on("data", (request: Buffer) => {
+          askedOf.push(id);
+          const answer = answers[request.toString("latin1").split(" ")[1] ?? ""];
+          if (answer === undefined) socket.destroy();
+          else socket.write(answer);
+        });
+      });
+    await stage.route({ "web-1.1": "available", "web-2.1": "available" });
+    const clients: Socket[] = [];
+    const ask = async (request: string) => {
+      const client = connect({ port: stage.port, host: "127.0.0.1" });
+      clients.push(client);
+      const heard = new Heard(client);
+      client.write(request.replace("Host: x\r\n", "Host: x\r\nCookie: sid=one\r\n"));
+      await stage.until(() => heard.bytes.includes("\r\n\r\n"));
+    };
+    const fail = () => ask("POST /dies HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+    const get = (path: string) => ask(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    for (const answered of [() => ask(upgrade), () => get("/events")]) {
+      await fail();
+      await fail();
+      await answered();
+      await fail();
+      await get("/");
+    }
+    assert.deepEqual(askedOf, Array(10).fill(askedOf[0]));
+    for (const client of clients) client.destroy();
+  },
+);
