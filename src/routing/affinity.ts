@@ -20,13 +20,14 @@ export function rendezvousWeight(keyHash: number, nameHash: number): number {
   return (mixed ^ (mixed >>> 13)) >>> 0;
 }
 
-/** Value of the first of `names` that the Cookie header holds; null if none. */
+/** Value of the first of `names` that the Cookie header holds, and not empty, as some applications leave it; null if none. */
 export function cookieValue(header: string, names: readonly string[]): string | null {
   for (const name of names) {
     for (let at = header.indexOf(`${name}=`); at >= 0; at = header.indexOf(`${name}=`, at + 1)) {
       if (at > 0 && header[at - 1] !== " " && header[at - 1] !== ";") continue;
       const end = header.indexOf(";", at);
-      return header.slice(at + name.length + 1, end < 0 ? header.length : end);
+      const value = header.slice(at + name.length + 1, end < 0 ? header.length : end).trimEnd();
+      if (value !== "") return value;
     }
   }
   return null;

@@ -205,6 +205,13 @@ test("cookies: the first known name wins, a name inside another's value or name 
   assert.equal(cookieValue("", ["a"]), null);
 });
 
+test("cookies: one without a value, as it is left of a session that ended, is nobody's", () => {
+  assert.equal(cookieValue("sid=", ["sid"]), null);
+  assert.equal(cookieValue("sid=; a=1", ["sid"]), null);
+  assert.equal(cookieValue("sid=; a=1", ["sid", "a"]), "1");
+  assert.equal(cookieValue("sid=; sid=abc", ["sid"]), "abc");
+});
+
 test("ejection: after three failures in a row an upstream is set aside for a while, longer each time, unless there is no other", () => {
   const upstreams = newTable();
   upstreams.apply(table(1, [route("web-1.1"), route("web-2.1")]));
