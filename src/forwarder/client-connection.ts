@@ -14,7 +14,7 @@ import { needMore, whole } from "../wire/head.ts";
 import { valueBytes } from "../wire/http-bytes.ts";
 import { overlong, RequestHead } from "../wire/request-head.ts";
 import { giveBack, largeBlocks } from "./blocks.ts";
-import type { Client, ClientContext } from "./client.ts";
+import type { Client, ClientContext, Pinned } from "./client.ts";
 import { Exchange } from "./exchange.ts";
 import { addressLineOf, type ClientFacts } from "./headers.ts";
 import type { Idler } from "./idlers.ts";
@@ -62,6 +62,7 @@ export class ClientConnection implements Client, Idler, TunnelClient {
   /** What came behind the request that is in process. */
   #ahead: Buffer | null = null;
   #ownBlock: Buffer | null = null;
+  #pinned: Pinned | null = null;
   #closing = false;
   #paused = false;
   #writtenAtEnd = 0;
@@ -137,6 +138,17 @@ export class ClientConnection implements Client, Idler, TunnelClient {
     this.#exchange = null;
     this.tunnel?.clientClosed();
     this.tunnel = null;
+    this.takePinned()?.connection.destroy();
+  }
+
+  pin(pinned: Pinned): void {
+    this.#pinned = pinned;
+  }
+
+  takePinned(): Pinned | null {
+    const pinned = this.#pinned;
+    this.#pinned = null;
+    return pinned;
   }
 
   /** The deadline of whatever is awaited has passed. */

@@ -3,10 +3,11 @@
  * HTTP/2 (http2-stream.ts). What it writes is HTTP/1.1 for both: each head in one piece, each body as its head says.
  */
 import type { ListenerId } from "../model/node.ts";
+import type { Upstream } from "../routing/upstream-table.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { ClientFacts } from "./headers.ts";
 import type { TunnelOptions } from "./tunnel.ts";
-import type { Flushing } from "./upstream-connection.ts";
+import type { Flushing, UpstreamConnection } from "./upstream-connection.ts";
 
 /** What all clients of one listener share. */
 export interface ClientContext {
@@ -16,6 +17,12 @@ export interface ClientContext {
   readonly nowMs: number;
   /** No further request on any connection. */
   readonly finishing: boolean;
+}
+
+/** A server's connection on which a client has said who it is, for all requests that follow (NTLM, Negotiate): no other's may go there. */
+export interface Pinned {
+  readonly upstream: Upstream;
+  readonly connection: UpstreamConnection;
 }
 
 export interface Client extends Flushing {
@@ -41,6 +48,10 @@ export interface Client extends Flushing {
   awaitBody(): void;
   /** What was written is not all: the client must see that. */
   destroy(): void;
+  /** Keeps it for its next request, and ends it with its own connection. */
+  pin(pinned: Pinned): void;
+  /** Null: there is none. */
+  takePinned(): Pinned | null;
   /** The exchange is over. `keep`: its request was read to the end, and another may follow. */
   exchangeDone(keep: boolean): void;
   /** The server has agreed to another protocol. */

@@ -19,6 +19,7 @@ import type { InstanceLinks } from "./instance-links.ts";
 import { badAnswer, diedInProcess, notAgreed, notSavedWhole, type Refusal, refusalOf, tooSlow, written } from "./refusals.ts";
 import { Sending } from "./sending.ts";
 import type { Stream } from "./streams.ts";
+import type { UpstreamConnection } from "./upstream-connection.ts";
 
 /** In the access log, for want of an answer (nginx's number for it). */
 const clientWentAway = 499;
@@ -54,6 +55,8 @@ export class Exchange implements Answered, Chooser, Stream {
   readonly #bytesBefore: number;
   #status = 0;
   #answeredBy: Upstream | null = null;
+  /** Its server's connection is its client's alone from here on. */
+  #pins: boolean;
   #deaths = 0;
   #done = false;
 
@@ -69,6 +72,7 @@ export class Exchange implements Answered, Chooser, Stream {
     this.#bytesBefore = client.bytesWritten;
     this.awaitsContinue = head.expectsContinue && head.framing !== framing.none;
     this.#unsafe = isUnsafe(head.method);
+    this.#pins = head.authorizesConnection;
     this.#idempotencyKey = head.hasIdempotencyKey && dispatcher.settings.resendWithIdempotencyKey;
     this.#choosing = new Choosing(this, dispatcher, listener, sessionOf(head, source, dispatcher.table.affinityCookies));
     this.#sending = new Sending(dispatcher, client, head, source);
@@ -81,6 +85,11 @@ export class Exchange implements Answered, Chooser, Stream {
   }
 
   start(): void {
+    const pinned = this.#client.takePinned();
+    if (pinned === null) return this.#choosing.choose();
+    this.#pins = true;
+    if (this.#dispatcher.table.takes(pinned.upstream)) return this.#attempt(pinned.upstream, pinned.connection);
+    pinned.connection.destroy();
     this.#choosing.choose();
   }
 
@@ -219,12 +228,16 @@ export class Exchange implements Answered, Chooser, Stream {
   // ---- attempts
 
   chosen(upstream: Upstream): void {
+    this.#attempt(upstream, null);
+  }
+
+  #attempt(upstream: Upstream, pinned: UpstreamConnection | null): void {
     const { request } = this.#sending;
     const client = this.#client;
     const links = this.#dispatcher.linksOf(upstream.id);
     this.#startedMs = performance.now();
     const pool = links.poolOf(this.#listener, upstream.route);
-    const connection = pool.take(this.#startedMs);
+    const connection = pool.take(this.#startedMs, pinned);
     const answering = new Answering(this, client, connection, links.mark, this.#dispatcher.settings.heldAnswerBytesMax);
     this.#upstream = upstream;
     this.#links = links;
@@ -346,7 +359,7 @@ export class Exchange implements Answered, Chooser, Stream {
   #finish(): void {
     if (this.#done) return;
     this.#over(this.#status);
-    this.#sending.finish(this.#reusable);
+    this.#sending.finish(this.#reusable, this.#pins ? this.#answeredBy : null);
     this.#client.exchangeDone(this.keep);
   }
 

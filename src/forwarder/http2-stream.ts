@@ -8,7 +8,7 @@ import { framing, whole } from "../wire/head.ts";
 import { errorCode } from "../wire/http2.ts";
 import type { RequestText } from "../wire/http2-request.ts";
 import { RequestHead } from "../wire/request-head.ts";
-import type { Client, ClientContext } from "./client.ts";
+import type { Client, ClientContext, Pinned } from "./client.ts";
 import { Exchange } from "./exchange.ts";
 import type { ClientFacts } from "./headers.ts";
 import { Http2Answer } from "./http2-answer.ts";
@@ -211,6 +211,15 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
   /** A client that waits to be told to go on is not late, however long the server takes. */
   awaitBody(): void {
     this.deadlineMs = this.body.done || this.#exchange?.awaitsContinue === true ? 0 : this.#bodyDeadlineMs;
+  }
+
+  /** HTTP/2 has no such authentication: its requests share their connection. */
+  pin({ connection }: Pinned): void {
+    connection.destroy();
+  }
+
+  takePinned(): null {
+    return null;
   }
 
   destroy(): void {

@@ -4,6 +4,8 @@
  * sent again. The client is held back while a server takes nothing, or too little. A server may answer
  * before it has all: the connection stays the request's until the body has come too.
  */
+
+import type { Upstream } from "../routing/upstream-table.ts";
 import type { RequestHead } from "../wire/request-head.ts";
 import type { Client } from "./client.ts";
 import type { Dispatcher } from "./dispatcher.ts";
@@ -95,13 +97,21 @@ export class Sending {
     connection.destroy(!this.#client.flushed);
   }
 
-  /** Request and answer are complete. `reusable`: the connection is between two requests, as far as the answer goes. */
-  finish(reusable: boolean): void {
+  /**
+   * Request and answer are complete. `reusable`: the connection is between two requests, as far as the answer goes.
+   * `pinTo`: no other client may have it.
+   */
+  finish(reusable: boolean, pinTo: Upstream | null): void {
     const { connection, flushed } = this;
     const { done } = this.#client.body;
     if (connection !== null) {
-      if (reusable && flushed && done && !connection.destroyed) this.#pool?.give(connection, performance.now());
-      else this.drop();
+      if (!(reusable && flushed && done) || connection.destroyed) this.drop();
+      else if (pinTo === null) this.#pool?.give(connection, performance.now());
+      else {
+        connection.user = null;
+        connection.idleSinceMs = performance.now();
+        this.#client.pin({ upstream: pinTo, connection });
+      }
     }
     this.request.release(!flushed || !done);
   }

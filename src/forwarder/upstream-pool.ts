@@ -32,8 +32,9 @@ export class UpstreamPool {
     this.#idleMsMax = probed ? idleMsMax : unprobedIdleMsMax;
   }
 
-  take(nowMs: number): UpstreamConnection {
-    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
+  /** `first`: one that its user has kept, or null. */
+  take(nowMs: number, first: UpstreamConnection | null): UpstreamConnection {
+    for (let idle = first ?? this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
       if (!idle.destroyed && nowMs - idle.idleSinceMs < this.#idleMsMax) return idle;
       idle.destroy();
     }

@@ -149,6 +149,11 @@ export class UpstreamTable {
     return this.#load(first, nowMs) <= this.#load(second, nowMs) ? first : second;
   }
 
+  /** It may have a further request. */
+  takes(upstream: Upstream): boolean {
+    return !upstream.cordoned && upstream.total < this.#concurrencyMax;
+  }
+
   #candidatesOf(listener: ListenerId): readonly Upstream[] {
     const known = this.#candidates.get(listener);
     if (known !== undefined) return known;

@@ -192,6 +192,6 @@ export class BodyReader {
   #mayTrail(): boolean {
     if (this.#nameBytes > trailerNameMax) return true;
     const code = fieldOf(this.#name, 0, this.#nameBytes);
-    return code === field.other || code === field.contentType || code === field.idempotencyKey;
+    return code === field.other || code === field.contentType || code === field.idempotencyKey || code === field.authorization;
   }
 }

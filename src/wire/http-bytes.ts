@@ -57,13 +57,14 @@ export const field = {
   expect: 7,
   contentType: 8,
   idempotencyKey: 9,
+  authorization: 10,
   /** Coppice's own: never taken from outside, under any spelling. */
-  private: 10,
+  private: 11,
   /** Of one connection only, always cut. */
-  hopByHop: 11,
-  http2Settings: 12,
+  hopByHop: 12,
+  http2Settings: 13,
   /** Written with an underscore for a dash: some servers take it for the real one. */
-  disguised: 13,
+  disguised: 14,
 } as const;
 
 const names: readonly (readonly [string, number])[] = [
@@ -76,6 +77,7 @@ const names: readonly (readonly [string, number])[] = [
   ["expect", field.expect],
   ["content-type", field.contentType],
   ["idempotency-key", field.idempotencyKey],
+  ["authorization", field.authorization],
   ["x-coppice-client", field.private],
   ["x-coppice-fenced", field.private],
   ["keep-alive", field.hopByHop],

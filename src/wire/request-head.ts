@@ -20,6 +20,8 @@ const cookieLinesMax = 8;
 const httpWord = ascii("HTTP/");
 const h2cWord = ascii("h2c");
 const continueWord = ascii("100-continue");
+/** Schemes that say once who is on a connection, for all requests that follow on it. */
+const connectionSchemes = [ascii("ntlm"), ascii("negotiate")];
 const schemes = [
   { bytes: ascii("http://"), port: ascii(":80") },
   { bytes: ascii("https://"), port: ascii(":443") },
@@ -42,6 +44,8 @@ export class RequestHead extends Head {
   cookieCount = 0;
   hasIdempotencyKey = false;
   expectsContinue = false;
+  /** Says who its client is in a way that holds for its connection. */
+  authorizesConnection = false;
   /** Asks to change the protocol of its connection, and may. */
   upgrades = false;
   #hosts = 0;
@@ -57,6 +61,7 @@ export class RequestHead extends Head {
     this.cookieCount = 0;
     this.hasIdempotencyKey = false;
     this.expectsContinue = false;
+    this.authorizesConnection = false;
     this.upgrades = false;
     this.start = start;
     // Empty lines before a request are let pass (RFC 9112 §2.2): some clients end a body with one or two.
@@ -129,7 +134,11 @@ export class RequestHead extends Head {
       this.cookies[2 * this.cookieCount + 1] = valueEnd;
       this.cookieCount += 1;
     } else if (code === field.idempotencyKey) this.hasIdempotencyKey = valueEnd > valueAt;
-    else if (code === field.expect) this.expectsContinue = isWord(bytes, valueAt, valueEnd, continueWord);
+    else if (code === field.authorization) {
+      let schemeEnd = valueAt;
+      while (schemeEnd < valueEnd && tokenBytes[bytes[schemeEnd] as number] === 1) schemeEnd += 1; // inside
+      this.authorizesConnection ||= connectionSchemes.some((scheme) => isWord(bytes, valueAt, schemeEnd, scheme));
+    } else if (code === field.expect) this.expectsContinue = isWord(bytes, valueAt, valueEnd, continueWord);
     else if (code === field.upgrade) {
       this.#upgradeLines += 1;
       for (const [at, end] of tokens(bytes, valueAt, valueEnd)) this.#asksH2c ||= isWord(bytes, at, Math.min(end, at + 3), h2cWord);
