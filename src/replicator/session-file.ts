@@ -17,8 +17,10 @@ const mapBytesMax = 64 * 1024 ** 3; // address space, not memory; the file grows
 /** A full disk is tried again so often: until there is room the write is not acknowledged, and its answer waits. */
 const fullRetryMs = 1_000;
 const floorKey = "\u0000floor";
-/** How the names of `coppice/state`'s stores begin; those of sessions have no dot. */
-const stateStores = ["map.", "checkpoint."];
+/** Of marks that clears leave, each under its own number. */
+export const clearsStore = "clear.";
+/** How the names of `coppice/state`'s stores begin, and ours; those of sessions have no dot. */
+const stateStores = ["map.", "checkpoint.", clearsStore];
 /** Between store and session in a key; none of LMDB's control characters, which its long keys do not bring back. */
 const separator = ":";
 /** The next character: no key of a store comes behind it. */
@@ -46,7 +48,7 @@ export class SessionFile {
   readonly #onFull: (full: boolean) => void;
   #full = false;
   #floor: number;
-  /** Records of `coppice/state`. */
+  /** Records that are no sessions. */
   #ofState = 0;
 
   /** @param onFull is told when writes begin to wait for room on the disk, and when they go on. */
@@ -77,7 +79,7 @@ export class SessionFile {
     return entryCount - (this.#floor > 0 ? 1 : 0);
   }
 
-  /** Not what `coppice/state` keeps. */
+  /** Neither what `coppice/state` keeps, nor marks. */
   get sessions(): number {
     return this.size - this.#ofState;
   }
@@ -98,9 +100,9 @@ export class SessionFile {
   /** Resolves when durable. Removing raises the floor above the record's version. */
   async set(store: StoreName, id: SessionId, record: SessionRecord | null): Promise<void> {
     const key = keyOf(store, id);
-    const isOfState = stateStores.some((prefix) => store.startsWith(prefix));
-    const before = record === null || isOfState ? this.get(store, id) : null;
-    if (isOfState) this.#ofState += Number(record !== null) - Number(before !== null);
+    const ofState = isOfState(store);
+    const before = record === null || ofState ? this.get(store, id) : null;
+    if (ofState) this.#ofState += Number(record !== null) - Number(before !== null);
     const raised = record === null && before !== null && before.version > this.#floor;
     if (raised) this.#floor = before.version;
     const write = () => {
@@ -167,6 +169,10 @@ export class SessionFile {
     await this.#database.close();
     this.#room.close();
   }
+}
+
+export function isOfState(store: StoreName): boolean {
+  return stateStores.some((prefix) => store.startsWith(prefix));
 }
 
 function keyOf(store: StoreName, id: SessionId): string {

@@ -5,9 +5,9 @@
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { SessionAnswer, SessionRequest } from "../model/session.ts";
-import { alive, hasExpired, put, remove, type SessionRecord, write } from "../state/session-record.ts";
+import { alive, anyBase, clearMark, hasExpired, put, remove, type SessionRecord, write } from "../state/session-record.ts";
 import type { Tally } from "../state/tally.ts";
-import type { Entry, SessionFile } from "./session-file.ts";
+import { clearsStore, type Entry, isOfState, type SessionFile } from "./session-file.ts";
 
 /** A tombstone stands so long at least: longer than any request is in process. */
 const tombstoneMs = 24 * 60 * 60 * 1_000;
@@ -76,8 +76,7 @@ export class SessionStore {
         return caller.answer({ n, kind: "counted", sessions });
       }
       case "clear":
-        for await (const page of this.#livePages(store, nowMs)) await Promise.all(page.map(({ id }) => this.#file.set(store, id, null)));
-        return caller.answer({ n, kind: "done" });
+        return this.#clear(request, caller, nowMs);
       case "all":
         for await (const page of this.#livePages(store, nowMs)) {
           for (const { id, record } of page) {
@@ -173,6 +172,28 @@ export class SessionStore {
     if (outcome.record === null) await this.#file.settled(store, id);
     else await this.#file.set(store, id, outcome.record);
     caller.answer({ n, kind: outcome.wasThere ? "done" : "absent" });
+  }
+
+  /** How far it came is committed with each page: what others set behind that since is not its own to remove, also where it is sent again. */
+  async #clear({ n, store }: Extract<SessionRequest, { kind: "clear" }>, caller: Caller, nowMs: number): Promise<void> {
+    const write = `${caller.writer}#${n}`;
+    for (;;) {
+      const reached = this.#file.get(clearsStore, write)?.text ?? null;
+      if (reached === "") break;
+      const page = this.#file.page(pageRecords, reached, store);
+      const removals = page.map(({ id }) => this.#clearOne(store, id, write, nowMs));
+      await Promise.all([...removals, this.#file.set(clearsStore, write, clearMark(page.at(-1)?.key ?? "", nowMs))]);
+    }
+    await this.#file.settled(clearsStore, write);
+    caller.answer({ n, kind: "done" });
+  }
+
+  async #clearOne(store: string, id: string, write: string, nowMs: number): Promise<void> {
+    if (this.#live(store, id, nowMs) === null) return;
+    if (!isOfState(store)) return this.#file.set(store, id, null);
+    // The changes of a map's key stay known by their numbers, as behind any removal.
+    const outcome = remove(this.#file.get(store, id), { id: write, base: anyBase }, nowMs, this.#file.versionFloor);
+    if (outcome.kind === "removed" && outcome.record !== null) await this.#file.set(store, id, outcome.record);
   }
 
   async #stale({ n, store, id }: Extract<SessionRequest, { kind: "put" | "remove" }>, caller: Caller, nowMs: number): Promise<void> {

@@ -112,6 +112,11 @@ export function remove(
   return { kind: "removed", record: { version, expiresAtMs: nowMs + removedMs, tombstone: true, text: "", writes }, wasThere };
 }
 
+/** How far a clear has come: the key that it looked at last, empty at its end. Sent again, it goes on there. */
+export function clearMark(reached: string, nowMs: number): SessionRecord {
+  return { version: 1, expiresAtMs: nowMs + removedMs, tombstone: true, text: reached, writes: [] };
+}
+
 /** Null where nothing is to be read. */
 export function alive(record: SessionRecord | null, nowMs: number): SessionRecord | null {
   return record === null || record.tombstone || hasExpired(record, nowMs) ? null : record;

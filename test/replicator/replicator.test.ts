@@ -121,6 +121,27 @@ withStage(
   },
 );
 
+withStage("a clear whose acknowledgement was lost is not executed again upon what others have set since", async (stage) => {
+  const other = new ReplicatedStore(stage.client("web-2.1"), "map.m");
+  const nothing = Buffer.alloc(0);
+  const put = { n: 1, store: "map.m", kind: "put", id: "a", base: -1, expiresAtMs: null } as const;
+  await stage.sendAgain("web-1.1", put, Buffer.from("1"));
+  const clear = { n: 2, store: "map.m", kind: "clear" } as const;
+  assert.deepEqual(await stage.sendAgain("web-1.1", clear, nothing), { n: 2, kind: "done" });
+  const sessions = new ReplicatedStore(stage.client("web-3.1"), "s");
+  const empty = { n: 3, store: "s", kind: "clear" } as const;
+  await stage.sendAgain("web-1.1", empty, nothing);
+  await stage.killAndRestart();
+  assert.deepEqual([await other.read("a"), await other.count()], [null, 0]);
+  for (const id of ["a", "b"]) await other.put(id, absentBase, "2", null);
+  await sessions.write("x", null, "{}", null);
+  assert.deepEqual(await stage.sendAgain("web-1.1", clear, nothing), { n: 2, kind: "done" });
+  assert.deepEqual(await stage.sendAgain("web-1.1", empty, nothing), { n: 3, kind: "done" });
+  await stage.sendAgain("web-1.1", put, Buffer.from("1")); // which came before the clear
+  for (const id of ["a", "b"]) assert.equal((await other.read(id))?.base.text, "2");
+  assert.equal(await sessions.count(), 1);
+});
+
 withStage("the hand-off: both sides counted the same writes, and the instance writes no more", async (stage) => {
   const client = stage.client("web-1.1");
   const store = new ReplicatedStore(client, "s");

@@ -16,18 +16,18 @@ async function withStore(
     file: SessionFile;
     store: SessionStore;
     /** Its answers. */
-    execute: (request: WithoutNumber<SessionRequest>, nowMs: number, text?: string) => Promise<SessionAnswer[]>;
+    execute: (request: WithoutNumber<SessionRequest>, nowMs: number, text?: string, n?: number) => Promise<SessionAnswer[]>;
   }) => Promise<void>,
 ): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), "coppice-store-"));
   const file = new SessionFile(join(directory, "s.mdb"), () => {});
   const store = new SessionStore(file);
-  let n = 0;
+  let last = 0;
   await body({
     file,
     store,
-    execute: async (request, nowMs, text = "") => {
-      n += 1;
+    execute: async (request, nowMs, text = "", n = last + 1) => {
+      last = n;
       const answers: SessionAnswer[] = [];
       const caller = {
         writer: "web-1.1",
@@ -83,6 +83,23 @@ test("whatever a session is called, it is counted, listed, swept and cleared", (
     await Promise.all(ids.map((id) => write(id, 1_000)));
     await execute({ kind: "clear" }, 1);
     assert.equal(store.sessions, 0, "cleared");
+  }));
+
+test("a clear that is sent again while it is under way removes nothing twice", () =>
+  withStore(async ({ store, file, execute }) => {
+    const write = (id: string) => execute({ kind: "write", id, base: -1, expiresAtMs: null }, 0, "{}");
+    const ids = Array.from({ length: 1_200 }, (_, index) => `id-${1_000 + index}`);
+    await Promise.all(ids.map(write));
+    const first = execute({ kind: "clear" }, 1, "", 5_000);
+    await write("id-1000"); // behind it
+    const answers = await Promise.all([first, execute({ kind: "clear" }, 1, "", 5_000)]);
+    const done = [{ n: 5_000, kind: "done" }];
+    assert.deepEqual(answers, [done, done]);
+    assert.deepEqual(
+      ids.filter((id) => file.get("s", id) !== null),
+      ["id-1000"],
+    );
+    assert.equal(store.sessions, 1);
   }));
 
 test("while a store is counted others have their turn", () =>
