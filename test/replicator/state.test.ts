@@ -16,11 +16,13 @@ interface Instance {
   map<V>(name: string, ttlMs?: number): SharedMap<V>;
 }
 
-async function withStage(body: (stage: ReplicatorStage, instance: (id: string) => Instance) => Promise<void>): Promise<void> {
+async function withStage(
+  body: (stage: ReplicatorStage, instance: (id: string, timeoutMs?: number) => Instance) => Promise<void>,
+): Promise<void> {
   const stage = new ReplicatorStage();
   await stage.listen();
-  await body(stage, (id) => {
-    const { client, birth } = stage.born(id);
+  await body(stage, (id, timeoutMs) => {
+    const { client, birth } = stage.born(id, timeoutMs);
     const state = new InstanceState(client, () => {});
     const told: FromInstance[] = [];
     let restored = 0;
@@ -201,4 +203,27 @@ test("a checkpoint that cannot be saved fails the hand-off; one that cannot be r
       ),
       /there already/,
     );
+  }));
+
+test("a checkpoint of a node that serves on is removed, though the replicator hangs just then and dies", () =>
+  withStage(async (stage, instance) => {
+    const reader = instance("web-2.1").client;
+    const read = async () => (await reader.call({ kind: "read", store: "checkpoint.", id: "web-1/c" })).answer.kind;
+    assert.equal(await read(), "absent");
+    const { state, map } = instance("web-1.1", 3_000);
+    await state.checkpoint(
+      "c",
+      async () => "1",
+      async () => {},
+    );
+    state.cordon(true);
+    await state.save();
+    stage.hang();
+    state.cordon(false);
+    await assert.rejects(map("m").size(), /did not answer/); // and so of the removal
+    await stage.killAndRestart();
+    for (const endMs = Date.now() + 60_000; (await read()) !== "absent"; ) assert.ok(Date.now() < endMs, "it stays");
+    state.cordon(true);
+    await state.save();
+    assert.equal(await read(), "record", "the next one is saved behind it");
   }));

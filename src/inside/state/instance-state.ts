@@ -2,6 +2,7 @@
  * The probe's side of `coppice/state`: maps on the replicator, and what the application saves when its node is
  * regenerated, for the process that follows.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import type { InstanceBirth } from "../../model/birth.ts";
 import type { FromInstance } from "../../model/control.ts";
 import { anyBase } from "../../state/session-record.ts";
@@ -12,6 +13,8 @@ import { elsewhere, type Held, offerHost, type Put, type Removal, type StateHost
 /** Sessions' stores have no dot in their names. */
 const mapStore = (map: string) => `map.${map}`;
 const checkpointStore = "checkpoint.";
+
+const removeAgainMs = 100;
 
 type Save = () => Promise<string>;
 
@@ -145,11 +148,22 @@ export class InstanceState implements StateHost {
 
   #forget(): void {
     if (this.#saves.size === 0) return;
-    const store = this.#store(checkpointStore);
     const names = [...this.#saves.keys()];
     void this.#inTurn(async () => {
-      await Promise.allSettled(names.map((name) => store.remove(this.#keyOf(name), anyBase)));
+      await Promise.all(names.map((name) => this.#remove(name)));
     });
+  }
+
+  /** Until it is done: what stays, the process that follows a crash would be given. The replicator may hang, or still refuse what a hand-off withdrew. */
+  async #remove(name: string): Promise<void> {
+    for (;;) {
+      try {
+        await this.#store(checkpointStore).remove(this.#keyOf(name), anyBase);
+        return;
+      } catch {
+        await pause(removeAgainMs, undefined, { ref: false });
+      }
+    }
   }
 
   #inTurn(body: () => Promise<void>): Promise<void> {
