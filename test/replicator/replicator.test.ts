@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { ReplicatedStore } from "../../src/inside/session/replicated-store.ts";
 import { absentBase, anyBase } from "../../src/state/session-record.ts";
 import { notRoot, SmallDisk } from "../small-disk.ts";
@@ -140,6 +141,25 @@ withStage("a clear whose acknowledgement was lost is not executed again upon wha
   await stage.sendAgain("web-1.1", put, Buffer.from("1")); // which came before the clear
   for (const id of ["a", "b"]) assert.equal((await other.read(id))?.base.text, "2");
   assert.equal(await sessions.count(), 1);
+});
+
+withStage("the hand-off waits for what was called before it, and for nothing that background work calls meanwhile", async (stage) => {
+  const client = stage.client("web-1.1");
+  const store = new ReplicatedStore(client, "map.m");
+  await store.put("a", anyBase, "0", null);
+  const large = JSON.stringify("x".repeat(30 * 1024 * 1024)); // on its way for many turns of the loop
+  const done: string[] = [];
+  const put = (id: string, text: string) => store.put(id, anyBase, text, null).then(() => done.push(id));
+  const calls = [put("a", "1")];
+  const flushed = client.flush();
+  calls.push(put("b", large));
+  const { writes } = await flushed;
+  await nextTurn(); // what was answered with it is told
+  assert.deepEqual([writes, done], [2, ["a"]]);
+  await Promise.all(calls);
+  const { writes: all, checksum } = await client.flush();
+  const revoked = await stage.revoke("web-1.1");
+  assert.deepEqual([revoked.writes, revoked.checksum], [all, checksum]);
 });
 
 withStage("the hand-off: both sides counted the same writes, and the instance writes no more", async (stage) => {

@@ -36,7 +36,8 @@ export class StoreClient {
   #link: Link | null = null;
   #next = 1;
   #tally = new Tally();
-  #idle: (() => void)[] = [];
+  /** Looked at again with each answer. */
+  readonly #flushes: (() => void)[] = [];
 
   /** Before this there is nobody to call: in a process that never begins, nothing may be called. */
   begin(birth: InstanceBirth): void {
@@ -66,10 +67,20 @@ export class StoreClient {
     });
   }
 
-  /** Resolves when no operation is unanswered, with what this connection had acknowledged. */
+  /**
+   * Resolves when no operation that was called before is unanswered, with what this connection had acknowledged. What is
+   * called meanwhile it does not wait for: background work may never pause.
+   */
   async flush(): Promise<{ writes: number; checksum: string }> {
-    while (this.#pending.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    const next = this.#next;
+    while (this.#oldest() < next) await new Promise<void>((resolve) => this.#flushes.push(resolve));
     return { writes: this.#tally.writes, checksum: this.#tally.checksum };
+  }
+
+  /** The number of the call that waits the longest; where none does, the next one's. */
+  #oldest(): number {
+    const [oldest = this.#next] = this.#pending.keys();
+    return oldest;
   }
 
   /** Connected at the first use: an application without sessions has no connection. */
@@ -128,6 +139,6 @@ export class StoreClient {
     if (pending === undefined) return;
     clearTimeout(pending.timer);
     this.#pending.delete(n);
-    if (this.#pending.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
+    for (const resolve of this.#flushes.splice(0)) resolve();
   }
 }
