@@ -10,9 +10,11 @@ const lookMs = 5;
 
 /** @throws the system's error if no lock can be made there, or an Error if another holds it for too long. */
 export function oneAtATime<T>(lock: string, act: () => T): T {
+  const me = `${process.pid} ${startTicksOf(process.pid) ?? 0}`;
   const mine = `${lock}.${process.pid}`;
   try {
-    writeFileSync(mine, `${process.pid} ${startTicksOf(process.pid) ?? 0}`, { mode: 0o600 });
+    rmSync(mine, { force: true }); // of a killed one with this pid, it may be the lock's own file under a second name
+    writeFileSync(mine, me, { mode: 0o600 });
     for (let waitedMs = 0; !link(mine, lock); waitedMs += lookMs) {
       if (waitedMs > waitMsMax) throw new Error(`${lock} is held by another process`);
       pause(lookMs);
@@ -33,17 +35,35 @@ function link(mine: string, lock: string): boolean {
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error; // Node's own
-    if (!holds(lock)) rmSync(lock, { force: true });
+    const owner = ownerOf(lock);
+    if (owner !== null && !isAlive(owner.pid, owner.startTicks)) takeAway(lock, owner);
     return false;
   }
 }
 
-function holds(lock: string): boolean {
+interface Owner {
+  readonly pid: number;
+  readonly startTicks: number;
+}
+
+/**
+ * Of several that find the same dead owner's lock one at a time looks again, under a lock that bears its name, so that nobody
+ * removes what another has made in its place. Who dies in between leaves that one behind, which is taken over in the same way.
+ */
+function takeAway(lock: string, { pid, startTicks }: Owner): void {
+  oneAtATime(`${lock}.of-${pid}-${startTicks}`, () => {
+    const owner = ownerOf(lock);
+    if (owner?.pid === pid && owner.startTicks === startTicks) rmSync(lock, { force: true });
+  });
+}
+
+/** Null: it was given back just now, and is perhaps another's already. */
+function ownerOf(lock: string): Owner | null {
   try {
     const [pid = 0, startTicks = 0] = readFileSync(lock, "utf8").split(" ").map(Number);
-    return isAlive(pid, startTicks);
+    return { pid, startTicks };
   } catch {
-    return true; // given back just now, and perhaps another's already
+    return null;
   }
 }
 
