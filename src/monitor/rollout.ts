@@ -73,7 +73,7 @@ function stillOn(draft: Draft, release: string): NodeName | undefined {
 export function rolloutRegenerationEnded(draft: Draft, regeneration: Regeneration): void {
   const { state, settings, nowMs } = draft;
   const { rollout } = state;
-  // What was under way when the rollout turned back does not become the node's own.
+  // What was under way when the rollout turned back does not become the node's own, and its failure is none of going back.
   const isLeft = rollout?.phase === "going-back" && regeneration.release === rollout.release;
   if (regeneration.outcome === "succeeded" && !isLeft) draft.node(regeneration.node).release = regeneration.release;
   if (rollout === null || regeneration.origin !== "deploy") return;
@@ -82,7 +82,7 @@ export function rolloutRegenerationEnded(draft: Draft, regeneration: Regeneratio
       return goBack(draft, `${regeneration.node}: ${regeneration.remark ?? "its regeneration failed"}`);
     if (!rollout.watched) rollout.watchUntilMs = nowMs + settings.releaseWatchMs;
     rollout.watched = true;
-  } else if (regeneration.outcome === "failed") {
+  } else if (regeneration.outcome === "failed" && !isLeft) {
     rollout.failures += 1;
     if (rollout.failures >= backFailuresMax) finish(draft, "failed");
   }
