@@ -84,14 +84,15 @@ export class Choosing {
   /** Tries again when something has changed. */
   wait(): void {
     this.#waitsFrom(performance.now());
-    this.#stopWaiting = this.#dispatcher.parking.park(
-      () => {
+    this.#stopWaiting = this.#dispatcher.parking.park({
+      listener: this.#listener,
+      go: () => {
         this.#silent = nobody; // something has changed
         this.choose();
       },
-      () => this.#for.noneChosen(parkedTooLong),
-      this.#waitedMs,
-    );
+      tooLong: () => this.#for.noneChosen(parkedTooLong),
+      waitedMs: this.#waitedMs,
+    });
     if (this.#stopWaiting === null) this.#for.noneChosen(tooManyParked);
   }
 

@@ -1,6 +1,17 @@
 /** Parking: requests that no node can take now wait here, first come first served, bounded in number and time. */
+import type { ListenerId } from "../model/node.ts";
+
+export interface ParkOptions {
+  readonly listener: ListenerId;
+  /** Tries again. */
+  readonly go: () => void;
+  readonly tooLong: () => void;
+  /** How long no node could take it before. */
+  readonly waitedMs: number;
+}
 
 interface Parked {
+  readonly listener: ListenerId;
   readonly go: () => void;
   readonly timer: NodeJS.Timeout;
 }
@@ -25,13 +36,11 @@ export class ParkingLot {
     return this.#parked.size;
   }
 
-  /**
-   * Null if there is no room. The returned function takes the request out (its client went away). `waitedMs`: how long
-   * no node could take it before.
-   */
-  park(go: () => void, tooLong: () => void, waitedMs: number): (() => void) | null {
+  /** Null if there is no room. The returned function takes the request out (its client went away). */
+  park({ listener, go, tooLong, waitedMs }: ParkOptions): (() => void) | null {
     if (this.#parked.size >= this.#max) return null;
     const parked: Parked = {
+      listener,
       go,
       timer: setTimeout(
         () => {
@@ -48,9 +57,10 @@ export class ParkingLot {
     };
   }
 
-  /** Lets the one that has waited longest try again. */
-  releaseOne(): void {
+  /** Lets the one that has waited longest try again, of those whose listener `suits`. */
+  releaseOne(suits: (listener: ListenerId) => boolean): void {
     for (const first of this.#parked) {
+      if (!suits(first.listener)) continue;
       this.#parked.delete(first);
       clearTimeout(first.timer);
       first.go();
