@@ -6,7 +6,7 @@ import { sentencesOf } from "./analyze-text.ts";
 const style = `body{font:15px/1.5 system-ui,sans-serif;max-width:820px;margin:2em auto;padding:0 1em;color:#1d2a1d;background:#fdfdfb}
 h1{font-size:1.4em}h2{font-size:1.05em;margin:2.4em 0 .2em;overflow-wrap:anywhere}
 ul{margin:.3em 0 .6em;padding-left:1.2em}li{margin:.1em 0}.note{color:#666}nav{columns:2;font-size:.9em;overflow-wrap:anywhere}nav div{break-inside:avoid}
-section{overflow-x:auto}svg{display:block;width:100%;min-width:560px;height:auto;background:#fff;border:1px solid #ddd;font:12px system-ui,sans-serif}
+section{overflow-x:auto}svg{display:block;box-sizing:border-box;width:100%;min-width:560px;height:auto;background:#fff;border:1px solid #ddd;font:12px system-ui,sans-serif}
 .aging{color:#a3200d}.attention{color:#8a5a00}.healthy{color:#246b2c}.insufficient,.unread{color:#666}`;
 
 /** What the page keeps of a trace: the trace itself may be large. */

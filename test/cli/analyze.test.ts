@@ -230,6 +230,11 @@ describe("analyze: what is shown", () => {
     const page = pageOf([sectionOf({ ...analysis, file: "<script>" }, 0)]);
     assert.ok(!page.includes("<script>"));
     assert.match(page, /<svg [\s\S]*<polyline/);
+    assert.match(
+      page,
+      /svg\{[^}]*box-sizing:border-box;[^}]*border:/,
+      "wider than its section by its border, each drawing has a scroll bar",
+    );
   });
 
   it("analyze: forecasts come on the grid that was asked for", () => {
