@@ -10,18 +10,22 @@ const byteUnits = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
 /** From here on the next unit reads better: 1,009 KiB are 0.99 MiB. */
 const nextUnitFrom = 999.5;
 const digits = 3;
-/** From here on nobody counts the zeros: 4.18e10. */
+/** From here on nobody counts the zeros: 4.18e10; and below the other, 4.18e−5. */
 const powersFrom = 1e9;
-/** Less than this of what is no byte is nothing. */
+const powersBelow = 1e-4;
+/** Less than this of what is no byte is nothing ... */
 const leastNumber = 0.001;
+/** ... but of a gauge whose values are that small, what is less than this share of them. */
+const leastOfScale = 0.001;
 
-export function amount(indicator: string, value: number): string {
-  return joined(shownAmount(indicator, value));
+/** @param scale what the indicator's values are like, where it is known: of a limit of 1e-6, 1e-7 is not nothing. */
+export function amount(indicator: string, value: number, scale = Number.POSITIVE_INFINITY): string {
+  return joined(shownAmount(indicator, value, scale));
 }
 
 /** `811 to 815 MiB`; null where both ends read the same. */
-export function amountRange(indicator: string, low: number, high: number): string | null {
-  return range(shownAmount(indicator, low), shownAmount(indicator, high));
+export function amountRange(indicator: string, low: number, high: number, scale = Number.POSITIVE_INFINITY): string | null {
+  return range(shownAmount(indicator, low, scale), shownAmount(indicator, high, scale));
 }
 
 /** Milliseconds: `5.1 min`, `never`. */
@@ -49,7 +53,7 @@ export function isBytes(name: string): boolean {
   return /(?:Bytes|_bytes)$/.test(withoutLabels(name));
 }
 
-function shownAmount(name: string, value: number): Shown {
+function shownAmount(name: string, value: number, scale: number): Shown {
   const indicator = withoutLabels(name);
   if (isBytes(name)) {
     let unit = 0;
@@ -58,7 +62,7 @@ function shownAmount(name: string, value: number): Shown {
   }
   if (indicator.endsWith("Ms")) return [number(value), "ms"];
   if (indicator.endsWith("Ratio")) return [number(value * 100), "%"];
-  return [Math.abs(value) < leastNumber ? "0" : number(value), ""];
+  return [Math.abs(value) < Math.min(leastNumber, leastOfScale * scale) ? "0" : number(value), ""];
 }
 
 /** Reports come each second, and a few hundred texts say all times: each is made once. */
@@ -85,14 +89,15 @@ function shownTime(ms: number): Shown {
 }
 
 function number(value: number): string {
-  if (Math.abs(value) >= powersFrom) return inPowers(value);
-  const rounded = Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(digits));
+  const size = Math.abs(value);
+  if (size >= powersFrom || (size < powersBelow && size > 0)) return inPowers(value);
+  const rounded = size >= 100 ? Math.round(value) : Number(value.toPrecision(digits));
   return String(rounded === 0 ? 0 : rounded).replace("-", "−");
 }
 
 function inPowers(value: number): string {
-  const [mantissa = "", power = ""] = value.toExponential(digits - 1).split("e+");
-  return `${Number(mantissa)}e${power}`.replace("-", "−");
+  const [mantissa = "", power = ""] = value.toExponential(digits - 1).split("e");
+  return `${Number(mantissa)}e${Number(power)}`.replaceAll("-", "−");
 }
 
 function joined([text, unit]: Shown): string {

@@ -154,8 +154,9 @@ export function nameOf({ indicator }: Pick<Trend, "indicator">): string {
 function growth(trend: Trend, shape: string): string {
   const { indicator, slopePerHour, slopePerThousandRequests } = trend;
   const { low, mid, high } = slopePerHour;
-  const show = (value: number) => amount(indicator, value);
-  const both = amountRange(indicator, low, high);
+  const scale = trend.limit ?? (trend.floor > 0 ? trend.floor : undefined);
+  const show = (value: number) => amount(indicator, value, scale);
+  const both = amountRange(indicator, low, high, scale);
   const interval = both === null ? "" : ` (90 %: ${both})`;
   if (mid <= 0 || show(mid) === show(0)) {
     if (both === null) return `${nameOf(trend)} does not grow`;
@@ -180,11 +181,11 @@ const stopping: readonly (readonly [string, string])[] = [
 ];
 
 function level(trend: Trend): string {
-  return `it is at ${trend.limit === undefined ? amount(trend.indicator, trend.floor) : shareOfLimit(trend)}`;
+  return `it is at ${trend.limit === undefined ? amount(trend.indicator, trend.floor, Math.abs(trend.floor)) : shareOfLimit(trend)}`;
 }
 
 function shareOfLimit({ indicator, floor, limit }: Trend): string {
-  return limit === undefined ? amount(indicator, floor) : `${percent(floor / limit)} of its limit of ${amount(indicator, limit)}`;
+  return limit === undefined ? amount(indicator, floor) : `${percent(floor / limit)} of its limit of ${amount(indicator, limit, limit)}`;
 }
 
 /** The limit is met by the first reading that reaches it, whether the floor grows or not. */

@@ -27,17 +27,17 @@ const timeSteps: readonly number[] = [
 const colours = { readings: "#2f6f3a", limit: "#a3200d", forecast: "#d9822b", trend: "#8a5a00", regeneration: "#a3200d" } as const;
 
 export function drawingOf(curve: Curve): string {
-  const { indicator, points, startMs, endMs, limit } = curve;
+  const { indicator, points, startMs, endMs, highest, limit } = curve;
   const at = placement(curve);
   const line = thinned(points).map(at.point).join(" ");
   const parts = [
     ...axes(curve, at),
     ...cone(curve, at),
     `<polyline points="${line}" fill="none" stroke="${colours.readings}" stroke-width="1.3"/>`,
-    ...(limit === null ? [] : [rule(at.y(limit), `limit ${amount(indicator, limit)}`)]),
+    ...(limit === null ? [] : [rule(at.y(limit), `limit ${amount(indicator, limit, limit)}`)]),
     ...moments(curve, at),
   ];
-  const caption = `${indicator}, ${amount(indicator, points.at(-1)?.value ?? 0)} after ${time(endMs - startMs)}`;
+  const caption = `${indicator}, ${amount(indicator, points.at(-1)?.value ?? 0, highest)} after ${time(endMs - startMs)}`;
   return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(caption)}">${parts.join("\n")}</svg>`;
 }
 
@@ -52,7 +52,7 @@ function placement({ startMs, lastMs, highest }: Curve) {
 function axes({ indicator, startMs, lastMs, highest }: Curve, { x, y }: Placement): string[] {
   const values = ticks(highest, isBytes(indicator)).flatMap((value) => [
     `<line x1="${left}" x2="${width - right}" y1="${y(value)}" y2="${y(value)}" stroke="#eee"/>`,
-    `<text x="${left - 6}" y="${y(value) + 4}" text-anchor="end" fill="#555">${value === 0 ? 0 : amount(indicator, value)}</text>`,
+    `<text x="${left - 6}" y="${y(value) + 4}" text-anchor="end" fill="#555">${value === 0 ? 0 : amount(indicator, value, highest)}</text>`,
   ]);
   const stepMs = timeSteps.find((one) => (lastMs - startMs) / one <= timeTicks) ?? (lastMs - startMs) / timeTicks;
   const times = Array.from({ length: Math.floor((lastMs - startMs) / stepMs) + 1 }, (_, at) => at * stepMs).map((ageMs) => {

@@ -36,7 +36,7 @@ export function plotOf(curve: Curve): string[] {
     ...(axis.includes("t") ? ["t trend held"] : []),
     ...(axis.includes("R") ? [axis.includes("t") ? "R regeneration" : "R trend held, regeneration"] : []),
   ];
-  const label = (row: number) => (row === 0 ? amount(indicator, highest) : row === height - 1 ? "0" : "").padStart(labelWidth);
+  const label = (row: number) => (row === 0 ? amount(indicator, highest, highest) : row === height - 1 ? "0" : "").padStart(labelWidth);
   return [
     ...grid.rows.map((row, at) => `${label(at)} │${row.join("").trimEnd()}`),
     `${" ".repeat(labelWidth + 1)}└${axis.join("")}`,

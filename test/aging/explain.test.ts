@@ -54,6 +54,16 @@ describe("what is said of a trend", () => {
     );
   });
 
+  it("explain: a gauge whose values are tiny grows, and has a limit, as any other", () => {
+    const trend = { indicator: "leakedShare", floor: 9.4e-7, limit: 1e-6, slopePerHour: interval(6.1, 6.2, 6.3, 1e-8) };
+    assert.equal(
+      said({ trend }),
+      "leakedShare grows steadily by 6.2e−8 an hour (90 %: 6.1e−8 to 6.3e−8); it is at 94 % of its limit of 1e−6 and meets it in 2.1 h (90 %: 90 min to 2.7 h)",
+    );
+    assert.match(said({ trend: { ...trend, slopePerHour: interval(6.1, 6.2, 6.3, 1e-12) } }), /does not grow; it is/);
+    assert.match(said({ trend: { ...trend, floor: 974, limit: 1_000 } }), /does not grow; it is/);
+  });
+
   it("explain: what else rises is called by its name, and what older ones of its release did is said", () => {
     const others = ["openFds", "rssBytes"].map((indicator) => evidenceOf({ trend: { indicator } }));
     assert.deepEqual(describeAgreement(others), ["it is not alone: the number of open descriptors, resident memory rise too"]);

@@ -68,6 +68,13 @@ describe("analyze: the drawing", () => {
     assert.match(svg, /<text x="758" [^>]*text-anchor="end"[^>]*>100 min</);
   });
 
+  it("drawing: the scale of a gauge whose values are tiny has numbers", () => {
+    const svg = drawingOf(curveOf({ indicator: "leakedShare", highest: 1e-6, limit: 1e-6 }));
+    const texts = [...svg.matchAll(/<text[^>]*>([^<]*)</g)].map(([, text]) => text);
+    assert.deepEqual(texts.slice(0, 6), ["0", "2e−7", "4e−7", "6e−7", "8e−7", "1e−6"]);
+    assert.ok(texts.includes("limit 1e−6"));
+  });
+
   it("drawing: the cone begins at the decision and meets the limit when it was forecast to", () => {
     const cone = {
       from: { atMs: 10 * minuteMs, value: 600 },
