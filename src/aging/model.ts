@@ -36,7 +36,7 @@ export interface AgingModelOptions {
 }
 
 /** They measure the load, not the age. */
-const ignored: ReadonlySet<Indicator> = new Set(["cpuRatio", "eventLoopUtilisationRatio"]);
+export const loadIndicators: ReadonlySet<Indicator> = new Set(["cpuRatio", "eventLoopUtilisationRatio"]);
 /** No process is without: who tells 0 could not read it. */
 const neverZero: ReadonlySet<Indicator> = new Set(["heapAfterGcBytes", "heapUsedBytes", "rssBytes"]);
 /** Of one instance; what comes later is not watched. */
@@ -106,7 +106,7 @@ export class AgingModel {
     const hasFloor = sample.indicators.heapAfterGcBytes !== undefined;
     for (const indicator of Object.keys(sample.indicators)) {
       const value = sample.indicators[indicator];
-      if (value === undefined || !Number.isFinite(value) || ignored.has(indicator)) continue;
+      if (value === undefined || !Number.isFinite(value) || loadIndicators.has(indicator)) continue;
       if (value <= 0 && neverZero.has(indicator)) continue;
       if (indicator === "heapUsedBytes" && (hasFloor || this.#watches.has("heapAfterGcBytes"))) {
         // The floor itself is known now; what was made of the saw-tooth before is of no use any more.

@@ -4,7 +4,7 @@
  * jumped back, `shiftMs` says by how much a sample's time differs from the file's own.
  */
 import { withoutLabels } from "../aging/amounts.ts";
-import { indicatorsMax } from "../aging/model.ts";
+import { indicatorsMax, loadIndicators } from "../aging/model.ts";
 import { knownIndicators, type Sample } from "../model/sample.ts";
 import { nearName } from "./near-name.ts";
 import { isCounterName } from "./trace-counters.ts";
@@ -67,9 +67,11 @@ export function readTraces(pieces: Iterable<string>, limits: Limits): TraceFile[
 function traceOf({ instance, rows, labelled, problems: own }: Recorded, told: readonly LimitsFrom[], ofFile: readonly string[]): TraceFile {
   const problems = [...ofFile, ...own];
   const limits = told.map((from) => ({ row: from.row, limits: limitsByColumn(from.limits, rows.names, labelled) }));
+  const everyLimit: Limits = Object.assign({}, ...limits.map((one) => one.limits));
+  nameNotJudged(rows.names, everyLimit, problems);
   nameCounters(rows, problems);
   nameMeant(rows.names, problems);
-  const columns = judgedColumns(rows, Object.assign({}, ...limits.map((one) => one.limits)), problems);
+  const columns = judgedColumns(rows, everyLimit, problems);
   return { instance, samples: new TraceSamples(rows, columns, orderOf(rows.timesMs(), problems), limits), problems };
 }
 
@@ -87,7 +89,7 @@ type Column = readonly [name: string, column: number];
 
 /** The model watches so many indicators of an instance: of a wider table those with a limit, then those that it knows, then the first. */
 function judgedColumns(rows: Rows, limits: Limits, problems: string[]): readonly Column[] {
-  const all = rows.names.flatMap((name, column): Column[] => (isIndicator(name) ? [[name, column]] : []));
+  const all = rows.names.flatMap((name, column): Column[] => (isIndicator(name) && !loadIndicators.has(name) ? [[name, column]] : []));
   if (all.length <= indicatorsMax) return all;
   const told = all.filter(([, column]) => rows.hasNumber(column));
   const rank = ([name]: Column) => (name in limits || withoutLabels(name) in limits ? 0 : measured.has(withoutLabels(name)) ? 1 : 2);
@@ -138,6 +140,18 @@ function nameLimits(limits: Limits, columns: readonly string[], problems: string
     const meant = near === null ? "" : `; did you mean ${near}?`;
     problems.push(`there is no column for the limit of ${name}${meant} (columns: ${named(indicators)})`);
   }
+}
+
+/** Who gave it a limit, or has nothing else, waits for a verdict that never comes. */
+function nameNotJudged(columns: readonly string[], limits: Limits, problems: string[]): void {
+  const indicators = columns.filter(isIndicator);
+  const nothingElse = indicators.every((name) => loadIndicators.has(name));
+  for (const name of indicators) {
+    if (loadIndicators.has(name) && (nothingElse || name in limits))
+      problems.push(`${name} tells of the load, not of age, and is not judged`);
+  }
+  if ("heapUsedBytes" in limits && indicators.includes("heapUsedBytes") && indicators.includes("heapAfterGcBytes"))
+    problems.push("heapUsedBytes is not judged beside heapAfterGcBytes, which is its floor");
 }
 
 /** In a table every column but those known is a gauge: whoever reads of a counter's trend should know. */

@@ -160,6 +160,17 @@ describe("analyze: limits", () => {
     assert.deepEqual(parseTrace(trace.replace("# limit nosuch=5\n", ""), { openFds: 1 }).problems, []);
   });
 
+  it("trace: a column that is not judged is said to be none where it has a limit, or where there is nothing else", () => {
+    const header = "timeMs,cpuRatio,heapUsedBytes,heapAfterGcBytes";
+    const load = "cpuRatio tells of the load, not of age, and is not judged";
+    assert.deepEqual(parseTrace(`${header}\n1,.5,3,2\n`, {}).problems, []);
+    assert.deepEqual(parseTrace(`${header}\n1,.5,3,2\n`, { cpuRatio: 1, heapUsedBytes: 9 }).problems, [
+      load,
+      "heapUsedBytes is not judged beside heapAfterGcBytes, which is its floor",
+    ]);
+    assert.deepEqual(parseTrace("timeMs,cpuRatio\n1,.5\n", {}).problems, [load]);
+  });
+
   it("trace: a limit of the file that is no number above 0 is a problem", () => {
     const { problems, samples } = parseTrace(trace.replace("nosuch=5", "openFds=512M").replace("rssBytes=100", "rssBytes=-1"), {});
     assert.deepEqual(problems, [
