@@ -43,6 +43,9 @@ export interface Curve {
   readonly endMs: number;
   /** How far the drawing reaches: the readings, or the forecast. */
   readonly lastMs: number;
+  /** 0, or the lowest reading where it is below. */
+  readonly lowest: number;
+  /** Of the readings and the limit. */
   readonly highest: number;
   readonly limit: number | null;
   readonly marks: readonly Mark[];
@@ -63,8 +66,9 @@ export function curveOf({ samples, indicator, replay }: Analysis): Curve | null 
   }
   const [first, last] = [samples.at(0), samples.at(-1)];
   const limit = replay.last?.trends.find((one) => one.indicator === indicator)?.limit ?? null;
+  const lowest = points.reduce((min, { value }) => Math.min(min, value), 0);
   const highest = points.reduce((max, { value }) => Math.max(max, value), limit ?? 0);
-  if (first === undefined || last === undefined || points.length === 0 || highest <= 0) return null;
+  if (first === undefined || last === undefined || points.length === 0 || highest === lowest) return null;
   const cone = coneOf(replay, indicator);
   const reachMs = cone === null ? 0 : Math.min(cone.inMs.mid * beyondMiddle, (last.atMs - first.atMs) * reachPerLife);
   return {
@@ -73,6 +77,7 @@ export function curveOf({ samples, indicator, replay }: Analysis): Curve | null 
     startMs: first.atMs,
     endMs: last.atMs,
     lastMs: Math.max(last.atMs, (cone?.from.atMs ?? last.atMs) + reachMs, first.atMs + 1),
+    lowest,
     highest,
     limit,
     // The trend that was held first may have been another indicator's: on this curve nobody would see it.

@@ -27,7 +27,7 @@ const timeSteps: readonly number[] = [
 const colours = { readings: "#2f6f3a", limit: "#a3200d", forecast: "#d9822b", trend: "#8a5a00", regeneration: "#a3200d" } as const;
 
 export function drawingOf(curve: Curve): string {
-  const { indicator, points, startMs, endMs, highest, limit } = curve;
+  const { indicator, points, startMs, endMs, lowest, highest, limit } = curve;
   const at = placement(curve);
   const line = thinned(points).map(at.point).join(" ");
   const parts = [
@@ -37,22 +37,22 @@ export function drawingOf(curve: Curve): string {
     ...(limit === null ? [] : [rule(at.y(limit), `limit ${amount(indicator, limit, limit)}`)]),
     ...moments(curve, at),
   ];
-  const caption = `${indicator}, ${amount(indicator, points.at(-1)?.value ?? 0, highest)} after ${time(endMs - startMs)}`;
+  const caption = `${indicator}, ${amount(indicator, points.at(-1)?.value ?? 0, highest - lowest)} after ${time(endMs - startMs)}`;
   return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(caption)}">${parts.join("\n")}</svg>`;
 }
 
 type Placement = ReturnType<typeof placement>;
 
-function placement({ startMs, lastMs, highest }: Curve) {
+function placement({ startMs, lastMs, lowest, highest }: Curve) {
   const x = (atMs: number) => round(left + ((atMs - startMs) / (lastMs - startMs)) * plotWidth);
-  const y = (value: number) => round(top + plotHeight - (Math.max(value, 0) / (highest * headroom)) * plotHeight);
+  const y = (value: number) => round(top + plotHeight - (Math.max(value - lowest, 0) / ((highest - lowest) * headroom)) * plotHeight);
   return { x, y, point: ({ atMs, value }: Point) => `${x(atMs)},${y(value)}` };
 }
 
-function axes({ indicator, startMs, lastMs, highest }: Curve, { x, y }: Placement): string[] {
-  const values = ticks(highest, isBytes(indicator)).flatMap((value) => [
+function axes({ indicator, startMs, lastMs, lowest, highest }: Curve, { x, y }: Placement): string[] {
+  const values = ticks(lowest, highest, isBytes(indicator)).flatMap((value) => [
     `<line x1="${left}" x2="${width - right}" y1="${y(value)}" y2="${y(value)}" stroke="#eee"/>`,
-    `<text x="${left - 6}" y="${y(value) + 4}" text-anchor="end" fill="#555">${value === 0 ? 0 : amount(indicator, value, highest)}</text>`,
+    `<text x="${left - 6}" y="${y(value) + 4}" text-anchor="end" fill="#555">${value === 0 ? 0 : amount(indicator, value, highest - lowest)}</text>`,
   ]);
   const stepMs = timeSteps.find((one) => (lastMs - startMs) / one <= timeTicks) ?? (lastMs - startMs) / timeTicks;
   const times = Array.from({ length: Math.floor((lastMs - startMs) / stepMs) + 1 }, (_, at) => at * stepMs).map((ageMs) => {
@@ -65,16 +65,17 @@ function axes({ indicator, startMs, lastMs, highest }: Curve, { x, y }: Placemen
 }
 
 /** Round numbers: powers of two of bytes; of others 1, 2 or 5 times a power of ten. */
-function ticks(highest: number, isBytes: boolean): number[] {
-  const raw = highest / valueTicks;
+function ticks(lowest: number, highest: number, isBytes: boolean): number[] {
+  const raw = (highest - lowest) / valueTicks;
   const power = isBytes ? 2 ** Math.ceil(Math.log2(raw)) : 10 ** Math.floor(Math.log10(raw));
   const step = power * ([1, 2, 5].find((one) => one * power >= raw) ?? 10);
-  return Array.from({ length: Math.floor(highest / step) + 1 }, (_, at) => at * step);
+  const first = Math.ceil(lowest / step);
+  return Array.from({ length: Math.floor(highest / step) - first + 1 }, (_, at) => (first + at) * step);
 }
 
-function cone({ cone, lastMs, highest }: Curve, { point, x }: Placement): string[] {
+function cone({ cone, lastMs, lowest, highest }: Curve, { point, x }: Placement): string[] {
   if (cone === null) return [];
-  const roof = highest * headroom;
+  const roof = lowest + (highest - lowest) * headroom;
   const until = (inMs: number): Point => {
     const end = alongCone(cone, inMs, lastMs);
     if (end <= roof) return { atMs: lastMs, value: end };

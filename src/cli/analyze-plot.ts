@@ -11,7 +11,7 @@ const headroom = 1.02;
 const signs: Readonly<Record<Mark["kind"], string>> = { trend: "t", regeneration: "R" };
 
 export function plotOf(curve: Curve): string[] {
-  const { indicator, startMs, lastMs, highest, limit, cone, marks } = curve;
+  const { indicator, startMs, lastMs, lowest, highest, limit, cone, marks } = curve;
   const grid = new Grid(curve);
   for (const { atMs, value } of curve.points) grid.put(grid.columnOf(atMs), value, "·");
   if (cone !== null) {
@@ -36,7 +36,8 @@ export function plotOf(curve: Curve): string[] {
     ...(axis.includes("t") ? ["t trend held"] : []),
     ...(axis.includes("R") ? [axis.includes("t") ? "R regeneration" : "R trend held, regeneration"] : []),
   ];
-  const label = (row: number) => (row === 0 ? amount(indicator, highest, highest) : row === height - 1 ? "0" : "").padStart(labelWidth);
+  const shown = (value: number) => (value === 0 ? "0" : amount(indicator, value, highest - lowest));
+  const label = (row: number) => (row === 0 ? shown(highest) : row === height - 1 ? shown(lowest) : "").padStart(labelWidth);
   return [
     ...grid.rows.map((row, at) => `${label(at)} │${row.join("").trimEnd()}`),
     `${" ".repeat(labelWidth + 1)}└${axis.join("")}`,
@@ -66,7 +67,8 @@ class Grid {
   }
 
   put(column: number, value: number, sign: string): void {
-    const row = height - 1 - Math.round((Math.max(value, 0) / (this.#curve.highest * headroom)) * (height - 1));
+    const { lowest, highest } = this.#curve;
+    const row = height - 1 - Math.round((Math.max(value - lowest, 0) / ((highest - lowest) * headroom)) * (height - 1));
     const cells = this.rows[row];
     if (cells?.[column] === " ") cells[column] = sign;
   }

@@ -19,6 +19,7 @@ function curveOf(change: Partial<Curve> = {}): Curve {
     startMs: 0,
     endMs,
     lastMs: endMs,
+    lowest: 0,
     highest: 1_000 * mebibyte,
     limit: null,
     marks: [],
@@ -73,6 +74,21 @@ describe("analyze: the drawing", () => {
     const texts = [...svg.matchAll(/<text[^>]*>([^<]*)</g)].map(([, text]) => text);
     assert.deepEqual(texts.slice(0, 6), ["0", "2e−7", "4e−7", "6e−7", "8e−7", "1e−6"]);
     assert.ok(texts.includes("limit 1e−6"));
+  });
+
+  it("drawing: a gauge below 0 is drawn where it is, on a scale that reaches so far, and so does the plot", () => {
+    const points = Array.from({ length: 61 }, (_, at) => ({ atMs: at * minuteMs, value: -80 + at }));
+    const below = curveOf({ indicator: "celsius", points, lowest: -80, highest: 0 });
+    const ys = ysOf(drawingOf(below));
+    assert.ok(
+      ys.every((y, at) => y < (ys[at - 1] ?? Number.POSITIVE_INFINITY)),
+      ys.join(),
+    );
+    const texts = [...drawingOf(below).matchAll(/<text[^>]*>([^<]*)</g)].map(([, text]) => text);
+    assert.deepEqual(texts.slice(0, 5), ["−80", "−60", "−40", "−20", "0"]);
+    const rows = plotOf(below).filter((line) => line.includes("│"));
+    assert.match(rows[0] ?? "", /^ +0 │/);
+    assert.match(rows.at(-1) ?? "", /^ +−80 │·/);
   });
 
   it("drawing: the cone begins at the decision and meets the limit when it was forecast to", () => {
