@@ -66,8 +66,13 @@ export function describeHealthy(all: readonly Evidence[]): string[] {
   const first = all.some(isSure) ? "no trend is held now" : "no floor is sure to go on rising";
   const trend = nearestTrend(all.map((one) => one.trend));
   const nearest = all.find((one) => one.trend === trend);
-  if (nearest === undefined || trend?.limit === undefined) return [first];
-  return [first, `${nameOf(trend)} is at ${shareOfLimit(trend)}${end(trend, "would meet")}${lacking(nearest)}`];
+  const unlimited = all.filter((one) => one.trend.limit === undefined && isSure(one)).slice(0, 1);
+  const growing = unlimited.map(
+    (one) =>
+      `${growth(one.trend, one.shape)}; without a limit that is a trend once it has doubled, and has stood for long enough to be held`,
+  );
+  if (nearest === undefined || trend?.limit === undefined) return [first, ...growing];
+  return [first, `${nameOf(trend)} is at ${shareOfLimit(trend)}${end(trend, "would meet")}${lacking(nearest)}`, ...growing];
 }
 
 function isSure({ trend, growsRatio }: Evidence): boolean {

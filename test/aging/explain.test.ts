@@ -208,6 +208,17 @@ describe("where nothing is held", () => {
     assert.match(unsure.join(), /^no floor is sure to go on rising,.*; it does not grow for sure$/);
   });
 
+  it("healthy: what grows for sure without a limit is named, with its pace and what it lacks", () => {
+    const { limit: _, ...free } = evidenceOf({ trend: { indicator: "openFds", slopePerHour: interval(11, 12, 13, 1) } }).trend;
+    const growing = { ...evidenceOf(), trend: free };
+    const lacks =
+      "the number of open descriptors grows steadily by 12 an hour (90 %: 11 to 13); without a limit that is a trend once it has doubled, and has stood for long enough to be held";
+    assert.deepEqual(describeHealthy([growing]), ["no trend is held now", lacks]);
+    const [first, second, third] = describeHealthy([evidenceOf({ growsRatio: 0.4 }), growing]);
+    assert.deepEqual([first, third], ["no trend is held now", lacks]);
+    assert.match(second ?? "", /^resident memory is at 97.4 % .* is not sure enough/);
+  });
+
   it("healthy: without a limit nothing more is said, and above it no end", () => {
     const { limit: _, ...free } = evidenceOf().trend;
     assert.deepEqual(describeHealthy([{ ...evidenceOf({ growsRatio: 0.1 }), trend: free }]), ["no floor is sure to go on rising"]);
