@@ -163,8 +163,9 @@ function byUrgency(a: Analysis, b: Analysis): number {
 /** Times in the trace's own clock. */
 function judgementOf({ verdict, indicator, replay: result, samples, problems }: Analysis) {
   const own = (atMs: number | null) => (atMs === null ? null : atMs - samples.shiftMsAt(atMs));
+  // Up: a forecast of a time between two milliseconds is of no earlier one.
   const ownInterval = (at: Interval | null, shiftMs: number) =>
-    at === null ? null : { low: Math.round(at.low - shiftMs), mid: Math.round(at.mid - shiftMs), high: Math.round(at.high - shiftMs) };
+    at === null ? null : { low: Math.ceil(at.low - shiftMs), mid: Math.ceil(at.mid - shiftMs), high: Math.ceil(at.high - shiftMs) };
   const trend = result.last?.trends.find((one) => one.indicator === indicator) ?? null;
   return {
     verdict,

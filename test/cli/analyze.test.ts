@@ -168,6 +168,18 @@ describe("analyze: the line of JSON", () => {
     }
   });
 
+  it("analyze: of a clock with parts of milliseconds no exhaustion comes before its forecast was made", (t) => {
+    const rows = Array.from({ length: 300 }, (_, at) => `${at * 60_000 + 0.4},${at * 4_000}`);
+    const file = fileWith(t, `# limit rssBytes=1000000\ntimeMs,rssBytes\n${rows.join("\n")}\n`);
+    const { forecasts } = jsonOf([analyzed(file, { ...options, forecastEvery: { ms: 60_000 } })]);
+    const early = forecasts.filter(({ atMs, exhaustionMs }) => exhaustionMs !== null && exhaustionMs.low < atMs);
+    assert.deepEqual(early, []);
+    assert.ok(
+      forecasts.some(({ atMs, exhaustionMs }) => exhaustionMs !== null && exhaustionMs.low - atMs < 1),
+      "the limit was met",
+    );
+  });
+
   it("analyze: without a limit nothing is exhausted: attention, no forecast, no NaN; a column of any name is a gauge", (t) => {
     const file = fileWith(
       t,
