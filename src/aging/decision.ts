@@ -87,6 +87,8 @@ export const agesAhead = 6;
 export const growsRatioMin = 0.97;
 /** Without a limit nothing is exhausted: a rise of this share of the level is worth attention if it is likely to go on. */
 const riseWithoutLimitRatio = 0.5;
+/** No end that draws near makes it surer: what is held goes on being held until this is no longer likely. */
+const growsRatioKept = 0.9;
 /** What is measured at matched load is noisy. */
 const growsRatioMinPerformance = 0.8;
 
@@ -113,10 +115,16 @@ function turnsMs({ turns: { allMs, eachMs }, ageMs }: Pick<DecisionInput, "turns
   return neededMs > leadMs ? neededMs : 0;
 }
 
-export function isTrend({ indicator, forecast, ageMs, horizonMs, limit, highest, lowest }: DecisionInput): boolean {
+type TrendInput = Pick<DecisionInput, "indicator" | "ageMs" | "horizonMs" | "limit" | "highest" | "lowest"> & {
+  readonly forecast: Pick<DecisionInput["forecast"], "growsRatio" | "slopePerHour" | "exhaustionMsMiddle">;
+};
+
+/** @param held there was one at the last evaluation, and it was held. */
+export function isTrend({ indicator, forecast, ageMs, horizonMs, limit, highest, lowest }: TrendInput, held = false): boolean {
   const hasGrown = highest - lowest >= riseWithoutLimitRatio * Math.abs(highest);
   if (limit === null && kindOf(indicator) === "performance") return forecast.growsRatio >= growsRatioMinPerformance && hasGrown;
-  if (forecast.growsRatio < growsRatioMin || forecast.slopePerHour.low <= 0) return false;
+  const growsMin = held && limit === null ? growsRatioKept : growsRatioMin;
+  if (forecast.growsRatio < growsMin || forecast.slopePerHour.low <= 0) return false;
   if (limit === null) return hasGrown;
   return forecast.exhaustionMsMiddle <= Math.max(agesAhead * ageMs, horizonMs);
 }

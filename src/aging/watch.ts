@@ -223,7 +223,7 @@ export class Watch {
     this.#urgent = isUrgent(input);
     const due = this.#urgent || isDue(input);
     if (this.#dueSinceMs === null) this.#dueSinceCount = count;
-    const trend = isTrend(input) || due;
+    const trend = isTrend(input, this.#evaluation?.held ?? false) || due;
     this.#trendSinceMs = trend ? (this.#trendSinceMs ?? atMs) : null;
     this.#dueSinceMs = due ? (this.#dueSinceMs ?? atMs) : null;
     this.#evaluation = {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { ClockColumns } from "../../src/aging/clock-columns.ts";
+import { isTrend } from "../../src/aging/decision.ts";
 import { FloorTrack, pointsMax } from "../../src/aging/floor-track.ts";
 import { clocks, type GrowthShape, growthShapes } from "../../src/aging/growth-shapes.ts";
 import { dayAhead, LoadProfile, loadAhead, overloadRatios, overloadWithin } from "../../src/aging/load-profile.ts";
@@ -339,5 +340,32 @@ describe("record evidence", () => {
       }
     }
     assert.ok(alarms <= 8, `${alarms} of 400`);
+  });
+});
+
+describe("decision: a trend", () => {
+  const input = (growsRatio: number, limit: number | null) => ({
+    ...{ indicator: "rssBytes", ageMs: 3_600_000, horizonMs: 1_800_000, limit, highest: 400, lowest: 100 },
+    forecast: { growsRatio, slopePerHour: { low: 1, mid: 2, high: 3 }, exhaustionMsMiddle: 3_600_000 },
+  });
+
+  it("without a limit it is held on while it is likely, though it was surer when it began; with one it must stay as sure", () => {
+    const cases = [0.98, 0.95, 0.85].map((growsRatio) =>
+      [null, 1_000].map((limit) => [isTrend(input(growsRatio, limit)), isTrend(input(growsRatio, limit), true)]),
+    );
+    assert.deepEqual(cases, [
+      [
+        [true, true],
+        [true, true],
+      ],
+      [
+        [false, true],
+        [false, false],
+      ],
+      [
+        [false, false],
+        [false, false],
+      ],
+    ]);
   });
 });
