@@ -21,9 +21,10 @@ interface Cookie {
 }
 interface SessionObject {
   readonly cookie?: Cookie;
-  readonly req?: IncomingMessage;
+  readonly req?: Partial<Pick<IncomingMessage, "socket">>;
 }
-type SessionedRequest = Pick<IncomingMessage, "headers"> & { sessionID?: string };
+/** Of a session that was loaded without a request (`store.load`, as for a WebSocket) it has the identifier alone. */
+type SessionedRequest = Partial<Pick<IncomingMessage, "headers">> & { sessionID?: string };
 
 interface MadeFrom {
   readonly id: string;
@@ -231,7 +232,7 @@ class StoreReplacement {
 
   /** The cookie whose value holds the session's identifier is the one that affinity goes by. */
   #tellCookie({ headers, sessionID }: SessionedRequest): void {
-    if (sessionID === undefined || headers.cookie === undefined || !headers.cookie.includes(sessionID)) return;
+    if (sessionID === undefined || headers?.cookie === undefined || !headers.cookie.includes(sessionID)) return;
     for (const pair of headers.cookie.split(";")) {
       const at = pair.indexOf("=");
       const name = pair.slice(0, at).trim();
@@ -280,7 +281,7 @@ function answer(result: Promise<unknown>, callback: Callback, session?: SessionO
   result.then(
     (value) => call(null, value),
     (error: unknown) => {
-      session?.req?.socket.destroy();
+      session?.req?.socket?.destroy();
       call(error);
     },
   );
