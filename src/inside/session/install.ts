@@ -176,12 +176,10 @@ class StoreReplacement {
   async #get(object: StoreObject, id: string): Promise<object | undefined> {
     const read = await this.#of(object).read(id);
     if (read === null) return undefined;
-    const raw = JSON.parse(read.base.text) as SessionObject; // written by set, below
+    const raw = sessionOf(read.base.text, read.expiresAtMs);
     if (Object(raw) !== raw) return raw;
-    // A touch moves the expiry alone: the record's is newer than the text's.
-    if (raw.cookie?.expires != null && read.expiresAtMs !== null) raw.cookie.expires = new Date(read.expiresAtMs).toISOString();
     // Refused where this instance was handed off: its reads are answered still.
-    else if (isToBeTouched(raw, read.expiresAtMs, Date.now())) this.#touch(object, id, raw).catch(() => {});
+    if (isToBeTouched(raw, read.expiresAtMs, Date.now())) this.#touch(object, id, raw).catch(() => {});
     const from = { id, base: read.base, cookie: raw.cookie };
     this.#bases.set(raw, from);
     if (this.#kind === "fastify-session" && raw.cookie !== undefined) Object.assign(raw.cookie, { [madeFrom]: from });
@@ -214,7 +212,7 @@ class StoreReplacement {
 
   async #all(object: StoreObject): Promise<Record<string, unknown>> {
     const sessions: Record<string, unknown> = Object.create(null) as Record<string, unknown>; // as the default store answers
-    for (const { id, text } of await this.#of(object).all()) sessions[id] = JSON.parse(text);
+    for (const { id, text, expiresAtMs } of await this.#of(object).all()) sessions[id] = sessionOf(text, expiresAtMs);
     return sessions;
   }
 
@@ -242,6 +240,13 @@ class StoreReplacement {
       this.#context.tell({ kind: "affinity-cookie", name });
     }
   }
+}
+
+/** A touch moves the expiry alone: the record's is newer than the text's. */
+function sessionOf(text: string, expiresAtMs: number | null): SessionObject {
+  const raw = JSON.parse(text) as SessionObject; // written by #set
+  if (raw?.cookie?.expires != null && expiresAtMs !== null) raw.cookie.expires = new Date(expiresAtMs).toISOString();
+  return raw;
 }
 
 /** What @fastify/session keeps under symbols of its own; there are about nine. */

@@ -6,7 +6,7 @@
 import { absentBase, anyBase } from "../../state/session-record.ts";
 import { heapLimitBytes } from "../heap-limit.ts";
 import type { Put, Removal } from "../state/host.ts";
-import type { Operation, StoreClient } from "./store-client.ts";
+import type { Answered, Operation, StoreClient } from "./store-client.ts";
 
 /** What a session object was made from. */
 export interface Base {
@@ -129,7 +129,7 @@ export class ReplicatedStore {
     return answer.kind === "counted" ? answer.sessions : 0;
   }
 
-  async all(): Promise<readonly { readonly id: string; readonly text: string }[]> {
+  async all(): Promise<Answered["records"]> {
     return (await this.#client.call({ kind: "all", store: this.#name })).records;
   }
 
