@@ -17,6 +17,8 @@ const mapBytesMax = 64 * 1024 ** 3; // address space, not memory; the file grows
 /** A full disk is tried again so often: until there is room the write is not acknowledged, and its answer waits. */
 const fullRetryMs = 1_000;
 const floorKey = "\u0000floor";
+/** Behind our own keys, and before all that begin with a store's name. */
+const firstKey = " ";
 /** Of marks that clears leave, each under its own number. */
 export const clearsStore = "clear.";
 /** How the names of `coppice/state`'s stores begin, and ours; those of sessions have no dot. */
@@ -30,7 +32,8 @@ export interface Entry {
   readonly key: string;
   readonly store: StoreName;
   readonly id: SessionId;
-  readonly record: SessionRecord;
+  /** The newest; null: it was removed, and that is not committed yet. */
+  readonly record: SessionRecord | null;
 }
 
 interface Pending {
@@ -153,15 +156,36 @@ export class SessionFile {
     return (lastPageNumber + 1) * pageSize;
   }
 
-  /** Up to `limit` committed records, live or not, in the order of their keys: of one store or of all, behind the key `after`. */
+  /** Resolves when what was written to the store so far is durable, or failed. */
+  async settledOf(store: StoreName): Promise<void> {
+    const pending = [...this.#pending].filter(([key]) => isOf(store, key));
+    await Promise.allSettled(pending.map(([, { committed }]) => committed));
+  }
+
+  /**
+   * The next records, live or not, in the order of their keys: of one store or of all, behind the key `after`. Up to `limit` that are
+   * committed, and what is new in the overlay up to the last of them: who wrote it finds it, as if it were committed.
+   */
   page(limit: number, after: string | null, store?: StoreName): Entry[] {
-    const range = store === undefined ? { start: after ?? "" } : { start: after ?? keyOf(store, ""), end: `${store}${separatorAfter}` };
-    const page: Entry[] = [];
-    for (const { key, value } of this.#database.getRange({ ...range, exclusiveStart: after !== null, limit })) {
+    const start = after ?? (store === undefined ? firstKey : keyOf(store, ""));
+    const range = { start, exclusiveStart: after !== null, ...(store === undefined ? {} : { end: `${store}${separatorAfter}` }) };
+    const committed = [...this.#database.getRange({ ...range, limit })];
+    const found = new Map<string, SessionRecord | null>();
+    for (const { key, value } of committed) if (typeof value !== "number") found.set(key, this.#newest(key, value));
+    const last = committed.length < limit ? null : (committed.at(-1)?.key ?? null);
+    const isNew = (key: string) => !found.has(key) && (store === undefined || isOf(store, key)) && isBetween(after, key, last);
+    const added = [...this.#pending].filter(([key, { record }]) => record !== null && isNew(key));
+    for (const [key, { record }] of added) found.set(key, record);
+    const keys = added.length === 0 ? [...found.keys()] : [...found.keys()].sort(inOrder);
+    return keys.map((key) => {
       const at = key.indexOf(separator);
-      if (at > 0 && typeof value !== "number") page.push({ key, store: key.slice(0, at), id: key.slice(at + 1), record: value });
-    }
-    return page;
+      return { key, store: key.slice(0, at), id: key.slice(at + 1), record: found.get(key) ?? null };
+    });
+  }
+
+  #newest(key: string, committed: SessionRecord): SessionRecord | null {
+    const pending = this.#pending.get(key);
+    return pending === undefined ? committed : pending.record;
   }
 
   async close(): Promise<void> {
@@ -177,6 +201,20 @@ export function isOfState(store: StoreName): boolean {
 
 function keyOf(store: StoreName, id: SessionId): string {
   return `${store}${separator}${id}`;
+}
+
+function isOf(store: StoreName, key: string): boolean {
+  return key.startsWith(`${store}${separator}`);
+}
+
+/** LMDB's order is that of the bytes. */
+function inOrder(one: string, other: string): number {
+  return Buffer.compare(Buffer.from(one), Buffer.from(other));
+}
+
+/** Behind `after`, and not behind `last`; null: without a bound. */
+function isBetween(after: string | null, key: string, last: string | null): boolean {
+  return (after === null || inOrder(after, key) < 0) && (last === null || inOrder(key, last) <= 0);
 }
 
 /**

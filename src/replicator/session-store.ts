@@ -7,7 +7,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { SessionAnswer, SessionRequest } from "../model/session.ts";
 import { alive, anyBase, clearMark, hasExpired, put, remove, type SessionRecord, write } from "../state/session-record.ts";
 import type { Tally } from "../state/tally.ts";
-import { clearsStore, type Entry, isOfState, type SessionFile } from "./session-file.ts";
+import { clearsStore, isOfState, type SessionFile } from "./session-file.ts";
 
 /** A tombstone stands so long at least: longer than any request is in process. */
 const tombstoneMs = 24 * 60 * 60 * 1_000;
@@ -25,6 +25,11 @@ export interface Caller {
   readonly answer: (answer: SessionAnswer, body?: Uint8Array) => void;
   /** Resolves when the answers so far have left. */
   readonly drained: () => Promise<void>;
+}
+
+interface LiveEntry {
+  readonly id: string;
+  readonly record: SessionRecord;
 }
 
 export class SessionStore {
@@ -115,8 +120,7 @@ export class SessionStore {
   async #sweepPage(nowMs: number, limit: number): Promise<number> {
     const page = this.#file.page(limit, this.#sweptTo);
     this.#sweptTo = page.at(-1)?.key ?? null;
-    // The page is what was committed: a write or a touch may be on its way.
-    const expired = page.filter(({ store, id, record }) => hasExpired(this.#file.get(store, id) ?? record, nowMs));
+    const expired = page.filter(({ record }) => record !== null && hasExpired(record, nowMs));
     await Promise.all(expired.map(({ store, id }) => this.#file.set(store, id, null)));
     return Math.max(page.length, 1);
   }
@@ -208,9 +212,13 @@ export class SessionStore {
     return alive(this.#file.get(store, id), nowMs);
   }
 
-  async *#livePages(store: string, nowMs: number): AsyncGenerator<Entry[]> {
+  async *#livePages(store: string, nowMs: number): AsyncGenerator<LiveEntry[]> {
     for (let page = this.#file.page(pageRecords, null, store); page.length > 0; ) {
-      yield page.filter(({ record }) => alive(record, nowMs) !== null);
+      await this.#file.settledOf(store); // what the page says must outlive this process
+      yield page.flatMap(({ id, record }) => {
+        const live = alive(record, nowMs);
+        return live === null ? [] : [{ id, record: live }];
+      });
       await nextTurn();
       page = this.#file.page(pageRecords, page.at(-1)?.key ?? null, store);
     }

@@ -69,6 +69,31 @@ test("sweep: however many there are, all that have expired are gone after so man
     assert.ok(store.sessions < 700, `${store.sessions} are left`);
   }));
 
+test("sweep: few sessions are looked at one by one, though the file's own mark comes before them all", () =>
+  withStore(async ({ store, execute }) => {
+    const write = (id: string) => execute({ kind: "write", id, base: -1, expiresAtMs: 1_000 }, 0, "{}");
+    await write("first");
+    await store.sweep(1_001, 1); // its version stays known by the mark
+    await Promise.all(["a", "b", "c"].map(write));
+    for (let calls = 0; calls < 6; calls += 1) await store.sweep(1_001, 3);
+    assert.equal(store.sessions, 0);
+  }));
+
+test("what was set before is counted, listed and cleared, though nobody waited for it", () =>
+  withStore(async ({ store, execute }) => {
+    const write = (id: string) => execute({ kind: "write", id, base: -1, expiresAtMs: null }, 0, "{}");
+    const count = async () => (await execute({ kind: "count" }, 1)).map((answer) => (answer.kind === "counted" ? answer.sessions : null));
+    const list = async () => (await execute({ kind: "all" }, 1)).flatMap((answer) => (answer.kind === "record" ? [answer.id] : []));
+    const destroy = (id: string) => execute({ kind: "destroy", id }, 1);
+    await Promise.all(["b", "d"].map(write));
+    const [, counted, , listed] = await Promise.all([write("c"), count(), destroy("d"), list(), write("a")]);
+    assert.deepEqual([counted, listed], [[3], ["b", "c"]]);
+    const ids = Array.from({ length: 1_200 }, (_, index) => `id-${index}`);
+    const [, , left] = await Promise.all([Promise.all(ids.map(write)), execute({ kind: "clear" }, 1), count()]);
+    assert.deepEqual(left, [0]);
+    assert.equal(store.sessions, 1, "the mark of the destroyed one");
+  }));
+
 test("whatever a session is called, it is counted, listed, swept and cleared", () =>
   withStore(async ({ store, execute }) => {
     const ids = ["", "a", "ü", "\u{1f600}", "\uffff", ...[50, 60, 64, 100, 500, 1_900].map((length) => "x".repeat(length))];
