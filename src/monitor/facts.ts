@@ -218,6 +218,8 @@ function replicatorLinked(draft: Draft, up: boolean): void {
   draft.state.replicatorLinked = up;
   draft.retry ||= up;
   if (!up) return;
+  // One that comes back counts anew, and so does the instance: its word of before is no measure.
+  if (draft.state.current?.phase === "handing-off") draft.state.current.handedOff = null;
   // As instances are told: it may have been away when a hand-off was given up.
   for (const { id, availability } of draft.state.instances)
     if (availability === "available") draft.effect({ kind: "reinstate", instance: id });

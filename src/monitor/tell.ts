@@ -24,13 +24,18 @@ export function tellCordon(draft: Draft, regeneration: Regeneration): void {
   );
 }
 
+/**
+ * The replicator must know of all that was acknowledged to the instance. It may know of more: background work goes on writing
+ * between the instance's word and its own. Where it knows of as many, they are the same ones.
+ */
 export function tellHandOff(draft: Draft, regeneration: Regeneration): void {
   const { handedOff, revoked, old } = regeneration;
-  const agree = handedOff === null || (handedOff.writes === revoked?.writes && handedOff.checksum === revoked.checksum);
+  const more = (revoked?.writes ?? 0) - (handedOff?.writes ?? 0);
+  const agree = handedOff === null || more > 0 || (more === 0 && handedOff.checksum === revoked?.checksum);
   // What differs was acknowledged all the same, so it is durable: said loudly, not lost.
   const text = agree
     ? `${old}: ${revoked?.writes ?? 0} session writes handed off`
-    : `${old}: the hand-off's counts differ (${handedOff?.writes} against ${revoked?.writes} writes); acknowledged writes are durable`;
+    : `${old}: the hand-off's counts differ (${handedOff.writes} against ${revoked?.writes} writes); acknowledged writes are durable`;
   draft.event("handed-off", text, { handedOff, revoked, agree }, { node: regeneration.node, regeneration: regeneration.id });
 }
 

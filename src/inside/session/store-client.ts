@@ -74,7 +74,9 @@ export class StoreClient {
   async flush(): Promise<{ writes: number; checksum: string }> {
     const next = this.#next;
     while (this.#oldest() < next) await new Promise<void>((resolve) => this.#flushes.push(resolve));
-    return { writes: this.#tally.writes, checksum: this.#tally.checksum };
+    // Without a connection there is none: the next one's begins anew.
+    const { writes, checksum } = this.#link?.up === true ? this.#tally : new Tally();
+    return { writes, checksum };
   }
 
   /** The number of the call that waits the longest; where none does, the next one's. */
