@@ -20,6 +20,9 @@ interface NotDone {
 export type Put = { readonly isDone: true } | NotDone;
 export type Removal = { readonly isDone: true; readonly wasThere: boolean } | NotDone;
 
+/** May promise: nobody waits for it, but its rejection is heard. */
+export type CordonHook = (isCordoned: boolean) => unknown;
+
 /** `base`: the version that must be current; 0: nothing may be there; -1: whatever is. All reject if the store cannot do it. */
 export interface StateHost {
   read(map: string, key: string): Promise<Held | null>;
@@ -31,7 +34,7 @@ export interface StateHost {
   /** Resolves when what the process before saved was given to `restore`: to false where it saved nothing. */
   checkpoint(name: string, save: () => Promise<string>, restore: (text: string) => Promise<void>): Promise<boolean>;
   /** Called at each cordon, and when one is taken back. */
-  onCordon(hook: (isCordoned: boolean) => void): void;
+  onCordon(hook: CordonHook): void;
 }
 
 /** Its name changes with the interface: of another one nothing is believed. */

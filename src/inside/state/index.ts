@@ -81,9 +81,10 @@ export async function checkpoint<V>({ name = "default", save, restore }: Checkpo
 
 /**
  * Calls back when this process gets no new request any more, since another one takes over: time to stop timers and
- * consumers of queues that would run twice. With false, when that was taken back and it serves on.
+ * consumers of queues that would run twice. With false, when that was taken back and it serves on. Nobody waits for what the
+ * hook promises; that it failed is told.
  */
-export function onCordon(hook: (isCordoned: boolean) => void): void {
+export function onCordon(hook: (isCordoned: boolean) => unknown): void {
   findHost().onCordon(hook);
 }
 

@@ -8,7 +8,7 @@ import type { FromInstance } from "../../model/control.ts";
 import { anyBase } from "../../state/session-record.ts";
 import { ReplicatedStore } from "../session/replicated-store.ts";
 import type { StoreClient } from "../session/store-client.ts";
-import { elsewhere, type Held, offerHost, type Put, type Removal, type StateHost } from "./host.ts";
+import { type CordonHook, elsewhere, type Held, offerHost, type Put, type Removal, type StateHost } from "./host.ts";
 
 /** Sessions' stores have no dot in their names. */
 const mapStore = (map: string) => `map.${map}`;
@@ -22,7 +22,7 @@ export class InstanceState implements StateHost {
   readonly #client: StoreClient;
   readonly #stores = new Map<string, ReplicatedStore>();
   readonly #saves = new Map<string, Save>();
-  readonly #cordonHooks: ((isCordoned: boolean) => void)[] = [];
+  readonly #cordonHooks: CordonHook[] = [];
   readonly #restoring = new Set<Promise<unknown>>();
   readonly #claim: () => void;
   #birth: InstanceBirth | null = null;
@@ -64,12 +64,15 @@ export class InstanceState implements StateHost {
       this.#saved = null;
       this.#forget(); // it serves on: what it saved is old from now on
     }
-    for (const hook of this.#cordonHooks) {
-      try {
-        hook(isCordoned);
-      } catch (error) {
-        this.#warn("cordon-hook-failed", `its onCordon hook failed: ${said(error)}`);
-      }
+    for (const hook of this.#cordonHooks) void this.#call(hook, isCordoned);
+  }
+
+  /** What it promises counts too: nobody else would take its rejection, which ends a process. */
+  async #call(hook: CordonHook, isCordoned: boolean): Promise<void> {
+    try {
+      await hook(isCordoned);
+    } catch (error) {
+      this.#warn("cordon-hook-failed", `its onCordon hook failed: ${said(error)}`);
     }
   }
 
@@ -118,7 +121,7 @@ export class InstanceState implements StateHost {
     return restoring;
   }
 
-  onCordon(hook: (isCordoned: boolean) => void): void {
+  onCordon(hook: CordonHook): void {
     this.#cordonHooks.push(hook);
   }
 
