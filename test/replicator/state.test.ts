@@ -163,6 +163,45 @@ test("a checkpoint: saved once for each cordon, given to the next process of the
     assert.deepEqual((await restoredBy("web-1.4")).got, [], "it was given up, and served on");
   }));
 
+test("a checkpoint that is set up after the first request is restored, and gone with that", () =>
+  withStage(async (_, instance) => {
+    const checkpoint = ({ state }: Instance, got: string[] = []) =>
+      state.checkpoint(
+        "c",
+        async () => "1",
+        async (text) => void got.push(text),
+      );
+    const old = instance("web-1.1");
+    await checkpoint(old);
+    old.state.cordon(true);
+    await old.state.save();
+    const next = instance("web-1.2");
+    next.state.firstRequest();
+    const got: string[] = [];
+    assert.deepEqual([await checkpoint(next, got), got], [true, ["1"]]);
+    const reader = instance("web-2.1").client;
+    const read = async () => (await reader.call({ kind: "read", store: "checkpoint.", id: "web-1/c" })).answer.kind;
+    for (const endMs = Date.now() + 60_000; (await read()) !== "absent"; ) assert.ok(Date.now() < endMs, "it stays");
+  }));
+
+test("a cordon hook that throws, at once or later, is told, and holds nobody up", () =>
+  withStage(async (stage, instance) => {
+    const { state, told } = instance("web-1.1");
+    const called: string[] = [];
+    state.onCordon(() => {
+      throw new Error("at once");
+    });
+    state.onCordon(async () => {
+      throw new Error("later");
+    });
+    state.onCordon((isCordoned) => called.push(String(isCordoned)));
+    state.cordon(true);
+    state.cordon(false);
+    assert.deepEqual(called, ["true", "false"]);
+    await stage.until(() => told.length === 4);
+    assert.match(JSON.stringify(told), /onCordon hook failed: at once.*onCordon hook failed: later/);
+  }));
+
 test("a checkpoint that cannot be saved fails the hand-off; one that cannot be restored is told, and holds nobody up", () =>
   withStage(async (_, instance) => {
     const one = instance("web-1.1");

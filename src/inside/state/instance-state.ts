@@ -29,6 +29,7 @@ export class InstanceState implements StateHost {
   #tell: (message: FromInstance) => void = () => {};
   #onRestored = () => {};
   #isCordoned = false;
+  #hasServed = false;
   /** Of this cordon. */
   #saved: Promise<void> | null = null;
   /** What was begun last of saving and forgetting: one after the other, or a late one would undo the next. */
@@ -54,6 +55,7 @@ export class InstanceState implements StateHost {
 
   /** What was saved for this process is its own from its first request on: after a crash the next one begins without. */
   firstRequest(): void {
+    this.#hasServed = true;
     this.#forget();
   }
 
@@ -116,6 +118,7 @@ export class InstanceState implements StateHost {
     const ended = () => {
       this.#restoring.delete(restoring);
       if (this.#restoring.size === 0) this.#onRestored();
+      if (this.#hasServed && this.#saved === null) this.#forget(); // set up after its first request
     };
     restoring.then(ended, ended);
     return restoring;
