@@ -34,7 +34,8 @@ export class Alone implements StateHost {
   }
 
   async all(map: string): Promise<readonly { readonly id: string; readonly text: string }[]> {
-    return [...this.#of(map).keys()].flatMap((id) => {
+    const keys = [...this.#of(map).keys()].sort((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other))); // as the store's
+    return keys.flatMap((id) => {
       const record = this.#live(map, id);
       return record === null ? [] : [{ id, text: record.text }];
     });

@@ -20,8 +20,8 @@ export interface StateMapOptions {
 }
 
 /**
- * Keys are texts of 1 to 1,000 bytes without control characters (RangeError), values what JSON can say (TypeError), 32 MiB
- * at most. Everything rejects if the store does not answer within `sessionStoreTimeoutMs`.
+ * Keys are texts of 1 to 1,000 bytes without control characters and halves of surrogate pairs (RangeError), values what JSON
+ * can say (TypeError), 32 MiB at most. Everything rejects if the store does not answer within `sessionStoreTimeoutMs`.
  */
 export interface StateMap<V> {
   /** A copy of its own: what is changed in it is changed nowhere else. */

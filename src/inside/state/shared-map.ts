@@ -5,6 +5,9 @@ import type { StateMap, StateMapOptions } from "./index.ts";
 
 /** Longer ones do not fit the store's keys. */
 const keyBytesMax = 1_000;
+/** The store's keys cannot hold the ones; the others (a text that was cut within an emoji) have no bytes of their own: two keys would be one. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const unfit = /[\u0000-\u001f\p{Surrogate}]/u;
 /** So often others may come between: each time one of them has made its change. */
 const triesMax = 1_000;
 
@@ -17,7 +20,8 @@ export class SharedMap<V> implements StateMap<V> {
   readonly #updates = new Map<string, Promise<unknown>>();
 
   constructor(host: () => StateHost, name: string, { ttlMs }: StateMapOptions) {
-    if (ttlMs !== undefined && !(ttlMs > 0)) throw new RangeError(`ttlMs is ${ttlMs}: expected a number of milliseconds above 0`);
+    if (ttlMs !== undefined && !(typeof ttlMs === "number" && ttlMs > 0))
+      throw new RangeError(`ttlMs is ${ttlMs} (${typeof ttlMs}): expected a number of milliseconds above 0`);
     this.#host = host;
     this.#name = name;
     this.#ttlMs = ttlMs ?? null;
@@ -93,9 +97,8 @@ function parsed<V>(held: Held | null): V | undefined {
 }
 
 function checked(key: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the store's keys cannot hold them
-  if (typeof key === "string" && key !== "" && Buffer.byteLength(key) <= keyBytesMax && !/[\u0000-\u001f]/.test(key)) return key;
-  throw new RangeError(`a key is a text of 1 to ${keyBytesMax} bytes without control characters`);
+  if (typeof key === "string" && key !== "" && Buffer.byteLength(key) <= keyBytesMax && !unfit.test(key)) return key;
+  throw new RangeError(`a key is a text of 1 to ${keyBytesMax} bytes without control characters and halves of surrogate pairs`);
 }
 
 /** @throws TypeError where JSON has no words for it. */
