@@ -18,6 +18,8 @@ export interface RequestsOptions {
 export class Requests {
   readonly #options: RequestsOptions;
   readonly #watched = new WeakSet<Server>();
+  /** The application emits a request a second time, as Node tells it to after `checkContinue`, or at another server of its own: it is one. */
+  readonly #begun = new WeakSet<ServerResponse | Socket>();
   active = 0;
   total = 0;
   fenced = false;
@@ -39,12 +41,16 @@ export class Requests {
     server.emit = (event: string | symbol, ...args: unknown[]): boolean => {
       if (event === "request" || event === "checkContinue" || event === "checkExpectation") {
         const [request, response] = args as [IncomingMessage, ServerResponse]; // what these events carry
-        if (this.fenced) return this.#refuse(request, response);
-        this.#begin(response, request.socket, server.timeout);
+        if (!this.#begun.has(response)) {
+          if (this.fenced) return this.#refuse(request, response);
+          this.#begin(response, request.socket, server.timeout);
+        }
       } else if (event === "upgrade" || event === "connect") {
         const socket = args[1] as Socket; // what these events carry
-        if (this.fenced) return this.#refuseUpgrade(socket);
-        this.#begin(socket, socket, server.timeout);
+        if (!this.#begun.has(socket)) {
+          if (this.fenced) return this.#refuseUpgrade(socket);
+          this.#begin(socket, socket, server.timeout);
+        }
       } else if (event === "connection") sayListener(server, args[0] as Socket); // what this event carries
       return Reflect.apply(emit, server, [event, ...args]) as boolean; // emit's own result
     };
@@ -69,6 +75,7 @@ export class Requests {
 
   /** Time-outs that the server sets are for a request: one that is left on the connection would cut the next client's. */
   #begin(until: ServerResponse | Socket, socket: Socket, timeoutMs: number): void {
+    this.#begun.add(until);
     this.active += 1;
     this.total += 1;
     if (this.total === 1) this.#options.onFirst();
