@@ -50,7 +50,8 @@ interface Internals {
 export function moveListeners(begun: (listens: boolean) => MoveOptions | null): void {
   const prototype = NetServer.prototype as unknown as Internals; // Node's own method, see above
   const listen2 = prototype._listen2;
-  const taken = new Set<string>();
+  /** By address and port: the server that listens there, or did last. */
+  const taken = new Map<string, NetServer>();
   const widened = new WeakSet<NetServer>();
   let count = 0;
   prototype._listen2 = function (this: NetServer, address, port, addressType, backlog, fd, flags): void {
@@ -76,8 +77,9 @@ export function moveListeners(begun: (listens: boolean) => MoveOptions | null): 
       return listenAsAsked();
     }
     const key = `${address ?? "*"}|${port}`;
-    if (taken.has(key)) return refuseTaken(this, address, port);
-    taken.add(key);
+    // One that was closed has given the port back, though it may still answer what it has.
+    if (taken.get(key)?.listening === true) return refuseTaken(this, address, port);
+    taken.set(key, this);
     count += 1;
     const ipv6Only = (flags & ipv6OnlyFlag) === 0 ? {} : { ipv6Only: true as const };
     const listener: MovedListener = {
@@ -89,7 +91,7 @@ export function moveListeners(begun: (listens: boolean) => MoveOptions | null): 
     widened.add(this);
     this.once("listening", () => options.onMoved(this as HttpServer, listener)); // isPlainHttp, above
     this.once("close", () => {
-      taken.delete(key);
+      if (taken.get(key) === this) taken.delete(key);
       Reflect.deleteProperty(this, "address"); // it may listen elsewhere next
       options.onClosed(listener);
     });

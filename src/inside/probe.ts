@@ -71,6 +71,8 @@ export class Probe {
       instance,
       onMoved: (server, listener) => {
         this.#requests.watch(server);
+        const before = [...this.#listeners.values()].find(({ at }) => listenerId(at) === listenerId(listener.at));
+        if (before !== undefined) this.#listeners.delete(before.socketPath); // it is being closed, and answers what it has
         this.#listeners.set(listener.socketPath, listener);
         this.#closed.delete(listenerId(listener.at));
         this.#tellListening();
@@ -78,7 +80,7 @@ export class Probe {
         this.#parts.check.listening();
       },
       onClosed: (listener) => {
-        this.#listeners.delete(listener.socketPath);
+        if (!this.#listeners.delete(listener.socketPath)) return; // another one has its port
         this.#closed.set(listenerId(listener.at), listener.at);
         this.#tell({ kind: "listener-closed", at: listener.at });
       },

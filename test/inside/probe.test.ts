@@ -191,6 +191,37 @@ for (const { path, version } of all) {
   );
 
   withServer(
+    "a server that is being closed gives its port to the next one, though it still has a request",
+    `const { createServer } = require("node:http");
+     let held = null;
+     const old = createServer((_, response) => { held = response; console.log("held"); });
+     const next = createServer((_, response) => response.end("next"));
+     process.on("SIGUSR2", () => {
+       if (next.listening) return held.end("old");
+       old.close(() => console.log("old closed"));
+       next.listen(3000);
+     });
+     old.listen(3000);`,
+    async (stage) => {
+      const { socketPath } = await stage.hear("listening");
+      const asked = stage.ask("/");
+      await stage.until(() => stage.output.includes("held"), "its request");
+      stage.process.kill("SIGUSR2");
+      await stage.hear("listening", (told) => told.socketPath !== socketPath);
+      stage.process.kill("SIGUSR2");
+      assert.equal((await asked).body, "old");
+      await stage.until(() => stage.output.includes("old closed"), "its end");
+      await stage.restartMonitor();
+      assert.equal((await stage.ask("/")).body, "next");
+      await stage.hear("sample");
+      assert.deepEqual(
+        stage.heard.filter(({ kind }) => kind === "listener-closed"),
+        [],
+      );
+    },
+  );
+
+  withServer(
     "fenced, a new request is refused as not executed; quiet comes after the one in process; unfenced it serves again",
     'const held = []; let served = 0; require("node:http").createServer((q, r) => { served += 1; if (q.url === "/hold") held.push(r); else { for (const h of held.splice(0)) h.end("held"); r.end(String(served)); } }).listen(3000); process.on("SIGUSR2", () => { for (const h of held.splice(0)) h.end("held"); });',
     async (stage) => {
@@ -211,6 +242,26 @@ for (const { path, version } of all) {
       stage.tell({ kind: "unfence" });
       await stage.hear("sample");
       assert.equal((await stage.ask("/")).body, "2", "the refused one was not executed");
+    },
+  );
+
+  withServer(
+    "a request that the application emits a second time is one, and not refused though the fence came meanwhile",
+    `const { createServer } = require("node:http");
+     const server = createServer((_, response) => response.end("served"));
+     let held = null;
+     server.on("checkContinue", (request, response) => { held = [request, response]; console.log("checked"); });
+     process.on("SIGUSR2", () => { held[1].writeContinue(); server.emit("request", ...held); });
+     server.listen(3000);`,
+    async (stage) => {
+      const asked = stage.ask("/", ["x-coppice-client", `${mark} 203.0.113.9 4567`, "Host", "x", "Expect", "100-continue"]);
+      await stage.until(() => stage.output.includes("checked"), "the first time");
+      stage.tell({ kind: "fence" });
+      assert.equal((await stage.hear("fenced")).activeRequests, 1);
+      stage.process.kill("SIGUSR2");
+      assert.equal((await asked).body, "served");
+      await stage.hear("quiet");
+      await stage.hear("sample", ({ sample }) => sample.requestsTotal === 1);
     },
   );
 
