@@ -85,7 +85,7 @@ export class Choosing {
   wait(): void {
     this.#waitsFrom(performance.now());
     this.#stopWaiting = this.#dispatcher.parking.park({
-      listener: this.#listener,
+      fits: () => this.#dispatcher.table.hasRoom(this.#listener, this.#silent),
       go: () => {
         this.#silent = nobody; // something has changed
         this.choose();

@@ -106,8 +106,7 @@ export class Dispatcher {
   end(upstream: Upstream, unsafe: boolean): void {
     this.table.end(upstream, unsafe);
     if (this.parking.size === 0) this.#waitForDescriptors = false;
-    else if (this.#waitForDescriptors) this.parking.releaseOne(() => true);
-    else if (this.settings.nodeRequestsMax > 0) this.parking.releaseOne((listener) => listener in upstream.route.sockets);
+    else if (this.#waitForDescriptors || this.settings.nodeRequestsMax > 0) this.parking.releaseOne();
   }
 
   /**

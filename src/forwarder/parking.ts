@@ -1,8 +1,8 @@
 /** Parking: requests that no node can take now wait here, first come first served, bounded in number and time. */
-import type { ListenerId } from "../model/node.ts";
 
 export interface ParkOptions {
-  readonly listener: ListenerId;
+  /** Whether a node could take it now. */
+  readonly fits: () => boolean;
   /** Tries again. */
   readonly go: () => void;
   readonly tooLong: () => void;
@@ -11,7 +11,7 @@ export interface ParkOptions {
 }
 
 interface Parked {
-  readonly listener: ListenerId;
+  readonly fits: () => boolean;
   readonly go: () => void;
   readonly timer: NodeJS.Timeout;
 }
@@ -37,10 +37,10 @@ export class ParkingLot {
   }
 
   /** Null if there is no room. The returned function takes the request out (its client went away). */
-  park({ listener, go, tooLong, waitedMs }: ParkOptions): (() => void) | null {
+  park({ fits, go, tooLong, waitedMs }: ParkOptions): (() => void) | null {
     if (this.#parked.size >= this.#max) return null;
     const parked: Parked = {
-      listener,
+      fits,
       go,
       timer: setTimeout(
         () => {
@@ -57,10 +57,10 @@ export class ParkingLot {
     };
   }
 
-  /** Lets the one that has waited longest try again, of those whose listener `suits`. */
-  releaseOne(suits: (listener: ListenerId) => boolean): void {
+  /** There is room: the one that has waited longest has it, of those that a node could take. */
+  releaseOne(): void {
     for (const first of this.#parked) {
-      if (!suits(first.listener)) continue;
+      if (!first.fits()) continue;
       this.#parked.delete(first);
       clearTimeout(first.timer);
       first.go();

@@ -149,6 +149,11 @@ export class UpstreamTable {
     return this.#load(first, nowMs) <= this.#load(second, nowMs) ? first : second;
   }
 
+  /** A request to this listener could be had now, by another than these. */
+  hasRoom(listener: ListenerId, never: readonly InstanceId[]): boolean {
+    return this.#candidatesOf(listener).some(({ id, total }) => total < this.#concurrencyMax && !never.includes(id));
+  }
+
   /** It may have a further request. */
   takes(upstream: Upstream): boolean {
     return !upstream.cordoned && upstream.total < this.#concurrencyMax;
