@@ -47,6 +47,13 @@ export class InstanceLinks {
     return closed;
   }
 
+  /** As above, of those that one client has for itself. */
+  closePinned(): number {
+    let closed = 0;
+    for (const pool of this.#pools.values()) closed += pool.closePinned();
+    return closed;
+  }
+
   close(): void {
     for (const pool of this.#pools.values()) pool.close();
   }

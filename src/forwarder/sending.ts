@@ -108,8 +108,7 @@ export class Sending {
       if (!(reusable && flushed && done) || connection.destroyed) this.drop();
       else if (pinTo === null) this.#pool?.give(connection, performance.now());
       else {
-        connection.user = null;
-        connection.idleSinceMs = performance.now();
+        this.#pool?.pin(connection, performance.now());
         this.#client.pin({ upstream: pinTo, connection });
       }
     }

@@ -19,8 +19,11 @@ export class UpstreamPool {
   readonly #connectTimeoutMs: () => number;
   readonly #idleMsMax: number;
   readonly #idle: UpstreamConnection[] = [];
+  /** Those that one client has for itself (see `Pinned`), while they rest. */
+  readonly #pinned = new Set<UpstreamConnection>();
   #closed = false;
   readonly #forget = (connection: UpstreamConnection) => {
+    this.#pinned.delete(connection);
     const at = this.#idle.indexOf(connection);
     if (at >= 0) this.#idle.splice(at, 1);
   };
@@ -32,8 +35,9 @@ export class UpstreamPool {
     this.#idleMsMax = probed ? idleMsMax : unprobedIdleMsMax;
   }
 
-  /** `first`: one that its user has kept, or null. */
+  /** `first`: one that its client has for itself, or null. */
   take(nowMs: number, first: UpstreamConnection | null): UpstreamConnection {
+    if (first !== null) this.#pinned.delete(first);
     for (let idle = first ?? this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
       if (!idle.destroyed && nowMs - idle.idleSinceMs < this.#idleMsMax) return idle;
       idle.destroy();
@@ -49,6 +53,14 @@ export class UpstreamPool {
     else this.#idle.push(connection);
   }
 
+  /** As above, but its client keeps it, and brings it again. */
+  pin(connection: UpstreamConnection, nowMs: number): void {
+    connection.user = null;
+    connection.idleSinceMs = nowMs;
+    if (this.#closed) connection.destroy();
+    else this.#pinned.add(connection);
+  }
+
   /** Ends those that have been idle too long. */
   sweep(nowMs: number): void {
     while (this.#idle[0] !== undefined && nowMs - this.#idle[0].idleSinceMs >= this.#idleMsMax) this.#idle.shift()?.destroy();
@@ -58,6 +70,8 @@ export class UpstreamPool {
   close(): void {
     this.#closed = true;
     this.closeIdle();
+    for (const connection of this.#pinned) connection.destroy();
+    this.#pinned.clear();
   }
 
   /** Returns how many there were. */
@@ -65,5 +79,14 @@ export class UpstreamPool {
     const idle = this.#idle.splice(0);
     for (const connection of idle) connection.destroy();
     return idle.length;
+  }
+
+  /** Of those that one client has for itself the one that has rested longest. Returns how many that were. */
+  closePinned(): number {
+    const [longest] = this.#pinned;
+    if (longest === undefined) return 0;
+    this.#pinned.delete(longest);
+    longest.destroy();
+    return 1;
   }
 }

@@ -82,3 +82,23 @@ test("where clients could take all descriptors, some are left for nodes; who fin
     await stage.close();
   }
 });
+
+test("connections that rest for one client alone make room where there are no others", {
+  timeout: 180_000,
+  skip: canLimit() ? false : "there is no prlimit here",
+}, async () => {
+  const stage = await Stage.open({ parkTimeoutMs: 10_000 }, { descriptors });
+  try {
+    await stage.instance("web-1.1", (_, response) => response.end("ok"));
+    await stage.route({ "web-1.1": "available" });
+    const clients = Array.from({ length: clientsWithin(descriptors) }, () => client(stage.port));
+    await Promise.all(clients.map(({ socket }) => once(socket, "connect")));
+    for (const asking of clients) {
+      asking.socket.write("GET / HTTP/1.1\r\nHost: x\r\nAuthorization: NTLM x\r\n\r\n");
+      await stage.until(() => asking.heard !== "");
+      assert.match(asking.heard, /^HTTP\/1\.1 200 /);
+    }
+  } finally {
+    await stage.close();
+  }
+});

@@ -75,3 +75,16 @@ withStage("a connection on which a client has said who it is serves that client 
   assert.match(await ben.ask(), / ben$/);
   assert.equal(open, shared);
 });
+
+withStage("a connection that rests for its client alone ends with its node, which may wait for that in order to end", {}, async (stage) => {
+  const server = await stage.instance("web-1.1", (_, response) => response.end("web-1.1\n"));
+  const connections: Socket[] = [];
+  server.on("connection", (socket) => connections.push(socket));
+  await stage.instance("web-2.1", (_, response) => response.end("web-2.1\n"));
+  await stage.route({ "web-1.1": "available" });
+  const ann = new Client(stage);
+  assert.equal(await ann.ask("NTLM ann"), "web-1.1");
+  await stage.route({ "web-1.1": "removed", "web-2.1": "available" });
+  await stage.until(() => connections.length === 1 && connections[0]?.destroyed === true, 10_000);
+  assert.equal(await ann.ask(), "web-2.1");
+});
