@@ -21,6 +21,8 @@ export interface Chooser {
 }
 
 export class Choosing {
+  /** Where its client has said who it is (see `Pinned`): while this one serves, no other will do. Null once it was chosen. */
+  own: Upstream | null = null;
   readonly #for: Chooser;
   readonly #dispatcher: Dispatcher;
   readonly #listener: ListenerId;
@@ -50,16 +52,10 @@ export class Choosing {
   choose(): void {
     if (this.#over) return;
     this.#stopWaiting = null;
-    const { settings, table } = this.#dispatcher;
-    if (this.#waitedMs > settings.parkTimeoutMs) return this.#for.noneChosen(parkedTooLong);
-    const upstream = table.choose({
-      listener: this.#listener,
-      session: this.#session,
-      nowMs: Date.now(),
-      avoid: this.#avoid,
-      never: this.#silent,
-    });
+    if (this.#waitedMs > this.#dispatcher.settings.parkTimeoutMs) return this.#for.noneChosen(parkedTooLong);
+    const upstream = this.#firstChoice();
     if (upstream === null) return this.wait();
+    this.own = null;
     // For as long as a node has it, it waits for none: a node may hang with it, and die.
     this.#waitedBeforeMs = this.#waitedMs;
     this.#sinceMs = 0;
@@ -85,7 +81,7 @@ export class Choosing {
   wait(): void {
     this.#waitsFrom(performance.now());
     this.#stopWaiting = this.#dispatcher.parking.park({
-      fits: () => this.#dispatcher.table.hasRoom(this.#listener, this.#silent),
+      fits: () => this.#fits(),
       go: () => {
         this.#silent = nobody; // something has changed
         this.choose();
@@ -111,6 +107,27 @@ export class Choosing {
   stop(): void {
     this.#over = true;
     this.#stopWaiting?.();
+  }
+
+  /** As the table says now; null: there is none, or it has no room. */
+  #firstChoice(): Upstream | null {
+    const { own } = this;
+    const { table } = this.#dispatcher;
+    if (own !== null && table.serves(own, this.#listener)) return table.isFull(own) ? null : own;
+    return table.choose({
+      listener: this.#listener,
+      session: this.#session,
+      nowMs: Date.now(),
+      avoid: this.#avoid,
+      never: this.#silent,
+    });
+  }
+
+  #fits(): boolean {
+    const { own } = this;
+    const { table } = this.#dispatcher;
+    if (own !== null && table.serves(own, this.#listener)) return !table.isFull(own);
+    return table.hasRoom(this.#listener, this.#silent);
   }
 
   get #waitedMs(): number {

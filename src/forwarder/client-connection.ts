@@ -9,6 +9,7 @@
  * given that up, and gets what is coming already.
  */
 import type { Socket } from "node:net";
+import type { Upstream } from "../routing/upstream-table.ts";
 import { BodyReader, badBody } from "../wire/body.ts";
 import { needMore, whole } from "../wire/head.ts";
 import { valueBytes } from "../wire/http-bytes.ts";
@@ -143,6 +144,10 @@ export class ClientConnection implements Client, Idler, TunnelClient {
 
   pin(pinned: Pinned): void {
     this.#pinned = pinned;
+  }
+
+  get pinnedTo(): Upstream | null {
+    return this.#pinned?.upstream ?? null;
   }
 
   takePinned(): Pinned | null {

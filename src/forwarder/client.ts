@@ -50,7 +50,8 @@ export interface Client extends Flushing {
   destroy(): void;
   /** Keeps it for its next request, and ends it with its own connection. */
   pin(pinned: Pinned): void;
-  /** Null: there is none. */
+  /** Where the connection that it keeps goes; null: there is none. */
+  readonly pinnedTo: Upstream | null;
   takePinned(): Pinned | null;
   /** The exchange is over. `keep`: its request was read to the end, and another may follow. */
   exchangeDone(keep: boolean): void;

@@ -72,9 +72,10 @@ export class Exchange implements Answered, Chooser, Stream {
     this.#bytesBefore = client.bytesWritten;
     this.awaitsContinue = head.expectsContinue && head.framing !== framing.none;
     this.#unsafe = isUnsafe(head.method);
-    this.#pins = head.authorizesConnection;
+    this.#pins = head.authorizesConnection || client.pinnedTo !== null;
     this.#idempotencyKey = head.hasIdempotencyKey && dispatcher.settings.resendWithIdempotencyKey;
     this.#choosing = new Choosing(this, dispatcher, listener, sessionOf(head, source, dispatcher.table.affinityCookies));
+    this.#choosing.own = client.pinnedTo;
     this.#sending = new Sending(dispatcher, client, head, source);
   }
 
@@ -85,11 +86,6 @@ export class Exchange implements Answered, Chooser, Stream {
   }
 
   start(): void {
-    const pinned = this.#client.takePinned();
-    if (pinned === null) return this.#choosing.choose();
-    this.#pins = true;
-    if (this.#dispatcher.table.takes(pinned.upstream)) return this.#attempt(pinned.upstream, pinned.connection);
-    pinned.connection.destroy();
     this.#choosing.choose();
   }
 
@@ -228,6 +224,9 @@ export class Exchange implements Answered, Chooser, Stream {
   // ---- attempts
 
   chosen(upstream: Upstream): void {
+    const pinned = this.#client.takePinned();
+    if (pinned?.upstream === upstream) return this.#attempt(upstream, pinned.connection);
+    pinned?.connection.destroy();
     this.#attempt(upstream, null);
   }
 

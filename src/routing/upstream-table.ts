@@ -154,15 +154,20 @@ export class UpstreamTable {
     return this.#candidatesOf(listener).some(({ id, total }) => total < this.#concurrencyMax && !never.includes(id));
   }
 
-  /** It may have a further request. */
-  takes(upstream: Upstream): boolean {
-    return !upstream.cordoned && upstream.total < this.#concurrencyMax;
+  /** It has as many as it may. */
+  isFull(upstream: Upstream): boolean {
+    return upstream.total >= this.#concurrencyMax;
+  }
+
+  /** It may have requests to this listener. */
+  serves({ cordoned, route }: Upstream, listener: ListenerId): boolean {
+    return !cordoned && listener in route.sockets;
   }
 
   #candidatesOf(listener: ListenerId): readonly Upstream[] {
     const known = this.#candidates.get(listener);
     if (known !== undefined) return known;
-    const candidates = this.#list.filter((upstream) => !upstream.cordoned && listener in upstream.route.sockets);
+    const candidates = this.#list.filter((upstream) => this.serves(upstream, listener));
     this.#candidates.set(listener, candidates);
     return candidates;
   }

@@ -88,3 +88,28 @@ withStage("a connection that rests for its client alone ends with its node, whic
   await stage.until(() => connections.length === 1 && connections[0]?.destroyed === true, 10_000);
   assert.equal(await ann.ask(), "web-2.1");
 });
+
+withStage("a client that is known at a node waits there for room, and is known still", { nodeRequestsMax: 1 }, async (stage) => {
+  const names = new Map<Socket, string>();
+  const held: (() => void)[] = [];
+  for (const id of ["web-1.1", "web-2.1"])
+    await stage.instance(id, ({ headers, socket, url }, response) => {
+      const [, name] = (headers.authorization ?? "").split(" ");
+      if (name !== undefined) names.set(socket, name);
+      const answer = () => response.end(`${id} ${names.get(socket) ?? "nobody"}\n`);
+      if (url === "/held") held.push(answer);
+      else answer();
+    });
+  await stage.route({ "web-1.1": "available" });
+  const ann = new Client(stage);
+  assert.equal(await ann.ask("NTLM ann"), "web-1.1 ann");
+  const other = connect({ port: stage.port, host: "127.0.0.1" }).resume();
+  other.write("GET /held HTTP/1.1\r\nHost: x\r\n\r\n");
+  await stage.until(() => held.length === 1);
+  await stage.route({ "web-2.1": "available" });
+  const answer = ann.ask();
+  await stage.until(() => stage.heard.findLast((message) => message.kind === "traffic")?.parked === 1, 10_000);
+  held[0]?.();
+  assert.equal(await answer, "web-1.1 ann");
+  other.destroy();
+});
