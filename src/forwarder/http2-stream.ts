@@ -119,7 +119,9 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
     const verdict = requestHead.read(source, 0, end);
     if (verdict !== whole || requestHead.end !== end) return this.#refuse(verdict > whole ? verdict : 400);
     if (this.asksByConnect && !requestHead.upgrades) return this.#refuse(400);
-    if (!hasBody && requestHead.framing !== framing.none) return this.#break();
+    if (!hasBody && requestHead.framing !== framing.none) return this.#break(errorCode.protocol);
+    // A connection of HTTP/2 is no client's place at a server: who must have one asks again, in HTTP/1.1 (RFC 9113 §7), as browsers do.
+    if (requestHead.authorizesInSteps) return this.#break(errorCode.http11Required);
     if (hasBody) this.body.begin(requestHead.framing, requestHead.contentLength);
     this.#exchange = new Exchange(dispatcher, listener, this, requestHead, source);
     if (hasBody) this.awaitBody();
@@ -134,7 +136,7 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
 
   /** Lines that follow the body; null: they are more than can be passed on. */
   trailersCame(lines: Buffer | null): void {
-    if (this.asksByConnect) return this.#break();
+    if (this.asksByConnect) return this.#break(errorCode.protocol);
     if (lines === null) {
       this.ended = true;
       this.#refuseBody();
@@ -214,7 +216,7 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
     this.deadlineMs = this.body.done || this.#exchange?.awaitsContinue === true ? 0 : this.#bodyDeadlineMs;
   }
 
-  /** HTTP/2 has no such authentication: its requests share their connection. */
+  /** Who came in one step (Kerberos) does so with each request: no connection is kept for that. */
   pin({ connection }: Pinned): void {
     connection.destroy();
   }
@@ -278,7 +280,7 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
     if (this.#tunnel !== null) return this.#tunnel.fromClient(data.subarray(from, to), to - from);
     const bytes = this.#chunked ? chunkOf(data, from, to) : data.subarray(from, to);
     if (this.#bodyRead(bytes)) this.awaitBody();
-    else this.#break(); // more than was said
+    else this.#break(errorCode.protocol); // more than was said
   }
 
   bodyEnded(): void {
@@ -288,7 +290,7 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
     else {
       const last = this.#chunked ? Buffer.concat([lastChunk, this.#requestTrailers, lineEnd]) : nothing;
       if (this.#chunked && !this.#bodyRead(last)) this.#refuseBody();
-      else if (!this.body.done) return this.#break(); // less than was said
+      else if (!this.body.done) return this.#break(errorCode.protocol); // less than was said
     }
     this.#settle();
   }
@@ -300,9 +302,9 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
     this.#origin.touch();
   }
 
-  #break(): void {
+  #break(code: number): void {
     this.#origin.streamBroken();
-    this.reset(errorCode.protocol);
+    this.reset(code);
   }
 
   #refuseBody(): void {

@@ -49,6 +49,7 @@ export const errorCode = {
   cancel: 8,
   compression: 9,
   enhanceYourCalm: 11,
+  http11Required: 13,
 } as const;
 
 export function uint32(bytes: Uint8Array, at: number): number {

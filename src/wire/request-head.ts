@@ -4,7 +4,7 @@
  * long, 501 for a method or coding that is not known, 505 for another version.
  */
 import { framing, Head, type HeadVerdict, needMore, tokens, whole } from "./head.ts";
-import { ascii, colon, cr, field, hostBytes, isDigit, isWord, lf, space, targetBytes, tokenBytes } from "./http-bytes.ts";
+import { ascii, colon, cr, field, hostBytes, isBlank, isDigit, isWord, lf, space, targetBytes, tokenBytes } from "./http-bytes.ts";
 
 /** What Node's servers know (llhttp); a method that nobody knows cannot be framed by what it means. */
 const methodNames =
@@ -22,6 +22,8 @@ const h2cWord = ascii("h2c");
 const continueWord = ascii("100-continue");
 /** Schemes that say once who is on a connection, for all requests that follow on it. */
 const connectionSchemes = [ascii("ntlm"), ascii("negotiate")];
+/** How the messages of NTLM begin, in base64, also where the scheme is Negotiate. */
+const ntlmBegins = ascii("TlRMTVNTU");
 const schemes = [
   { bytes: ascii("http://"), port: ascii(":80") },
   { bytes: ascii("https://"), port: ascii(":443") },
@@ -46,6 +48,8 @@ export class RequestHead extends Head {
   expectsContinue = false;
   /** Says who its client is in a way that holds for its connection. */
   authorizesConnection = false;
+  /** And in steps, which mean something on one connection alone. */
+  authorizesInSteps = false;
   /** Asks to change the protocol of its connection, and may. */
   upgrades = false;
   #hosts = 0;
@@ -62,6 +66,7 @@ export class RequestHead extends Head {
     this.hasIdempotencyKey = false;
     this.expectsContinue = false;
     this.authorizesConnection = false;
+    this.authorizesInSteps = false;
     this.upgrades = false;
     this.start = start;
     // Empty lines before a request are let pass (RFC 9112 §2.2): some clients end a body with one or two.
@@ -134,15 +139,22 @@ export class RequestHead extends Head {
       this.cookies[2 * this.cookieCount + 1] = valueEnd;
       this.cookieCount += 1;
     } else if (code === field.idempotencyKey) this.hasIdempotencyKey = valueEnd > valueAt;
-    else if (code === field.authorization) {
-      let schemeEnd = valueAt;
-      while (schemeEnd < valueEnd && tokenBytes[bytes[schemeEnd] as number] === 1) schemeEnd += 1; // inside
-      this.authorizesConnection ||= connectionSchemes.some((scheme) => isWord(bytes, valueAt, schemeEnd, scheme));
-    } else if (code === field.expect) this.expectsContinue = isWord(bytes, valueAt, valueEnd, continueWord);
+    else if (code === field.authorization) this.#noteAuthorization(bytes, valueAt, valueEnd);
+    else if (code === field.expect) this.expectsContinue = isWord(bytes, valueAt, valueEnd, continueWord);
     else if (code === field.upgrade) {
       this.#upgradeLines += 1;
       for (const [at, end] of tokens(bytes, valueAt, valueEnd)) this.#asksH2c ||= isWord(bytes, at, Math.min(end, at + 3), h2cWord);
     }
+  }
+
+  #noteAuthorization(bytes: Uint8Array, from: number, to: number): void {
+    let schemeEnd = from;
+    while (schemeEnd < to && tokenBytes[bytes[schemeEnd] as number] === 1) schemeEnd += 1; // inside
+    if (!connectionSchemes.some((scheme) => isWord(bytes, from, schemeEnd, scheme))) return;
+    this.authorizesConnection = true;
+    let messageAt = schemeEnd;
+    while (messageAt < to && isBlank(bytes[messageAt])) messageAt += 1;
+    this.authorizesInSteps ||= startsExactly(bytes, messageAt, to, ntlmBegins);
   }
 
   protected override isCut(code: number): boolean {
@@ -192,6 +204,10 @@ function isExactly(bytes: Uint8Array, start: number, end: number, wanted: Uint8A
   if (end - start !== wanted.length) return false;
   for (let at = 0; at < wanted.length; at += 1) if (bytes[start + at] !== wanted[at]) return false;
   return true;
+}
+
+function startsExactly(bytes: Uint8Array, start: number, end: number, wanted: Uint8Array): boolean {
+  return end - start >= wanted.length && isExactly(bytes, start, start + wanted.length, wanted);
 }
 
 function startsWith(bytes: Uint8Array, start: number, lower: Uint8Array): boolean {

@@ -241,3 +241,25 @@ withTls(
     assert.deepEqual(await exited, [0, null]);
   },
 );
+
+withTls(
+  "HTTP/2: who would say in steps who it is (NTLM) is asked for HTTP/1.1, and its request is not executed; who says it in one is not",
+  {},
+  async ({ stage }) => {
+    const seen: string[] = [];
+    await stage.instance("web-1.1", (incoming, response) => {
+      seen.push(incoming.headers.authorization ?? "");
+      response.end("ok");
+    });
+    await stage.route({ "web-1.1": "available" });
+    const said = ["NTLM TlRMTVNTUAABAAAA", "negotiate TlRMTVNTUAADAAAA", "Negotiate YIIB", "Basic TlRMTVNTUAABAAAA"];
+    const client = await FrameClient.open(stage);
+    for (const [at, authorization] of said.entries()) {
+      const head = fields({ ":method": "GET", ":scheme": "https", ":path": "/", ":authority": "x", authorization });
+      client.send(frame(headers, endHeaders | endStream, 2 * at + 1, head));
+    }
+    await stage.until(() => client.of(headers, 5) !== undefined && client.of(headers, 7) !== undefined);
+    assert.equal(await verdictOn(stage, client), "1: 13, 3: 13");
+    assert.deepEqual(seen.sort(), [said[3], said[2]]);
+  },
+);
