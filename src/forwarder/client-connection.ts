@@ -313,10 +313,10 @@ export class ClientConnection implements Client, Idler, TunnelClient {
     else if (verdict === needMore && to - from <= headBytesMax) {
       // Empty lines alone are no beginning of a request: who sent them is idle.
       if (head.start === to) this.#dropPartial();
-      else if (this.#partial === null) {
-        this.#partial = this.#context.dispatcher.headBlocks.take();
+      else if (this.#partial === null || head.start > from) {
+        this.#partial ??= this.#context.dispatcher.headBlocks.take();
         this.#partialBytes = source.copy(this.#partial, 0, head.start, to);
-        if (source[head.start] !== carriageReturn) this.deadlineMs = this.#context.nowMs + headTimeoutMs;
+        if (this.#partial[0] !== carriageReturn) this.deadlineMs = this.#context.nowMs + headTimeoutMs;
       }
     } else if (verdict > whole) this.refuse(refusalOf(verdict));
     else this.refuse(refusalOf(overlong(source.subarray(0, to), from, headBytesMax)));

@@ -168,6 +168,22 @@ withStage(
   },
 );
 
+withStage("an empty line that comes in parts before a request gives its head no more time", { headTimeoutMs: 1_000 }, async (stage) => {
+  await stage.instance("web-1.1", (_, response) => response.end("ok"));
+  await stage.route({ "web-1.1": "available" });
+  const client = connect({ port: stage.port, host: "127.0.0.1" }).setNoDelay();
+  let heard = "";
+  client.setEncoding("latin1").on("data", (text: string) => (heard += text));
+  client.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  await stage.until(() => heard.endsWith("ok"));
+  client.write("\r");
+  const before = stage.seconds;
+  await stage.until(() => stage.seconds > before + 1);
+  client.write("\nGET / HTTP/1.1\r\n");
+  await stage.until(() => heard.includes("HTTP/1.1 408 "), 20_000);
+  client.destroy();
+});
+
 test("a request that has waited longer than it may already is given up at once, without a warning of the runtime", async () => {
   const warnings: Error[] = [];
   const note = (warning: Error) => warnings.push(warning);
