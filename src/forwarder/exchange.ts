@@ -128,7 +128,8 @@ export class Exchange implements Answered, Chooser, Stream {
 
   clientClosed(): void {
     if (this.#done) return;
-    this.#over(this.#client.bytesWritten > this.#bytesBefore ? this.#status : clientWentAway);
+    // An interim answer (100, 103) is none yet.
+    this.#over(this.#status !== 0 && this.#client.bytesWritten > this.#bytesBefore ? this.#status : clientWentAway);
     this.#abandon();
     this.#sending.request.release(true);
   }
@@ -273,6 +274,11 @@ export class Exchange implements Answered, Chooser, Stream {
     const sent = this.#answering?.sent === true;
     this.#abandon();
     if (this.#done || upstream === null) return;
+    if (!sent) {
+      // What was held of its answer nobody is told.
+      this.#status = 0;
+      this.#answeredBy = null;
+    }
     const { deadlyRoutes, table } = this.#dispatcher;
     const nowMs = Date.now();
     if (end !== "refused") table.failed(upstream, nowMs);

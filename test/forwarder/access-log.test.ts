@@ -1,5 +1,6 @@
 /** The access log: one line for each request however it ended, in a file that may be moved away. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -107,6 +108,39 @@ test("an access log that cannot be written is no matter for requests; when it ca
     await stage.until(() => linesOf(file).some(({ path }) => path === "/late"));
     assert.equal(linesOf(file)[0]?.path, "/early");
     assert.equal(stage.process.exitCode, null);
+  } finally {
+    await stage.close();
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test("the access log says of a request what its client was told: not what was held of a node's answer, and no interim answer", {
+  timeout: 180_000,
+}, async () => {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-log-"));
+  const file = join(directory, "access.log");
+  const stage = await Stage.open({}, { accessLog: file });
+  try {
+    await stage.rawInstance("web-1.1", (socket) =>
+      socket.on("data", (bytes) => {
+        if (bytes.includes("/upload")) socket.write("HTTP/1.1 100 Continue\r\n\r\n");
+        else socket.end("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf of it");
+      }),
+    );
+    await stage.route({ "web-1.1": "available" });
+    assert.equal((await fetch(`http://127.0.0.1:${stage.port}/half`, { method: "POST", body: "b" })).status, 502);
+    const gone = connect(stage.port, "127.0.0.1");
+    gone.write("POST /upload HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    await once(gone, "data");
+    gone.destroy();
+    await stage.until(() => linesOf(file).length === 2);
+    assert.deepEqual(
+      linesOf(file).map(({ path, status, instance }) => [path, status, instance]),
+      [
+        ["/half", 502, undefined],
+        ["/upload", 499, undefined],
+      ],
+    );
   } finally {
     await stage.close();
     rmSync(directory, { recursive: true });
