@@ -110,10 +110,14 @@ export class Certificates {
   }
 }
 
-/** Changes with the file's content, and with what links lead to. */
+/** Changes with the file's content, and with what links lead to; why it cannot be used is said when it is read. */
 function fileState(path: string): string {
-  const state = statSync(path, { throwIfNoEntry: false });
-  return state === undefined ? "absent" : `${state.dev}:${state.ino}:${state.size}:${state.mtimeMs}`;
+  try {
+    const { dev, ino, size, mtimeMs } = statSync(path);
+    return `${dev}:${ino}:${size}:${mtimeMs}`;
+  } catch (error) {
+    return String(error);
+  }
 }
 
 function read({ cert: certPath, key: keyPath }: KeyPairFiles): Pair {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { copyFileSync, renameSync, writeFileSync } from "node:fs";
+import { copyFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect as connectHttp2 } from "node:http2";
 import { Agent, request } from "node:https";
 import { connect as connectPlain } from "node:net";
@@ -69,6 +69,15 @@ withTls(
     assert.equal(await certificateName(stage, "renewed.example"), "renewed.example");
   },
 );
+
+withTls("a certificate that nobody can look at any more stays in use, and the forwarder goes on", {}, async ({ stage, directory }) => {
+  const path = join(directory, "shop.example.cert.pem");
+  renameSync(path, join(directory, "away.pem"));
+  symlinkSync(path, path);
+  const before = stage.seconds;
+  await stage.until(() => stage.seconds > before + 3 || stage.process.exitCode !== null);
+  assert.equal(await certificateName(stage), "shop.example");
+});
 
 withTls(
   "a forwarder that starts while one pair of files is amiss serves with the others, and takes that one later",
