@@ -195,7 +195,8 @@ export class Exchange implements Answered, Chooser, Stream {
     this.#answeredBy = upstream;
     this.#over(101);
     this.#dispatcher.table.succeeded(upstream);
-    const isWebSocket = request.fieldValue("upgrade")?.toLowerCase() === "websocket";
+    // A server that agrees without a word agrees to what was asked for.
+    const isWebSocket = connection.head.namesWebSocket || request.fieldValue("upgrade")?.toLowerCase() === "websocket";
     request.release(!connection.flushed);
     this.#client.becomeTunnel({ dispatcher: this.#dispatcher, upstream, server: connection, unsafe: this.#unsafe, isWebSocket });
   }

@@ -4,15 +4,18 @@
  * refused as a request would be.
  */
 import { framing, Head, type HeadVerdict, needMore, whole } from "./head.ts";
-import { ascii, cr, field, isDigit, lf, space, valueBytes } from "./http-bytes.ts";
+import { ascii, cr, field, isDigit, isWord, lf, space, valueBytes } from "./http-bytes.ts";
 
 const versionWord = ascii("HTTP/1.");
+const webSocketWord = ascii("websocket");
 const eventStreamWord = ascii("text/event-stream");
 const upgradeRequired = 426;
 
 export class AnswerHead extends Head {
   status = 0;
   isEventStream = false;
+  /** What it changes to, or would have its client ask for, is a WebSocket. */
+  namesWebSocket = false;
   /** The value of the private field, where there was one: from, to. */
   privateAt = 0;
   privateEnd = 0;
@@ -43,6 +46,7 @@ export class AnswerHead extends Head {
     this.#forUpgrade = forUpgrade;
     this.#keepSaying = keepSaying;
     this.isEventStream = false;
+    this.namesWebSocket = false;
     this.privateAt = 0;
     this.privateEnd = 0;
     this.start = start;
@@ -89,7 +93,8 @@ export class AnswerHead extends Head {
       let same = valueEnd - valueAt >= eventStreamWord.length;
       for (let at = 0; same && at < eventStreamWord.length; at += 1) same = ((bytes[valueAt + at] ?? 0) | space) === eventStreamWord[at];
       this.isEventStream = same;
-    } else if (code === field.private) {
+    } else if (code === field.upgrade) this.namesWebSocket = isWord(bytes, valueAt, valueEnd, webSocketWord);
+    else if (code === field.private) {
       this.privateAt = valueAt;
       this.privateEnd = valueEnd;
     }

@@ -70,6 +70,18 @@ withStage("a WebSocket is told 1012 between two frames, never within one", { dra
   assert.deepEqual(heard.frames, [...frame, ...serviceRestart]);
 });
 
+withStage("a WebSocket that was one of several protocols asked for is told 1012 as any", { drainTimeoutMs: 2_000 }, async (stage) => {
+  await stage.rawInstance("web-1.1", (socket) => socket.once("data", () => socket.write(agreed)));
+  await stage.route({ "web-1.1": "available" });
+  const client = connect({ port: stage.port, host: "127.0.0.1" });
+  const heard = new Heard(client);
+  client.write(upgrade.replace("websocket", "websocket, other"));
+  await stage.until(() => heard.bytes.includes("\r\n\r\n"));
+  await stage.route({ "web-1.1": "cordoned" });
+  await stage.until(() => heard.ended || heard.error !== null);
+  assert.deepEqual(heard.frames, serviceRestart);
+});
+
 withStage("what a client says until it has heard of the drain still arrives, its close too", { drainTimeoutMs: 10_000 }, async (stage) => {
   const { client, heard, server, asked } = await open(stage);
   server().write(agreed);
