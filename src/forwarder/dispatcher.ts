@@ -110,15 +110,21 @@ export class Dispatcher {
   }
 
   /**
-   * A request found no descriptor for a connection to its upstream. Idle ones make room, those that a client has for itself
-   * only where there are no others; false: there were none, and it is to wait for the end of another request.
+   * A request found no descriptor for a connection to its upstream. Idle ones make room; false: there were none, and it
+   * is to wait for the end of another request.
    */
   outOfDescriptors(upstream: Upstream, unsafe: boolean): boolean {
     this.table.end(upstream, unsafe);
+    const madeRoom = this.makeRoom();
+    this.#waitForDescriptors ||= !madeRoom;
+    return madeRoom;
+  }
+
+  /** Idle connections to nodes are ended; those that a client has for itself only where there are no others. False: there were none. */
+  makeRoom(): boolean {
     let closed = 0;
     for (const links of this.#links.values()) closed += links.closeIdle();
     if (closed === 0) for (const links of this.#links.values()) closed += links.closePinned();
-    this.#waitForDescriptors ||= closed === 0;
     return closed > 0;
   }
 

@@ -21,6 +21,8 @@ import { Yielding } from "./yielding.ts";
 
 const backlog = 511;
 const readBytes = 64 * 1024;
+/** So many descriptors are to be free: where the last is taken, the system's queue of clients is lost. */
+const spareDescriptors = 16;
 /** How late deadlines may be, once more when they are set. */
 const sweepMs = 250;
 
@@ -32,6 +34,7 @@ interface ListeningHandle {
 }
 
 interface AcceptedHandle {
+  readonly fd: number;
   close(): void;
 }
 
@@ -96,7 +99,12 @@ export class PublicServers {
     this.#handles.set(id, [handle]);
     const accept = this.#certificates === null ? this.#accepting(context) : this.#acceptingSecure(context, this.#certificates);
     handle.onconnection = (status, accepted) => {
-      if (status !== 0) return;
+      if (status !== 0) {
+        this.refusedTotal += 1;
+        return;
+      }
+      // The lowest number that was free is its own.
+      if (accepted.fd >= this.#descriptors - spareDescriptors) this.#dispatcher.makeRoom();
       if (this.connections < this.#connectionsMax || this.#idlers.makeRoom(performance.now())) {
         accept(accepted);
         this.#yielding?.came(this.connections);

@@ -102,3 +102,31 @@ test("connections that rest for one client alone make room where there are no ot
     await stage.close();
   }
 });
+
+test("idle connections to nodes make room for new clients, before these are lost for want of descriptors", {
+  timeout: 180_000,
+  skip: canLimit() ? false : "there is no prlimit here",
+}, async () => {
+  const stage = await Stage.open({}, { descriptors });
+  try {
+    const open: ServerResponse[] = [];
+    await stage.instance("web-1.1", ({ url }, response) => {
+      if (url === "/held") open.push(response);
+      else response.end("ok");
+    });
+    await stage.route({ "web-1.1": "available" });
+    const first = Array.from({ length: 36 }, () => client(stage.port));
+    for (const { socket } of first) socket.write(get.replace("/", "/held"));
+    await stage.until(() => open.length === first.length);
+    for (const response of open) response.end("ok");
+    await stage.until(() => first.every(({ heard }) => heard.endsWith("ok")));
+    for (let count = first.length; count < clientsWithin(descriptors); count += 1) {
+      const further = client(stage.port);
+      further.socket.write(get);
+      await stage.until(() => further.closed || further.heard.endsWith("ok"));
+      assert.match(further.heard, /^HTTP\/1\.1 200 /, `client ${count}`);
+    }
+  } finally {
+    await stage.close();
+  }
+});
