@@ -75,34 +75,38 @@ withStage("a node that closed one of its ports, and listens on it again elsewher
   assert.equal(await heardOn("first"), "first");
 });
 
-withStage("what ends at a node that is being drained is room for nobody, and costs nobody a turn", { nodeRequestsMax: 1 }, async (stage) => {
-  const held = new Map<string, () => void>();
-  for (const id of ["web-1.1", "web-2.1"]) await stage.instance(id, ({ url = "" }, response) => held.set(url, () => response.end()));
-  const agent = new Agent();
-  const ask = (path: string) =>
-    new Promise<unknown>((resolve, reject) => {
-      get({ port: stage.port, agent, path }, (answer) => answer.resume().on("end", resolve)).on("error", reject);
-    });
-  const parked = () => stage.heard.findLast((message) => message.kind === "traffic")?.parked;
-  await stage.route({ "web-1.1": "available" });
-  const first = ask("/first");
-  await stage.until(() => held.has("/first"));
-  await stage.route({ "web-1.1": "cordoned", "web-2.1": "available" });
-  const second = ask("/second");
-  await stage.until(() => held.has("/second"));
-  const third = ask("/third");
-  await stage.until(() => parked() === 1);
-  const fourth = ask("/fourth");
-  await stage.until(() => parked() === 2);
-  held.get("/first")?.();
-  await first;
-  held.get("/second")?.();
-  await second;
-  await stage.until(() => held.size === 3);
-  assert.equal([...held.keys()].at(-1), "/third");
-  held.get("/third")?.();
-  await third;
-  await stage.until(() => held.size === 4);
-  held.get("/fourth")?.();
-  await fourth;
-});
+withStage(
+  "what ends at a node that is being drained is room for nobody, and costs nobody a turn",
+  { nodeRequestsMax: 1 },
+  async (stage) => {
+    const held = new Map<string, () => void>();
+    for (const id of ["web-1.1", "web-2.1"]) await stage.instance(id, ({ url = "" }, response) => held.set(url, () => response.end()));
+    const agent = new Agent();
+    const ask = (path: string) =>
+      new Promise<unknown>((resolve, reject) => {
+        get({ port: stage.port, agent, path }, (answer) => answer.resume().on("end", resolve)).on("error", reject);
+      });
+    const parked = () => stage.heard.findLast((message) => message.kind === "traffic")?.parked;
+    await stage.route({ "web-1.1": "available" });
+    const first = ask("/first");
+    await stage.until(() => held.has("/first"));
+    await stage.route({ "web-1.1": "cordoned", "web-2.1": "available" });
+    const second = ask("/second");
+    await stage.until(() => held.has("/second"));
+    const third = ask("/third");
+    await stage.until(() => parked() === 1);
+    const fourth = ask("/fourth");
+    await stage.until(() => parked() === 2);
+    held.get("/first")?.();
+    await first;
+    held.get("/second")?.();
+    await second;
+    await stage.until(() => held.size === 3);
+    assert.equal([...held.keys()].at(-1), "/third");
+    held.get("/third")?.();
+    await third;
+    await stage.until(() => held.size === 4);
+    held.get("/fourth")?.();
+    await fourth;
+  },
+);
