@@ -202,9 +202,11 @@ withStage(
 );
 
 withStage("a client that closes its side after its request gets the answer; one that has gone is told to the server", {}, async (stage) => {
+  const came: string[] = [];
   const gone: string[] = [];
   let release: (() => void) | null = null;
   await stage.instance("web-1.1", (incoming, response) => {
+    came.push(incoming.url ?? "");
     response.on("close", () => {
       if (!response.writableFinished) gone.push(incoming.url ?? "");
     });
@@ -222,9 +224,7 @@ withStage("a client that closes its side after its request gets the answer; one 
     ["/rst", (socket: Socket) => socket.resetAndDestroy()],
   ] as const) {
     const client = new Client(stage).say(get(path));
-    await stage.until(() =>
-      stage.heard.some((message) => message.kind === "traffic" && message.upstreams.some(({ total }) => total === 1)),
-    );
+    await stage.until(() => came.includes(path));
     leave(client.socket);
     await stage.until(() => gone.includes(path));
   }
