@@ -50,9 +50,14 @@ export class Choosing {
   }
 
   choose(): void {
-    if (this.#over) return;
     this.#stopWaiting = null;
-    if (this.#waitedMs > this.#dispatcher.settings.parkTimeoutMs) return this.#for.noneChosen(parkedTooLong);
+    if (this.#over) return;
+    if (this.#waitedMs > this.#dispatcher.settings.parkTimeoutMs) this.#for.noneChosen(parkedTooLong);
+    else this.#chooseNow();
+  }
+
+  #chooseNow(): void {
+    if (this.#over) return;
     const upstream = this.#firstChoice();
     if (upstream === null) return this.wait();
     this.own = null;
@@ -83,8 +88,10 @@ export class Choosing {
     this.#stopWaiting = this.#dispatcher.parking.park({
       fits: () => this.#fits(),
       go: () => {
+        this.#stopWaiting = null;
         this.#silent = nobody; // something has changed
-        this.choose();
+        // Though its time ran out just now: nobody else is offered what it was.
+        this.#chooseNow();
       },
       tooLong: () => this.#for.noneChosen(parkedTooLong),
       waitedMs: this.#waitedMs,

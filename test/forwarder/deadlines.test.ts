@@ -5,7 +5,11 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { test } from "node:test";
 import { connect as connectTls } from "node:tls";
+import { parseSettings } from "../../src/config/settings.ts";
+import { Choosing } from "../../src/forwarder/choosing.ts";
+import { Dispatcher } from "../../src/forwarder/dispatcher.ts";
 import { ParkingLot } from "../../src/forwarder/parking.ts";
+import type { Upstream } from "../../src/routing/upstream-table.ts";
 import { freePort } from "../e2e/cluster.ts";
 import { endAfterTest } from "../left-open.ts";
 import { endHeaders, endStream, FrameClient, frame, frameType, get } from "./http2-frames.ts";
@@ -211,6 +215,28 @@ test("room at a node is for the request that has waited longest of those that ma
   lot.releaseOne();
   assert.deepEqual(released, [1, 3, 0]);
   for (const stop of stops) stop?.();
+});
+
+test("room that a parked request is offered as its time runs out is its own: nobody else is offered it", () => {
+  const settings = parseSettings({ nodeRequestsMax: 1, parkTimeoutMs: 20 });
+  const dispatcher = new Dispatcher({ settings, clusterKey: "aa55", accessLog: null, onDrained: () => {} });
+  const node = { id: "web-1.1", availability: "available" as const, availableSinceMs: 0, probed: true, slowStart: false };
+  const upstreams = [{ ...node, sockets: { [listener]: "/none" } }];
+  dispatcher.apply({ revision: 1, listeners: [], upstreams, affinityCookies: [] });
+  const served: number[] = [];
+  const choosers = [0, 1].map((index) => {
+    const chosen = (upstream: Upstream) => {
+      dispatcher.table.begin(upstream, false);
+      served.push(index);
+    };
+    return new Choosing({ chosen, noneChosen: () => assert.fail("refused") }, dispatcher, listener, null);
+  });
+  for (const chooser of choosers) chooser.choose();
+  assert.deepEqual([served, dispatcher.parking.size], [[0], 1]);
+  const endMs = performance.now() + 30;
+  while (performance.now() < endMs);
+  for (const upstream of dispatcher.table.all()) dispatcher.end(upstream, false);
+  assert.deepEqual([served, dispatcher.parking.size], [[0, 1], 0]);
 });
 
 /** A port whose queue of connections is full, of a process that stands still: what comes further is not even refused. */
