@@ -58,21 +58,25 @@ export function readTraces(pieces: Iterable<string>, limits: Limits): TraceFile[
   const { processes, limits: told } = parse(pieces, limits, problems);
   const all = told.map(({ row, limits: own }) => ({ row, limits: { ...own, ...limits } }));
   if (all[0]?.row !== 0) all.unshift({ row: 0, limits });
-  const everyLimit: Limits = Object.assign({}, ...all.map((one) => one.limits));
   const names = new Set(processes.flatMap(({ rows, labelled }) => [...rows.names, ...labelled]));
-  nameLimits(everyLimit, [...names], problems);
+  nameLimits(everyOf(all), [...names], problems);
   return processes.map((one) => traceOf(one, all, problems));
 }
 
 function traceOf({ instance, rows, labelled, problems: own }: Recorded, told: readonly LimitsFrom[], ofFile: readonly string[]): TraceFile {
   const problems = [...ofFile, ...own];
   const limits = told.map((from) => ({ row: from.row, limits: limitsByColumn(from.limits, rows.names, labelled) }));
-  const everyLimit: Limits = Object.assign({}, ...limits.map((one) => one.limits));
+  const everyLimit = everyOf(limits);
   nameNotJudged(rows.names, everyLimit, problems);
   nameCounters(rows, problems);
   nameMeant(rows.names, problems);
   const columns = judgedColumns(rows, everyLimit, problems);
   return { instance, samples: new TraceSamples(rows, columns, orderOf(rows.timesMs(), problems), limits), problems };
+}
+
+/** Whatever row they hold from: the last of each name. */
+function everyOf(limits: readonly LimitsFrom[]): Limits {
+  return Object.assign({}, ...limits.map((one) => one.limits));
 }
 
 /** A limit holds for each series of its name, whatever its labels; one with labels for the series that they tell. */

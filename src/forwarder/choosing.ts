@@ -118,9 +118,9 @@ export class Choosing {
 
   /** As the table says now; null: there is none, or it has no room. */
   #firstChoice(): Upstream | null {
-    const { own } = this;
     const { table } = this.#dispatcher;
-    if (own !== null && table.serves(own, this.#listener)) return table.isFull(own) ? null : own;
+    const only = this.#only;
+    if (only !== null) return table.isFull(only) ? null : only;
     return table.choose({
       listener: this.#listener,
       session: this.#session,
@@ -131,10 +131,14 @@ export class Choosing {
   }
 
   #fits(): boolean {
-    const { own } = this;
     const { table } = this.#dispatcher;
-    if (own !== null && table.serves(own, this.#listener)) return !table.isFull(own);
-    return table.hasRoom(this.#listener, this.#silent);
+    const only = this.#only;
+    return only === null ? table.hasRoom(this.#listener, this.#silent) : !table.isFull(only);
+  }
+
+  /** Its client's own, for as long as that one serves. */
+  get #only(): Upstream | null {
+    return this.own !== null && this.#dispatcher.table.serves(this.own, this.#listener) ? this.own : null;
   }
 
   get #waitedMs(): number {

@@ -151,7 +151,7 @@ export class UpstreamTable {
 
   /** A request to this listener could be had now, by another than these. */
   hasRoom(listener: ListenerId, never: readonly InstanceId[]): boolean {
-    return this.#candidatesOf(listener).some(({ id, total }) => total < this.#concurrencyMax && !never.includes(id));
+    return this.#candidatesOf(listener).some((one) => !this.isFull(one) && !never.includes(one.id));
   }
 
   /** It has as many as it may. */
