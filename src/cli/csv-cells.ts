@@ -1,14 +1,24 @@
 /**
- * The cells of one line of CSV: separated by commas; one in quotes may hold commas and doubled quotes (RFC 4180).
+ * The cells of one line of a table: separated by commas, semicolons or tabs; one in quotes may hold separators and doubled quotes (RFC 4180).
  * A quoted cell ends with its line: a trace is numbers, and one stray quote must not swallow the rest of the file.
  */
-const cell = /\s*(?:"((?:[^"]|"")*)"\s*|([^,]*)),/y;
 
-export function cellsOf(line: string): string[] {
-  if (!line.includes('"')) return line.split(",").map((one) => one.trim());
+/** Spreadsheets write semicolons where the comma is the decimal sign, and tabs where a table is copied. */
+export const separators = [",", ";", "\t"] as const;
+export type Separator = (typeof separators)[number];
+
+const quotedCells: Readonly<Record<Separator, RegExp>> = {
+  ",": /\s*(?:"((?:[^"]|"")*)"\s*|([^,]*)),/y,
+  ";": /\s*(?:"((?:[^"]|"")*)"\s*|([^;]*));/y,
+  "\t": / *(?:"((?:[^"]|"")*)" *|([^\t]*))\t/y,
+};
+
+export function cellsOf(line: string, separator: Separator): string[] {
+  if (!line.includes('"')) return line.split(separator).map((one) => one.trim());
   const cells: string[] = [];
-  // One comma more, so that each cell ends with one and the last is found like the others.
-  const text = `${line},`;
+  const cell = quotedCells[separator];
+  // One separator more, so that each cell ends with one and the last is found like the others.
+  const text = line + separator;
   cell.lastIndex = 0;
   for (let found = cell.exec(text); found !== null; found = cell.exec(text)) {
     cells.push((found[1]?.replaceAll('""', '"') ?? found[2] ?? "").trim());
@@ -20,6 +30,11 @@ export function cellsOf(line: string): string[] {
 export function numberIn(cell: string | undefined): number {
   const value = cell === undefined || cell === "" ? Number.NaN : Number(cell);
   return Number.isFinite(value) ? value : Number.NaN;
+}
+
+/** `1,5`, as a table may have it whose cells are not separated by commas. */
+export function hasDecimalComma(cell: string): boolean {
+  return /^[-+]?\d+,\d+(?:e[-+]?\d+)?$/i.test(cell);
 }
 
 const date = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?) ?(?:Z|UTC|([+-]\d\d):?(\d\d))?)?$/i;

@@ -1,5 +1,5 @@
-/** CSV with a header into rows. What is broken in it is named and survived. */
-import { cellsOf, dateIn, numberIn } from "./csv-cells.ts";
+/** A table with a header, its cells separated by commas, semicolons or tabs, into rows. What is broken in it is named and survived. */
+import { cellsOf, dateIn, hasDecimalComma, numberIn, type Separator, separators } from "./csv-cells.ts";
 import { limitOf } from "./limit-text.ts";
 import { counted, type LimitsFrom, named, nothing, ofOne, type Parsed, Rows, shortened } from "./trace-rows.ts";
 
@@ -24,6 +24,7 @@ class CsvReader {
   #firstBroken = "";
   #unreadable = 0;
   #firstUnreadable = "";
+  #firstDecimalComma = "";
 
   constructor(problems: string[]) {
     this.#problems = problems;
@@ -32,8 +33,8 @@ class CsvReader {
   /** @returns false where what follows cannot be read either. */
   read(line: string): boolean {
     this.#line += 1;
-    // A spreadsheet fills its empty rows up with commas.
-    if (/^[\s,]*$/.test(line)) return true;
+    // A spreadsheet fills its empty rows up with separators, and may say its separator first.
+    if (/^(?:[\s,;]*|sep=.)$/.test(line)) return true;
     const comment = commentIn(line);
     if (comment !== null) this.#readComment(comment);
     else if (this.#header === null) return this.#readHeader(line);
@@ -48,6 +49,8 @@ class CsvReader {
     if (this.#broken > 0) this.#problems.push(`left out: ${counted(this.#broken, "broken row")}, the first in ${this.#firstBroken}`);
     if (this.#unreadable > 0)
       this.#problems.push(`left out: ${counted(this.#unreadable, "cell")} without a number, the first in ${this.#firstUnreadable}`);
+    if (this.#firstDecimalComma !== "")
+      this.#problems.push(`commas within numbers were taken for decimal points, the first in ${this.#firstDecimalComma}`);
     if (this.#rows.length > 0 && this.#limits.at(-1)?.row === this.#rows.length)
       this.#problems.push("a limit below the last row holds for none: it holds from its line on");
     return ofOne(this.#rows, this.#limits);
@@ -69,11 +72,8 @@ class CsvReader {
   }
 
   #readHeader(line: string): boolean {
-    const cells = cellsOf(line);
-    if (cells.length === 1 && /[;\t]/.test(line)) {
-      this.#name("its cells are to be separated by commas");
-      return false;
-    }
+    const separator = separators.find((one) => cellsOf(line, one).some(isTime)) ?? ",";
+    const cells = cellsOf(line, separator);
     const twice = cells.find((name, at) => name !== "" && cells.indexOf(name) !== at);
     if (twice !== undefined) this.#name(`there is more than one column ${shortened(twice)}; the first was taken`);
     const hasNumbers = cells.includes("timeMs");
@@ -84,21 +84,21 @@ class CsvReader {
       return false;
     }
     const columns = cells.flatMap((name, at) => (at === time || cells.indexOf(name) !== at ? [] : [at]));
-    this.#header = { time, columns, width: cells.length, timeIn: hasNumbers ? numberIn : dateIn, unlessDates: hasNumbers ? null : problem };
+    this.#header = { separator, time, columns, width: cells.length, hasDates: !hasNumbers, problem };
     this.#rows = new Rows(columns.map((at) => cells[at] ?? ""));
     return true;
   }
 
   /** What is called `time` may be dates, or numbers in whatever unit, which nobody can tell. */
-  #mayBeRow(line: string, { time, unlessDates }: Header): boolean {
-    if (unlessDates === null || this.#rows.length > 0 || Number.isNaN(numberIn(cellsOf(line)[time]))) return true;
-    this.#problems.push(unlessDates);
+  #mayBeRow(line: string, { separator, time, hasDates, problem }: Header): boolean {
+    if (!hasDates || this.#rows.length > 0 || Number.isNaN(numberIn(cellsOf(line, separator)[time]))) return true;
+    this.#problems.push(problem);
     return false;
   }
 
-  #readRow(line: string, { time, columns, width, timeIn }: Header): void {
-    const cells = cellsOf(line);
-    const atMs = timeIn(cells[time]);
+  #readRow(line: string, { separator, time, columns, width, hasDates }: Header): void {
+    const cells = cellsOf(line, separator);
+    const atMs = hasDates ? dateIn(cells[time]) : numberIn(cells[time]);
     if (Number.isFinite(atMs) && cells.findIndex((cell, at) => at >= width && cell !== "") === -1) {
       for (const [at, column] of columns.entries()) this.#cells[at] = this.#number(at, cells[column]);
       this.#rows.add(atMs, this.#cells);
@@ -110,10 +110,14 @@ class CsvReader {
 
   #number(column: number, cell: string | undefined): number {
     const value = numberIn(cell);
-    if (Number.isNaN(value) && cell !== undefined && cell !== "") {
-      this.#unreadable += 1;
-      this.#firstUnreadable ||= `line ${this.#line} (${shortened(this.#rows.names[column] ?? "")}: "${shortened(cell)}")`;
+    if (!Number.isNaN(value) || cell === undefined || cell === "") return value;
+    const where = () => `line ${this.#line} (${shortened(this.#rows.names[column] ?? "")}: "${shortened(cell)}")`;
+    if (this.#header?.separator !== "," && hasDecimalComma(cell)) {
+      this.#firstDecimalComma ||= where();
+      return numberIn(cell.replace(",", "."));
     }
+    this.#unreadable += 1;
+    this.#firstUnreadable ||= where();
     return value;
   }
 
@@ -122,19 +126,24 @@ class CsvReader {
   }
 }
 
-/** A spreadsheet quotes a comment that holds a comma, and fills its row up with empty cells. */
+/** A spreadsheet quotes a comment that holds a separator, and fills its row up with empty cells. */
 function commentIn(line: string): string | null {
   const text = line.trimStart();
-  const comment = text.startsWith('"#') ? (cellsOf(text)[0] ?? "") : text;
-  return comment.startsWith("#") ? comment.replace(/[,\s]+$/, "") : null;
+  const comment = /^"(#(?:[^"]|"")*)"/.exec(text)?.[1]?.replaceAll('""', '"') ?? text;
+  return comment.startsWith("#") ? comment.replace(/[,;\s]+$/, "") : null;
+}
+
+function isTime(name: string): boolean {
+  return name === "timeMs" || dateColumn.test(name);
 }
 
 /** Where in a line the time is, and the other columns: of two of one name the first. */
 interface Header {
+  readonly separator: Separator;
   readonly time: number;
   readonly columns: readonly number[];
   readonly width: number;
-  readonly timeIn: (cell: string | undefined) => number;
+  readonly hasDates: boolean;
   /** What is wrong with a header whose time is called otherwise, if there are no dates below it. */
-  readonly unlessDates: string | null;
+  readonly problem: string;
 }

@@ -12,14 +12,21 @@ export function* piecesOf(file: string): Generator<string> {
   const descriptor = file === "-" ? process.stdin.fd : openSync(file, "r");
   try {
     const buffer = Buffer.allocUnsafe(pieceBytes);
-    const decoder = new StringDecoder("utf8");
+    let decoder: StringDecoder | null = null;
     for (let read = readWaiting(descriptor, buffer); read > 0; read = readWaiting(descriptor, buffer)) {
-      yield decoder.write(buffer.subarray(0, read));
+      const bytes = buffer.subarray(0, read);
+      decoder ??= new StringDecoder(encodingOf(bytes));
+      yield decoder.write(bytes);
     }
-    yield decoder.end();
+    if (decoder !== null) yield decoder.end();
   } finally {
     if (file !== "-") closeSync(descriptor);
   }
+}
+
+/** Windows' shells and spreadsheets write UTF-16, and say so by its mark. */
+function encodingOf(begin: Buffer): BufferEncoding {
+  return begin[0] === 0xff && begin[1] === 0xfe ? "utf16le" : "utf8";
 }
 
 /** Standard input may be set not to block (a parent that is a Node process does so): what is not there yet is waited for. */

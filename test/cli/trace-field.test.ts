@@ -16,7 +16,7 @@ const rowsOf = (text: string, limits = {}) => {
   return { rows: Array.from(samples, ({ atMs, indicators }) => [atMs, indicators.rssBytes]), problems, samples };
 };
 
-function analysisOf(text: string) {
+function analysisOf(text: string | Buffer) {
   const directory = mkdtempSync(join(tmpdir(), "coppice-analyze-"));
   try {
     writeFileSync(join(directory, "trace.csv"), text);
@@ -129,6 +129,38 @@ describe("trace: as the field writes it", () => {
       assert.deepEqual(rowsOf(`timeMs,rssBytes\n1,2\n2,"${cell}"\n3,"${cell}"\n`).problems, [
         `left out: 2 cells without a number, the first in line 3 (rssBytes: "${cell}")`,
       ]);
+  });
+
+  it("trace: cells may be separated by semicolons or tabs, and then have decimal commas, which is said", () => {
+    const header = ["", "timeMs", "rssBytes", "a,b"];
+    const rows = [
+      ["0", "1", "2,5", '"x;\ty"'],
+      ["1", "2", "-3,5E+2", "1.5"],
+      ["2", "3", "1,234,567", ""],
+    ];
+    for (const separator of [";", "\t"]) {
+      const lines = [`# limit rssBytes=9${separator.repeat(3)}`, ...[header, ...rows].map((cells) => cells.join(separator))];
+      const parsed = rowsOf(`sep=${separator}\r\n${lines.join("\r\n")}\r\n${separator.repeat(3)}\r\n`);
+      assert.deepEqual(parsed.rows, [
+        [1, 2.5],
+        [2, -350],
+        [3, undefined],
+      ]);
+      assert.deepEqual([...parsed.samples].at(1)?.indicators["a,b"], 1.5);
+      assert.equal(parsed.samples.at(0)?.limits.rssBytes, 9);
+      assert.deepEqual(parsed.problems, [
+        'left out: 2 cells without a number, the first in line 4 (a,b: "x;\ty")',
+        'commas within numbers were taken for decimal points, the first in line 4 (rssBytes: "2,5")',
+      ]);
+    }
+    assert.deepEqual(rowsOf('timeMs,rssBytes\n1,"2,5"\n').rows, [[1, undefined]], "beside cells that commas separate it may be anything");
+  });
+
+  it("analyze: a file in UTF-16 that says so by its mark is read", () => {
+    const rows = Array.from({ length: 40 }, (_, row) => `${row * 1_000}\t${row}`).join("\r\n");
+    const { samples, problems } = analysisOf(Buffer.from(`\uFEFFtimeMs\trssBytes\r\n${rows}\r\n`, "utf16le"));
+    assert.equal(samples.length, 40);
+    assert.deepEqual(problems, []);
   });
 
   it("trace: dates in a column called timestamp, time or date are its times, in UTC unless they say otherwise", () => {

@@ -1,7 +1,7 @@
 /** The package itself: what its checkers say of it, and what its users do with it first, in an empty folder. */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { bin, root } from "../e2e/cluster.ts";
@@ -37,6 +37,15 @@ describe("installed from its tarball into an empty folder", () => {
   const folder = emptyFolder();
   before(() => install(folder, pack(emptyFolder())));
   after(() => rmSync(folder, { recursive: true }));
+
+  test("each document that the README names, or that a command does, is in the package", () => {
+    const packed = join(folder, "node_modules/coppice");
+    const readme = readFileSync(join(packed, "README.md"), "utf8");
+    const linked = [...readme.matchAll(/\]\(([^)#:]+)[^)]*\)/g)].map(([, path = ""]) => path);
+    assert.ok(linked.length > 8, readme);
+    const missing = [...linked, "docs/start-up-check.md", "docs/configuration.md"].filter((path) => !existsSync(join(packed, path)));
+    assert.deepEqual(missing, []);
+  });
 
   const older = runtimes().find(({ version }) => Number(version.split(".")[0]) < 22)?.path;
   const skip = older === undefined ? "no Node older than 22 is here" : false;
