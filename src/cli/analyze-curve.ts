@@ -38,6 +38,7 @@ export interface Mark {
 
 export interface Curve {
   readonly indicator: string;
+  /** Of a long recording the lowest and the highest of each stretch, and the last. */
   readonly points: readonly Point[];
   readonly startMs: number;
   readonly endMs: number;
@@ -55,15 +56,13 @@ export interface Curve {
 /** A forecast is drawn a little beyond its middle, and over half of the recorded life at most. */
 const beyondMiddle = 1.2;
 const reachPerLife = 0.5;
+/** More points than twice this nobody sees, and of millions of readings each would take ten times its row. */
+const stretches = 2_000;
 
 /** @returns null where there is nothing to draw. */
 export function curveOf({ samples, indicator, replay }: Analysis): Curve | null {
   if (indicator === null) return null;
-  const points: Point[] = [];
-  for (const { atMs, indicators } of samples) {
-    const value = Object.hasOwn(indicators, indicator) ? indicators[indicator] : undefined;
-    if (value !== undefined) points.push({ atMs, value });
-  }
+  const points = pointsOf(samples, indicator);
   const [first, last] = [samples.at(0), samples.at(-1)];
   const limit = replay.last?.trends.find((one) => one.indicator === indicator)?.limit ?? null;
   const lowest = points.reduce((min, { value }) => Math.min(min, value), 0);
@@ -87,6 +86,31 @@ export function curveOf({ samples, indicator, replay }: Analysis): Curve | null 
     ],
     cone,
   };
+}
+
+function pointsOf(samples: TraceFile["samples"], indicator: string): Point[] {
+  const perStretch = Math.ceil(samples.length / stretches);
+  const points: Point[] = [];
+  let stretch: Point[] = [];
+  for (const { atMs, indicators } of samples) {
+    const value = Object.hasOwn(indicators, indicator) ? indicators[indicator] : undefined;
+    if (value === undefined) continue;
+    if (stretch.length >= perStretch) {
+      points.push(...extremesOf(stretch));
+      stretch = [];
+    }
+    stretch.push({ atMs, value });
+  }
+  const last = stretch.pop();
+  return last === undefined ? points : [...points, ...extremesOf(stretch), last];
+}
+
+/** Peaks are what meets a limit: none is left out. */
+export function extremesOf(points: readonly Point[]): readonly Point[] {
+  if (points.length <= 2) return points;
+  const lowest = points.reduce((least, one) => (one.value < least.value ? one : least));
+  const highest = points.reduce((most, one) => (one.value > most.value ? one : most));
+  return lowest.atMs < highest.atMs ? [lowest, highest] : [highest, lowest];
 }
 
 /** Where a path that meets the limit after so many milliseconds is at a time: straight, from the level to the limit. */

@@ -1,6 +1,6 @@
 /** A curve as SVG: readings, limit, the forecast's cone, and the two moments. */
 import { amount, isBytes, time } from "../aging/amounts.ts";
-import { alongCone, type Curve, type Point } from "./analyze-curve.ts";
+import { alongCone, type Curve, extremesOf, type Point } from "./analyze-curve.ts";
 
 const width = 760;
 const height = 280;
@@ -109,14 +109,10 @@ function moments({ marks, startMs }: Curve, { x }: Placement): string[] {
   });
 }
 
-/** Peaks are what meets a limit: none is left out. */
 function thinned(points: readonly Point[]): readonly Point[] {
   if (points.length <= 2 * stretches) return points;
   return Array.from({ length: stretches }, (_, at) => {
-    const stretch = points.slice(Math.floor((at * points.length) / stretches), Math.floor(((at + 1) * points.length) / stretches));
-    const lowest = stretch.reduce((least, one) => (one.value < least.value ? one : least));
-    const highest = stretch.reduce((most, one) => (one.value > most.value ? one : most));
-    return lowest.atMs < highest.atMs ? [lowest, highest] : [highest, lowest];
+    return extremesOf(points.slice(Math.floor((at * points.length) / stretches), Math.floor(((at + 1) * points.length) / stretches)));
   }).flat();
 }
 

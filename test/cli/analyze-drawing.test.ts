@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { alongCone, type Curve, curveOf as curveOfAnalysis } from "../../src/cli/analyze-curve.ts";
 import { drawingOf } from "../../src/cli/analyze-drawing.ts";
 import { plotOf } from "../../src/cli/analyze-plot.ts";
+import { parseTrace } from "../../src/cli/trace-file.ts";
 import { analyzed } from "./analyzed.ts";
 
 const minuteMs = 60_000;
@@ -120,6 +121,21 @@ describe("analyze: the curve", () => {
       [analysis.replay.trendAtMs, analysis.replay.agingAtMs],
     );
     assert.equal(curve.cone?.from.atMs, analysis.replay.agingAtMs);
+  });
+});
+
+describe("analyze: the curve of a long recording", () => {
+  it("curve: of a hundred thousand readings the highest, the lowest and the last are kept, and some thousands in all", () => {
+    const values = Array.from({ length: 100_000 }, (_, at) => (at === 33_333 ? 900 : at === 77_777 ? 1 : 500 + (at % 7)));
+    const text = `timeMs,queue\n${values.map((value, at) => `${at * 1_000},${value}`).join("\n")}\n`;
+    const { samples, problems, instance } = parseTrace(text, {});
+    const replay = { trendAtMs: null, trendIndicator: null, agingAtMs: null, attentionMs: 0, forecasts: [], decisive: null, last: null };
+    const curve = curveOfAnalysis({ file: "-", instance, samples, problems, verdict: "healthy", indicator: "queue", replay });
+    const points = curve?.points ?? [];
+    assert.ok(points.length > 1_000 && points.length <= 4_001, `${points.length}`);
+    assert.deepEqual([curve?.highest, Math.min(...points.map(({ value }) => value))], [900, 1]);
+    assert.deepEqual(points.at(-1), { atMs: 99_999_000, value: 500 + (99_999 % 7) });
+    assert.ok(points.every(({ atMs }, at) => at === 0 || atMs > (points[at - 1]?.atMs ?? 0)));
   });
 });
 
