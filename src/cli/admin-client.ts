@@ -15,7 +15,7 @@ import { packageVersion } from "./package-version.ts";
 const monitorAwayMsMax = 30_000;
 const retryMs = 100;
 /** A monitor that ends so often at a question will again. */
-const cutShortMax = 3;
+export const cutShortMax = 3;
 const neverConnected: ReadonlySet<string> = new Set(["ECONNREFUSED", "ENOENT"]);
 
 export interface AdminCall {

@@ -1,6 +1,7 @@
 /** `coppice events`: what happened, in order, and with `--follow` what happens. */
 import { adminRoutes, type ClusterEvent } from "../model/admin.ts";
-import { openAdmin } from "./admin-client.ts";
+import { CoppiceError } from "../model/errors.ts";
+import { cutShortMax, openAdmin } from "./admin-client.ts";
 import { findCluster } from "./home.ts";
 import type { Register } from "./main.ts";
 
@@ -14,25 +15,33 @@ export const registerEvents: Register = (program) => {
     .option("--json", "one JSON object a line")
     .action(async (options: { follow?: true; name?: string; json?: true }) => {
       const { paths } = findCluster(options.name);
+      const follows = options.follow === true;
       let after = 0;
       const print = (line: string) => {
         const event = JSON.parse(line) as ClusterEvent; // made by the daemon from the same declaration
         after = event.sequence;
         process.stdout.write(options.json === true ? `${line}\n` : `${new Date(event.atMs).toISOString()}  ${event.text}\n`);
       };
-      do {
-        const query = `?after=${after}${options.follow === true ? "&follow=true" : ""}`;
+      // The monitor was restarted: go on where it ended.
+      for (let cutShort = 1; follows || cutShort <= cutShortMax; cutShort += 1) {
+        const query = `?after=${after}${follows ? "&follow=true" : ""}`;
         const answer = await openAdmin(paths, { method: "GET", path: `${adminRoutes.events.path}${query}` }).catch((error: unknown) => {
-          if (after > 0) return null; // followed to the cluster's end
+          if (follows && after > 0) return null; // followed to the cluster's end
           throw error;
         });
         if (answer === null) return;
-        await eachLine(answer.setEncoding("utf8"), print);
-      } while (options.follow === true); // the monitor was restarted: go on where it ended
+        const isWhole = await eachLine(answer.setEncoding("utf8"), print);
+        if (isWhole && !follows) return;
+      }
+      throw new CoppiceError(
+        "COPPICE_CLUSTER_NOT_RUNNING",
+        "the cluster's monitor ended in the middle of its answer, however often it was asked",
+      );
     });
 };
 
-async function eachLine(stream: AsyncIterable<unknown>, print: (line: string) => void): Promise<void> {
+/** False: the monitor went away in the middle; the caller decides whether to go on. */
+async function eachLine(stream: AsyncIterable<unknown>, print: (line: string) => void): Promise<boolean> {
   let rest = "";
   try {
     for await (const chunk of stream) {
@@ -40,7 +49,8 @@ async function eachLine(stream: AsyncIterable<unknown>, print: (line: string) =>
       rest = lines.pop() ?? "";
       for (const line of lines) print(line);
     }
+    return true;
   } catch {
-    // The monitor went away in the middle; the caller decides whether to go on.
+    return false;
   }
 }

@@ -1,17 +1,22 @@
 /** Calls of the admin API against a monitor that dies in the middle of its answer. */
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import Fastify from "fastify";
 import { callAdmin } from "../../src/cli/admin-client.ts";
 import { clusterPaths } from "../../src/init/home.ts";
 import { startTicksOf } from "../../src/init/process-identity.ts";
 import { adminRoutes } from "../../src/model/admin.ts";
+import { endAfterTest } from "../left-open.ts";
 
+const launcher = fileURLToPath(new URL("../../bin/coppice.js", import.meta.url));
 const whole = 'HTTP/1.1 200 OK\r\nContent-Length: 12\r\nConnection: close\r\n\r\n{"here":"x"}';
 
 test("an answer that its monitor's death cut short: a question is asked again, an order is not given twice", {
@@ -77,4 +82,36 @@ test("a command that the cluster's older monitor does not know says so, and what
   await assert.rejects(callAdmin(paths, { method: "GET", path: "/v1/requests/x" }), { code: "COPPICE_ARGUMENT" });
   await older.close();
   rmSync(home, { recursive: true });
+});
+
+test("coppice events: what a monitor's death cut short goes on where it ended, or is said to be a part", { timeout: 60_000 }, async () => {
+  const home = mkdtempSync(join(tmpdir(), "coppice-admin-"));
+  const paths = clusterPaths(home, "t");
+  mkdirSync(dirname(paths.adminSocket), { recursive: true });
+  writeFileSync(paths.initFile, JSON.stringify({ pid: process.pid, startTicks: startTicksOf(process.pid) }));
+  const head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
+  const event = (sequence: number) => `${JSON.stringify({ sequence, atMs: 0, kind: "notice", text: `e${sequence}`, facts: {} })}\n`;
+  const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
+  let answers: string[] = [];
+  const asked: string[] = [];
+  const monitor = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", (data: Buffer) => {
+      asked.push(data.toString().split(" ")[1] ?? "");
+      socket.end(answers.shift() ?? `${head}${chunk(event(1))}`);
+    });
+  });
+  endAfterTest(() => {
+    monitor.close();
+    rmSync(home, { recursive: true });
+  });
+  monitor.listen(paths.adminSocket);
+  await once(monitor, "listening");
+  const events = () =>
+    promisify(execFile)(process.execPath, [launcher, "events", "--name", "t"], { env: { ...process.env, COPPICE_HOME: home } });
+  answers = [`${head}${chunk(event(1))}${chunk(event(2).slice(0, 9))}`, `${head}${chunk(event(2))}0\r\n\r\n`];
+  const { stdout } = await events();
+  assert.deepEqual(stdout.match(/e\d/g), ["e1", "e2"]);
+  assert.deepEqual(asked, ["/v1/events?after=0", "/v1/events?after=1"]);
+  await assert.rejects(events(), { code: 1 });
 });
