@@ -60,7 +60,9 @@ export async function serveAdmin(sources: AdminSources): Promise<FastifyInstance
     handler: (request, reply) => {
       const { body } = request;
       if (!isReload(body))
-        return reply.code(400).send(refusal("COPPICE_ARGUMENT", "a reload names workingDirectory, script and environment"));
+        return reply
+          .code(400)
+          .send(refusal("COPPICE_ARGUMENT", "a reload names kind, script, arguments, workingDirectory, asTyped and environment"));
       const begun = orders.reload(body);
       if (begun === null) return reply.code(409).send(refusal("COPPICE_RELOAD_RUNNING", "a reload is under way; wait until it has ended"));
       const accepted: ReloadAccepted = { ...begun, nodes: sources.status().nodes.map(({ name }) => name) };
@@ -141,12 +143,27 @@ function acknowledge(reply: FastifyReply, orders: Orders, accepted: RegenerateAc
 
 function isReload(value: ReloadRequest | null): value is ReloadRequest {
   return (
-    typeof value?.script === "string" &&
-    typeof value.workingDirectory === "string" &&
-    typeof value.asTyped?.script === "string" &&
-    typeof value.asTyped.workingDirectory === "string" &&
-    Object.values(value.environment ?? { none: null }).every((one) => typeof one === "string")
+    (value?.kind === "script" || value?.kind === "command") &&
+    isPlace(value) &&
+    isPlace(value.asTyped) &&
+    isObject(value.environment) &&
+    Object.values(value.environment).every(isText)
   );
+}
+
+function isPlace(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const { script, workingDirectory, arguments: args } = value;
+  return isText(script) && isText(workingDirectory) && Array.isArray(args) && args.every(isText);
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** As the system takes it: a NUL would end it. */
+function isText(value: unknown): boolean {
+  return typeof value === "string" && !value.includes("\0");
 }
 
 function isMeant(wanted: unknown, known: readonly NodeName[]): wanted is readonly NodeName[] | "all" {

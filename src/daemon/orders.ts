@@ -52,11 +52,19 @@ export class Orders {
   }
 
   /** Null while another reload is under way. */
-  reload({ environment, ...place }: ReloadRequest): { readonly id: string; readonly release: string } | null {
+  reload({
+    kind,
+    script,
+    arguments: args,
+    workingDirectory,
+    asTyped,
+    environment,
+  }: ReloadRequest): { readonly id: string; readonly release: string } | null {
     const { engine } = this.#options;
     const { releases, release: current, rollout, nextRelease } = engine.state;
     const running = releases.find(({ id }) => id === current);
     if (rollout !== null || running === undefined) return null;
+    const place = { kind, script, arguments: args, workingDirectory, asTyped };
     const release = { ...running, ...place, id: String(nextRelease), environment: { ...running.environment, ...environment } };
     const request = this.#nextRequest();
     engine.accept({ kind: "reload", request, release });

@@ -41,12 +41,13 @@ test("admin API: an order that cannot be journalled is not said to be accepted; 
   assert.equal(await order(adminRoutes.regenerate, { nodes: ["web-1"] }), 202);
   journal.close();
   rmSync(away, { recursive: true });
-  const { script, workingDirectory, asTyped } = spec.release;
+  const { kind, script, arguments: args, workingDirectory, asTyped } = spec.release;
+  const place = { kind, script, arguments: args, workingDirectory, asTyped };
   assert.deepEqual(
     [
       await order(adminRoutes.regenerate, { nodes: "all" }),
       await order(adminRoutes.scale, { nodes: 3 }),
-      await order(adminRoutes.reload, { script, workingDirectory, asTyped, environment: {} }),
+      await order(adminRoutes.reload, { ...place, environment: {} }),
     ],
     [507, 507, 507],
   );
@@ -56,6 +57,51 @@ test("admin API: an order that cannot be journalled is not said to be accepted; 
   engine.stop();
   await server.close();
   rmSync(directory, { recursive: true });
+});
+
+test("admin API: a reload is taken as it is declared, or not at all; what it does not name stays as it is", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-admin-"));
+  const socketPath = join(directory, "a");
+  const engine = new Engine(new Journal<MonitorState>(join(directory, "journal.jsonl")), () => {});
+  const spec = simSpec(1);
+  engine.accept({ kind: "cluster-started", spec });
+  const server = await serveAdmin({
+    socketPath,
+    events: new EventLog(join(directory, "events")),
+    orders: new Orders({ engine, spec: () => spec }),
+    status: () => ({ nodes: [{ name: "web-1" }] }) as unknown as ClusterStatus, // as much as is looked at
+  });
+  endAfterTest(async () => {
+    engine.stop();
+    await server.close();
+    rmSync(directory, { recursive: true });
+  });
+  const reload = (body: unknown) =>
+    new Promise<number | undefined>((resolve, reject) => {
+      const headers = { "content-type": "application/json" };
+      const { method, path } = adminRoutes.reload;
+      request({ socketPath, method, path, headers }, (answer) => resolve(answer.resume().statusCode))
+        .on("error", reject)
+        .end(JSON.stringify(body));
+    });
+  const { kind, script, arguments: args, workingDirectory, asTyped } = spec.release;
+  const whole = { kind, script, arguments: args, workingDirectory, asTyped, environment: { A: "1" } };
+  const wrong = [
+    null,
+    [whole],
+    { ...whole, kind: "shell" },
+    { ...whole, arguments: "--verbose" },
+    { ...whole, arguments: [1] },
+    { ...whole, script: "/a\u0000b" },
+    { ...whole, asTyped: { script, workingDirectory } },
+    { ...whole, environment: ["A=1"] },
+    { ...whole, environment: { A: 1 } },
+    { ...whole, environment: null },
+  ];
+  for (const body of wrong) assert.equal(await reload(body), 400, JSON.stringify(body));
+  assert.equal(engine.state.rollout, null);
+  assert.equal(await reload({ ...whole, nodePath: "/another", id: "7" }), 202);
+  assert.deepEqual(engine.state.releases.at(-1), { ...spec.release, id: "2", environment: { A: "1" } });
 });
 
 test("admin API: who follows events and stops reading is let go, and finds the rest when it asks again", async () => {
