@@ -13,6 +13,8 @@ export interface Notice {
   readonly level: NoticeLevel;
   readonly code: string;
   readonly text: string;
+  /** What it says each time, where the text says more (a line of an output, a time); default: the text. */
+  readonly subject?: string;
 }
 
 interface Standing extends Notice {
@@ -21,19 +23,22 @@ interface Standing extends Notice {
 
 /** Releases come and go: the fingerprints of the latest ones are kept. */
 const fingerprintsMax = 1_000;
+/** Of what was told the latest is known: some say where and when, each time in other words. */
+const toldMax = 1_000;
+const adviceMax = 20;
 
 export class Notices {
   readonly #standing = new Map<string, Standing>();
   readonly #told: Set<string>;
-  /** All of this monitor's life. */
-  readonly advice: string[] = [];
+  /** The latest of this monitor's life. */
+  readonly #advice = new Map<string, string>();
   /** The last fingerprint of a release's secret. */
   readonly #last = new Map<string, string>();
 
   /** `earlier`: what was told before this monitor's life. */
   constructor(earlier: readonly ClusterEvent[]) {
     const told = earlier.filter(({ kind, instance }) => kind === "notice" && instance === undefined);
-    this.#told = new Set(told.map(({ facts, text }) => keyOf(String(facts["code"]), text)));
+    this.#told = new Set(told.map(({ facts, text }) => keyOf(String(facts["code"]), String(facts["subject"] ?? text))));
   }
 
   /** The event that tells it; null if that was done. */
@@ -48,22 +53,21 @@ export class Notices {
   }
 
   /** For what nobody says that lives. */
-  tellOnce({ level, code, text }: Notice): EventDraft | null {
-    if (level === "advice" && !this.advice.includes(text)) this.advice.push(text);
-    const key = keyOf(code, text);
+  tellOnce({ level, code, text, subject }: Notice): EventDraft | null {
+    const key = keyOf(code, subject ?? text);
+    if (level === "advice") this.#advice.set(key, text);
+    forgetOldest(this.#advice, adviceMax);
     if (this.#told.has(key)) return null;
     this.#told.add(key);
-    return { kind: "notice", text, facts: { level, code } };
+    forgetOldest(this.#told, toldMax);
+    return { kind: "notice", text, facts: { level, code, ...(subject === undefined ? {} : { subject }) } };
   }
 
   compare(instance: InstanceId, release: string, name: string, value: string): EventDraft | null {
     const key = keyOf(release, name);
     const last = this.#last.get(key);
     this.#last.set(key, value); // one that was changed on purpose is told once
-    for (const oldest of this.#last.keys()) {
-      if (this.#last.size <= fingerprintsMax) break;
-      this.#last.delete(oldest);
-    }
+    forgetOldest(this.#last, fingerprintsMax);
     if (last === undefined || last === value) return null;
     const text =
       `the secret of ${name} is another one in each process, as if it were drawn at random at start: a cookie that one node signed is refused ` +
@@ -78,6 +82,10 @@ export class Notices {
     }
   }
 
+  get advice(): readonly string[] {
+    return [...this.#advice.values()];
+  }
+
   /** In the order in which they were first heard. */
   get standing(): readonly Notice[] {
     return [...this.#standing.values()].map(({ level, code, text }) => ({ level, code, text }));
@@ -86,4 +94,11 @@ export class Notices {
 
 function keyOf(one: string, other: string): string {
   return `${one}\u0000${other}`;
+}
+
+function forgetOldest(kept: Pick<Map<string, unknown>, "keys" | "size" | "delete"> | Set<string>, max: number): void {
+  for (const oldest of kept.keys()) {
+    if (kept.size <= max) break;
+    kept.delete(oldest);
+  }
 }

@@ -12,7 +12,8 @@ export function onlyOneCanHave(
   if (line === undefined) return null;
   const isPort = /EADDRINUSE|address already in use/i.test(line);
   const advice = !isPort ? advices.file : kind === "script" ? advices.port : port === null ? advices.noPort : advices.otherPort;
-  return { level: "advice", code: "only-one", text: `a node cannot start (${line.trim().slice(0, 200)}): ${advice}` };
+  // The line may say when, and of which process: it is another one each time.
+  return { level: "advice", code: "only-one", text: `a node cannot start (${line.trim().slice(0, 200)}): ${advice}`, subject: advice };
 }
 
 const advices = {

@@ -56,3 +56,21 @@ test("the last words of a node that wants what only one can have, and what to do
   for (const [tail, kind, port, expected] of cases) assert.match(onlyOneCanHave(tail, { kind, port })?.text ?? "", expected);
   assert.equal(onlyOneCanHave(["Error: no database"], { kind: "script", port: null }), null);
 });
+
+test("the same advice with other last words is told once, over a restart of the monitor too", () => {
+  const words = (second: number) => [`12:00:0${second} [pid ${second}] Error: listen EADDRINUSE: address already in use :::4801`];
+  const notice = (second: number) => onlyOneCanHave(words(second), { kind: "script", port: null }) ?? assert.fail();
+  const notices = new Notices([]);
+  const told = notices.tellOnce(notice(1)) ?? assert.fail();
+  assert.match(told.text, /12:00:01/);
+  assert.equal(notices.tellOnce(notice(2)), null);
+  assert.equal(notices.advice.length, 1);
+  assert.equal(new Notices([{ ...told, sequence: 1, atMs: 0 }]).tellOnce(notice(3)), null);
+});
+
+test("what is said in ever other words is told, and not kept for ever", () => {
+  const notices = new Notices([]);
+  for (let n = 0; n < 5_000; n += 1) assert.notEqual(notices.hear(`web-1.${n}`, { ...advice, text: `mend ${n}` }), null);
+  assert.ok(notices.advice.length <= 20);
+  assert.notEqual(notices.hear("web-1.1", { ...advice, text: "mend 0" }), null, "it is long forgotten");
+});
