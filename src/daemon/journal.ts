@@ -29,6 +29,8 @@ type Line<State> = { readonly snapshot: State } | { readonly input: Input };
 export class Journal<State> {
   readonly #path: string;
   #file: number | null = null;
+  /** Of the file: what lies behind them is a part of a line that failed. */
+  #wholeBytes = 0;
   #inputsSinceSnapshot = 0;
 
   constructor(path: string) {
@@ -57,16 +59,18 @@ export class Journal<State> {
 
   /** @throws the system's error if the disk takes no more: the caller must not perform the step. */
   append(input: Input): void {
-    this.#file ??= openSync(this.#path, "a", 0o600);
+    this.#file ??= this.#open();
     const line = Buffer.from(`${JSON.stringify({ input })}\n`);
-    const { size } = fstatSync(this.#file);
-    try {
-      for (let at = 0; at < line.length; ) at += writeSync(this.#file, line, at);
-    } catch (error) {
-      ftruncateSync(this.#file, size);
-      throw error;
-    }
+    if (fstatSync(this.#file).size > this.#wholeBytes) ftruncateSync(this.#file, this.#wholeBytes);
+    for (let at = 0; at < line.length; ) at += writeSync(this.#file, line, at);
+    this.#wholeBytes += line.length;
     this.#inputsSinceSnapshot += 1;
+  }
+
+  #open(): number {
+    const file = openSync(this.#path, "a", 0o600);
+    this.#wholeBytes = fstatSync(file).size;
+    return file;
   }
 
   /** Replaces the inputs so far by the state after them, now and then: the journal stays bounded. */

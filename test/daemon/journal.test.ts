@@ -1,6 +1,7 @@
 /** The monitor's files: what is journalled is found again, torn ends and all; events keep their order and their bound. */
 import assert from "node:assert/strict";
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import fs, { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -168,6 +169,39 @@ test("journal: a disk that takes a part of a line only, or no snapshot: the next
   journal.close();
   assert.equal(new Journal<number>(path).recover(0, count), state);
 });
+
+test(
+  "journal: a part of a line that cannot be cut off yet is cut off before the next one, never joined to it",
+  inDirectory((directory) => {
+    const path = join(directory, "j");
+    const journal = new Journal<number>(path);
+    journal.append(woken(1));
+    const { writeSync, ftruncateSync } = fs;
+    const broken = () => {
+      throw new Error("EIO");
+    };
+    const replace = (parts: Partial<Pick<typeof fs, "writeSync" | "ftruncateSync">>) => {
+      Object.assign(fs, parts);
+      syncBuiltinESMExports();
+    };
+    let pieces = 0;
+    const writesAPart = (file: number, line: Buffer, at: number) => {
+      pieces += 1;
+      return pieces === 1 ? writeSync(file, line, at, 5) : broken();
+    };
+    try {
+      replace({ writeSync: writesAPart as typeof writeSync, ftruncateSync: broken }); // called as the journal does
+      assert.throws(() => journal.append(woken(2)), /EIO/);
+      replace({ writeSync });
+      assert.throws(() => journal.append(woken(2)), /EIO/);
+    } finally {
+      replace({ writeSync, ftruncateSync });
+    }
+    journal.append(woken(4));
+    journal.close();
+    assert.equal(new Journal<number>(path).recover(0, count), 5);
+  }),
+);
 
 test(
   "events: in order over a restart, told to followers, halved at their bound, torn lines dropped",
