@@ -4,9 +4,11 @@
  */
 import type { NodeName } from "../model/node.ts";
 import type { Draft } from "./draft.ts";
-import { isAutomatic, type QueueEntry, type Regeneration, type ReloadOutcome } from "./state.ts";
+import { isAutomatic, type OperatorRequest, type QueueEntry, type Regeneration, type ReloadOutcome } from "./state.ts";
 
 const requestsMax = 50;
+/** Of those that have not ended: nobody waits for so many. */
+const openRequestsMax = 200;
 
 export function requestRegeneration(draft: Draft, request: string, nodes: readonly NodeName[] | "all"): void {
   const { state } = draft;
@@ -29,7 +31,20 @@ export function requestRegeneration(draft: Draft, request: string, nodes: readon
 
 export function rememberRequest(draft: Draft, id: string, names: readonly NodeName[], reload: ReloadOutcome | null): void {
   const nodes = names.map((name) => ({ name, regeneration: null, outcome: "waiting" as const }));
-  draft.state.requests = [...draft.state.requests, { id, nodes, reload }].slice(-requestsMax);
+  draft.state.requests.push({ id, nodes, reload });
+  forget(draft, hasEnded, requestsMax);
+  forget(draft, (request) => !hasEnded(request) && request.reload === null, openRequestsMax);
+}
+
+/** The oldest of those before the last, beyond so many. A reload is one at a time, and known until it has ended. */
+function forget({ state }: Draft, which: (request: OperatorRequest) => boolean, max: number): void {
+  const goes = new Set(state.requests.slice(0, -1).filter(which).slice(0, -max));
+  state.requests = state.requests.filter((request) => !goes.has(request));
+}
+
+export function hasEnded({ reload, nodes }: OperatorRequest): boolean {
+  if (reload !== null) return reload.outcome !== "running";
+  return nodes.every(({ outcome }) => outcome === "succeeded" || outcome === "failed");
 }
 
 export function enqueue(draft: Draft, wanted: Pick<QueueEntry, "node" | "origin" | "why"> & Partial<QueueEntry>): void {

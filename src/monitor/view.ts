@@ -4,6 +4,7 @@ import type { ListenAddress } from "../model/node.ts";
 import type { Settings } from "../model/settings.ts";
 import { isRegenerated } from "./outcome.ts";
 import { quarantineOf } from "./quarantine.ts";
+import { hasEnded } from "./requests.ts";
 import { type InstanceRecord, isAutomatic, type MonitorState, type NodeRecord, type Regeneration } from "./state.ts";
 
 export type NodeView = Pick<
@@ -82,10 +83,7 @@ export function progress(state: MonitorState, request: string): RegenerationProg
       durationMs: record === null ? null : (record.endedAtMs ?? state.nowMs) - record.startedAtMs,
     };
   });
-  const { reload } = found;
-  const done =
-    reload === null ? nodes.every(({ outcome }) => outcome === "succeeded" || outcome === "failed") : reload.outcome !== "running";
-  return { id: request, done, reload, nodes };
+  return { id: request, done: hasEnded(found), reload: found.reload, nodes };
 }
 
 function kindOf(regeneration: Regeneration): RegenerationProgress["nodes"][number]["kind"] {

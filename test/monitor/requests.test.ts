@@ -34,3 +34,21 @@ test("requests: nodes that are added and that go are no regenerations", () => {
   }
   assert.deepEqual(regenerationCounts(cluster.state), { succeeded: 1, failed: 0 });
 });
+
+test("requests: one that has not ended is known, however many younger ones there are; of those that have, the latest", () => {
+  const cluster = new SimCluster({ spec: simSpec(2, { releaseWatchMs: 600_000 }), random: seededRandom(1) });
+  cluster.run(1_000);
+  cluster.tell({ kind: "reload", request: "deploy", release: simRelease("2") });
+  for (let n = 1; n <= 300; n += 1) cluster.tell({ kind: "scale", request: `ended-${n}`, nodes: 2 });
+  cluster.run(20_000); // web-1 is on it, and watched
+  assert.equal(progress(cluster.state, "deploy")?.reload?.outcome, "running");
+  assert.equal(progress(cluster.state, "ended-1"), null);
+  assert.equal(progress(cluster.state, "ended-300")?.done, true);
+  for (let n = 1; n <= 300; n += 1) cluster.tell({ kind: "regenerate", request: `open-${n}`, nodes: ["web-2"] });
+  cluster.run(20_001);
+  assert.ok(cluster.state.requests.length <= 300, "bounded");
+  assert.equal(progress(cluster.state, "open-300")?.done, false);
+  cluster.run(700_000);
+  assert.equal(progress(cluster.state, "deploy")?.reload?.outcome, "succeeded");
+  assert.equal(progress(cluster.state, "open-300")?.done, true);
+});
