@@ -15,7 +15,7 @@ import { isAutomatic, type NodeRecord, type QueueEntry, type Regeneration } from
 export function admitNext(draft: Draft): void {
   const { state, nowMs } = draft;
   // One that leaves takes the room of the next replacement.
-  if (state.current !== null || state.gaveUp || state.instances.some(isLeaving)) return;
+  if (state.current !== null || state.gaveUp !== null || state.instances.some(isLeaving)) return;
   // An automatic one whose instance is gone (it crashed, or somebody was faster) has no reason any more.
   state.queue = state.queue.filter(({ node, instance }) => instance === null || draft.node(node).instance === instance);
   // Its time is over; it is found again while its reason stands.

@@ -20,6 +20,7 @@ export function completed(state: MonitorState, defaults: Settings): MonitorState
     queue: state.queue.map((entry) => ({ ...{ isLast: false, metMemory: false }, ...entry })),
     current: state.current === null ? null : completedRegeneration(state.current),
     ended: state.ended.map(completedRegeneration),
+    gaveUp: typeof state.gaveUp === "string" ? state.gaveUp : null, // an older one said only whether: why, it finds again
   };
 }
 

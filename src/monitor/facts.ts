@@ -7,7 +7,16 @@ import { listenerId, nodeOf } from "../model/node.ts";
 import { agingFound, backStopMet, notAging } from "./automatic.ts";
 import type { Draft } from "./draft.ts";
 import { oldLost, regrowthLost, replacementLost } from "./lost.ts";
-import { buryInstance, type Exit, endDeserted, endStuck, giveUpIfNobodyEverListened, scheduleRestart, startCluster } from "./nodes.ts";
+import {
+  buryInstance,
+  type Exit,
+  effectGiveUp,
+  endDeserted,
+  endStuck,
+  giveUpIfNobodyEverListened,
+  scheduleRestart,
+  startCluster,
+} from "./nodes.ts";
 import { resume } from "./quarantine.ts";
 import { requestRegeneration } from "./requests.ts";
 import { releaseWorse, requestReload, rolloutInstanceDied } from "./rollout.ts";
@@ -190,9 +199,9 @@ function bindFailed(draft: Draft, { id, at, code }: Of<"listener-failed">): void
   if (state.listeners.some((listener) => listener.bound)) {
     state.listeners = state.listeners.filter((listener) => listener.id !== id);
     draft.event("notice", `not listening on a further port: ${why}`, { code, port });
-  } else if (!state.gaveUp) {
-    state.gaveUp = true;
-    draft.effect({ kind: "give-up", reason: why, exitCode: 1 });
+  } else if (state.gaveUp === null) {
+    state.gaveUp = why;
+    effectGiveUp(draft);
   }
 }
 
@@ -273,6 +282,7 @@ function evidence(draft: Draft, { instance, evidence: facts }: Of<"instance-evid
 /** After the monitor was away: who died meanwhile is buried, who is unknown is ended, all else is taken up. */
 function recovered(draft: Draft, { roster }: Of<"recovered">): void {
   draft.retry = true;
+  effectGiveUp(draft); // init lives, so it was not told
   for (const { id, pid, stopping } of [...draft.state.instances]) {
     const living = roster.some(({ instance }) => instance === id);
     // Never started, as the monitor died before telling init: the start is given out again, unless it was to end already.

@@ -239,14 +239,15 @@ export function makeAvailable(draft: Draft, record: InstanceRecord): void {
 /** Nobody ever listened and every node's first start has failed: the release is broken, say so and end. */
 export function giveUpIfNobodyEverListened(draft: Draft, reason: string, tail: readonly string[]): void {
   const { state } = draft;
-  if (state.everListened || state.gaveUp || !state.nodes.every(({ crashes }) => crashes.length > 0)) return;
-  state.gaveUp = true;
+  if (state.everListened || state.gaveUp !== null || !state.nodes.every(({ crashes }) => crashes.length > 0)) return;
   const said = tail.length === 0 ? "" : `\nIts last words:\n${tail.map((line) => `    ${line}`).join("\n")}`;
-  draft.effect({
-    kind: "give-up",
-    reason: `${state.spec?.release.script ?? "the server"} cannot be started: ${reason}.${said}`,
-    exitCode: 1,
-  });
+  state.gaveUp = `${state.spec?.release.script ?? "the server"} cannot be started: ${reason}.${said}`;
+  effectGiveUp(draft);
+}
+
+export function effectGiveUp(draft: Draft): void {
+  const { gaveUp } = draft.state;
+  if (gaveUp !== null) draft.effect({ kind: "give-up", reason: gaveUp, exitCode: 1 });
 }
 
 /** Compilers print in colours, wherever they print to. */

@@ -42,7 +42,7 @@ export function requestReload(draft: Draft, request: string, release: Release): 
 export function advanceRollout(draft: Draft): void {
   const { state, nowMs } = draft;
   const { rollout } = state;
-  if (rollout === null || state.gaveUp) return;
+  if (rollout === null || state.gaveUp !== null) return;
   if (state.current?.origin === "deploy" || state.queue.some(({ origin }) => origin === "deploy")) return;
   if (rollout.watchUntilMs !== null && rollout.phase === "going") {
     if (nowMs < rollout.watchUntilMs) return;

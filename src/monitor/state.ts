@@ -233,7 +233,8 @@ export interface MonitorState {
   /** When unconfirmed effects were last given out. */
   retriedAtMs: number;
   everListened: boolean;
-  gaveUp: boolean;
+  /** Why the cluster cannot go on; null while it can. */
+  gaveUp: string | null;
 }
 
 export function initialState(): MonitorState {
@@ -270,6 +271,6 @@ export function initialState(): MonitorState {
     told: [],
     retriedAtMs: 0,
     everListened: false,
-    gaveUp: false,
+    gaveUp: null,
   };
 }

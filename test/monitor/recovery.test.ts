@@ -17,3 +17,19 @@ test("recovery: an instance that was to end before anybody heard that it had beg
     [["web-1.2", null]],
   );
 });
+
+test("recovery: a monitor that ended between giving up and telling init so tells it", () => {
+  const reasons = ({ effects }: ReturnType<typeof step>) => effects.flatMap((one) => (one.kind === "give-up" ? [one.reason] : []));
+  const started = step(initialState(), { kind: "cluster-started", nowMs: 1, spec: simSpec(1) }).state;
+  const died = step(started, {
+    kind: "instance-exited",
+    nowMs: 2,
+    instance: "web-1.1",
+    code: 1,
+    signal: null,
+    tail: ["Error: no database"],
+  });
+  const [reason] = reasons(died);
+  assert.match(reason ?? "", /server.js cannot be started: .*no database/);
+  assert.deepEqual(reasons(step(died.state, { kind: "recovered", nowMs: 3, roster: [] })), [reason]);
+});
