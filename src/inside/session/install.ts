@@ -6,6 +6,7 @@
 import type { IncomingMessage } from "node:http";
 import type { InstanceBirth } from "../../model/birth.ts";
 import type { FromInstance } from "../../model/control.ts";
+import { anyBase } from "../../state/session-record.ts";
 import { findDefaultStores, type StoreConstructor, type StoreKind } from "./default-stores.ts";
 import { expiryOf, isToBeTouched } from "./expiry.ts";
 import { lostValue } from "./lost-values.ts";
@@ -198,9 +199,24 @@ class StoreReplacement {
       this.#tellLostValue(session);
       this.#tellCookie({ ...requestOf(session), sessionID: id });
     }
-    const next = await store.write(id, base, JSON.stringify(session), expiryOf(session, Date.now()));
-    if (next === null) this.#bases.delete(session);
-    else this.#bases.set(session, { id, base: next, cookie: session.cookie?.toJSON?.() ?? session.cookie });
+    const text = JSON.stringify(session);
+    const cookie = session.cookie?.toJSON?.() ?? session.cookie;
+    const writing = store.write(id, base, text, expiryOf(session, Date.now()));
+    // A save of the same object that does not wait for this one changes what this one sent.
+    const sent = { id, base: { version: base?.version ?? anyBase, text, stale: base !== null }, cookie };
+    this.#bases.set(session, sent);
+    const becomes = (from: MadeFrom | undefined) => {
+      if (this.#bases.get(session) !== sent) return;
+      if (from === undefined) this.#bases.delete(session);
+      else this.#bases.set(session, from);
+    };
+    try {
+      const next = await writing;
+      becomes(next === null ? undefined : { id, base: next, cookie });
+    } catch (error) {
+      becomes(pinned);
+      throw error;
+    }
   }
 
   /** What the application changed in the cookie alone ("remember me") is no change of the session to its middleware: it comes as a touch. */

@@ -1,0 +1,65 @@
+/** Saves of one session object of express-session that do not wait for each other. In a process of its own: a package's store becomes one replicator's. */
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { Sessions } from "../../src/inside/session/install.ts";
+import { ReplicatorStage } from "./stage.ts";
+
+interface Package {
+  readonly MemoryStore: new () => Record<string, (...args: unknown[]) => void>;
+}
+interface Session {
+  left?: number;
+  other?: string;
+  save(callback: (error: unknown) => void): void;
+}
+
+const called = (call: (callback: (error: unknown, result?: unknown) => void) => void) =>
+  new Promise<unknown>((resolve, reject) => {
+    call((error, result) => (error ? reject(error) : resolve(result)));
+  });
+
+test("saves of one session object that do not wait for each other: the last one's values stand, beside what others wrote meanwhile", {
+  timeout: 300_000,
+}, async () => {
+  const stage = new ReplicatorStage();
+  await stage.listen();
+  const { client, birth } = stage.born("web-1.1");
+  const sessions = new Sessions(client);
+  const { MemoryStore } = createRequire(import.meta.url)("express-session") as Package; // as its documents say
+  await nextTurn(); // it was looked at
+  sessions.begin(birth, () => {});
+  const store = new MemoryStore();
+  const ask = (name: string, ...args: unknown[]) => called((callback) => store[name]?.(...args, callback));
+  const save = (session: Session) => called((callback) => session.save(callback));
+  const load = async () => (await ask("load", "a")) as Session; // express-session's own
+  const cookie = { originalMaxAge: 60_000, expires: new Date(Date.now() + 60_000).toISOString() };
+
+  const fresh = { cookie, left: 0 };
+  const first = ask("set", "a", fresh);
+  fresh.left = 1;
+  await Promise.all([first, ask("set", "a", fresh)]);
+  fresh.left = 0;
+  await ask("set", "a", fresh);
+  assert.equal((await load()).left, 0);
+
+  const session = await load();
+  const other = await load();
+  other.other = "kept";
+  const saves = [];
+  for (const left of [1, 0, 2, 0]) {
+    session.left = left;
+    saves.push(save(session));
+    if (left === 2) saves.push(save(other));
+  }
+  await Promise.all(saves);
+  const { left, other: kept } = await load();
+  assert.deepEqual([left, kept], [0, "kept"]);
+  session.left = 3;
+  await save(session);
+  session.left = 0;
+  await save(session);
+  assert.deepEqual([(await load()).left, (await load()).other], [0, "kept"]);
+  await stage.close();
+});
