@@ -13,7 +13,6 @@ const handlesEvery = 10;
 
 export class Indicators {
   readonly #delay = monitorEventLoopDelay({ resolution: delayResolutionMs });
-  readonly #heapLimitBytes = heapLimitBytes();
   #utilisation = performance.eventLoopUtilization();
   #gcMs = 0;
   #sampledAtMs = performance.now();
@@ -46,7 +45,7 @@ export class Indicators {
         ...(this.#handles === null ? {} : { activeHandles: this.#handles }),
         ...(this.#floorBytes === null ? {} : { heapAfterGcBytes: this.#floorBytes }),
       },
-      limits: { heapAfterGcBytes: this.#heapLimitBytes, heapUsedBytes: this.#heapLimitBytes },
+      limits: { heapAfterGcBytes: heapLimitBytes, heapUsedBytes: heapLimitBytes },
     };
     this.#delay.reset();
     this.#gcMs = 0;

@@ -36,9 +36,10 @@ for (const { path, version } of all) {
     body: (stage: InsideStage) => Promise<void>,
     kind: "commonjs" | "module" = "commonjs",
     env: Readonly<Record<string, string>> = {},
+    options: readonly string[] = [],
   ) =>
     test(`Node ${version}: ${name}`, { timeout: 180_000 }, async () => {
-      const stage = new InsideStage(path, code, kind, env);
+      const stage = new InsideStage(path, code, kind, env, options);
       await stage.listen();
       try {
         await body(stage);
@@ -280,6 +281,19 @@ for (const { path, version } of all) {
     },
     "commonjs",
     { NODE_OPTIONS: "--max-old-space-size=200" },
+  );
+
+  withServer(
+    "a heap's limit that Coppice set is the old generation's alone, as one that the user set; the application does not see the option",
+    "console.log('sees: ' + process.execArgv.filter((option) => option.startsWith('--max')) + '.'); require('node:http').createServer().listen(3000);",
+    async (stage) => {
+      const { sample } = await stage.hear("sample");
+      assert.equal(sample.limits["heapUsedBytes"], 150 * 1024 * 1024);
+      await stage.until(() => stage.output.includes("sees: ."), "no such option is seen");
+    },
+    "commonjs",
+    {},
+    ["--max-old-space-size=150", "--max-semi-space-size=4"],
   );
 
   withServer(

@@ -34,7 +34,14 @@ export class InsideStage {
   #peer: Peer | null = null;
   #waiting: (() => void)[] = [];
 
-  constructor(nodePath: string, code: string, kind: "commonjs" | "module", env: Readonly<Record<string, string>> = {}) {
+  /** @param options of Node's own, where init puts those of the heap. */
+  constructor(
+    nodePath: string,
+    code: string,
+    kind: "commonjs" | "module",
+    env: Readonly<Record<string, string>> = {},
+    options: readonly string[] = [],
+  ) {
     this.#monitor = this.#server();
     this.#closed = endAfterTest(() => this.close());
     const birth: InstanceBirth = {
@@ -55,7 +62,7 @@ export class InsideStage {
       sessionStoreTimeoutMs: 2_000,
       replaceSessionStore: true,
     };
-    const args = ["--require", preload, `--input-type=${kind}`, "-e", code, "--", "argument"];
+    const args = ["--require", preload, ...options, `--input-type=${kind}`, "-e", code, "--", "argument"];
     this.process = spawn(nodePath, args, {
       env: { ...process.env, ...env, COPPICE_BIRTH_FD: "3" },
       stdio: ["ignore", "pipe", "pipe", "pipe"],

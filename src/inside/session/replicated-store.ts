@@ -29,7 +29,7 @@ interface Copy {
 
 const copiesMax = 10_000;
 /** The copies lie in the application's own heap, and must not look like a leak of it: little of a small one. */
-const copiedBytesMax = Math.min(64 * 1024 * 1024, heapLimitBytes() / 16);
+const copiedBytesMax = Math.min(64 * 1024 * 1024, heapLimitBytes / 16);
 
 export class ReplicatedStore {
   readonly #client: StoreClient;
