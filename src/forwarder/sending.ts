@@ -53,7 +53,7 @@ export class Sending {
     const { first } = request;
     this.inOneRead = request.inOnePiece && client.body.done && first.length <= oneReadBytes;
     const flushed = request.inOnePiece ? connection.write(first) : connection.writeAll(first, request.parts);
-    if (request.whole && request.overdrawn) request.keepNoMore(!flushed);
+    if (request.whole && request.overdrawn) connection.onceConnected(() => this.#keepNoMore(connection));
     if (client.body.done) return;
     if (flushed) client.resume();
     else this.#waitFor(connection);
@@ -113,6 +113,11 @@ export class Sending {
       }
     }
     this.request.release(!flushed || !done);
+  }
+
+  /** More than may be kept is on its way to a server; before that, another one may still need it. */
+  #keepNoMore(connection: UpstreamConnection): void {
+    if (this.connection === connection && this.request.whole) this.request.keepNoMore(!connection.flushed);
   }
 
   #waitFor(connection: UpstreamConnection): void {

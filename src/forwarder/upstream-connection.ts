@@ -120,6 +120,12 @@ export class UpstreamConnection {
     else this.#socket.write(nothing, () => then());
   }
 
+  /** Calls when its other side has it, which may be never; at once where it has. */
+  onceConnected(then: () => void): void {
+    if (this.#socket.connecting) this.#socket.once("connect", then);
+    else then();
+  }
+
   endWriting(): void {
     this.#socket.end();
   }

@@ -177,6 +177,30 @@ withStage("a request waits for a node that is gone, though no table says so yet,
   assert.deepEqual(await asked, { status: 200, body: "late" });
 });
 
+withStage(
+  "a body that was parked up to its bound and beyond waits for a node that is gone, too: nothing of it was written",
+  { saveBodyBytesMax: 100_000 },
+  async (stage) => {
+    const client = connect(stage.port, "127.0.0.1");
+    const bytes = 10_000_000;
+    client.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${bytes}\r\n\r\n`);
+    client.write(Buffer.alloc(bytes, "x"));
+    let unsentBytes = 0;
+    await stage.until(() => {
+      const before = unsentBytes;
+      unsentBytes = client.writableLength;
+      return unsentBytes > 0 && unsentBytes === before && stage.heard.findLast((one) => one.kind === "traffic")?.parked === 1;
+    });
+    await stage.route({ "web-1.1": "available" });
+    const seconds = stage.seconds + 2;
+    await stage.until(() => stage.seconds >= seconds);
+    await stage.instance("web-1.1", async (incoming, response) => response.end(`${(await text(incoming)).length}`));
+    const [answer] = await once(client, "data");
+    assert.match(String(answer), /^HTTP\/1\.1 200 .*\r\n\r\n10000000$/s);
+    client.destroy();
+  },
+);
+
 withStage("and no longer than it may; the time that a node had it counts not", { parkTimeoutMs: 5_000 }, async (stage) => {
   await stage.route({ "web-1.1": "available" });
   const beganMs = performance.now();
