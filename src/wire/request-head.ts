@@ -140,8 +140,10 @@ export class RequestHead extends Head {
       this.cookieCount += 1;
     } else if (code === field.idempotencyKey) this.hasIdempotencyKey = valueEnd > valueAt;
     else if (code === field.authorization) this.#noteAuthorization(bytes, valueAt, valueEnd);
-    else if (code === field.expect) this.expectsContinue = isWord(bytes, valueAt, valueEnd, continueWord);
-    else if (code === field.upgrade) {
+    else if (code === field.expect) {
+      // In a list too, and in any line: a server that looks for the word may hold its client to it.
+      for (const [at, end] of tokens(bytes, valueAt, valueEnd)) this.expectsContinue ||= isWord(bytes, at, end, continueWord);
+    } else if (code === field.upgrade) {
       this.#upgradeLines += 1;
       for (const [at, end] of tokens(bytes, valueAt, valueEnd)) this.#asksH2c ||= isWord(bytes, at, Math.min(end, at + 3), h2cWord);
     }

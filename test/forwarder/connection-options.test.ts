@@ -22,3 +22,19 @@ withStage("a Connection field takes out neither what a client waits for nor what
   await once(client, "end");
   assert.match(heard, /\r\n100-continue k -$/);
 });
+
+withStage("who asks to be told to go on among other expectations, and is told no, is not asked for a body", {}, async (stage) => {
+  await stage.rawInstance("web-1.1", (socket) => {
+    socket.on("data", () => socket.write("HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n"));
+  });
+  await stage.route({ "web-1.1": "available" });
+  for (const expect of ["100-continue", "100-continue, other", "other\r\nExpect: 100-Continue", "100-continue\r\nExpect: other"]) {
+    const client = connect({ port: stage.port, host: "127.0.0.1" });
+    let heard = "";
+    client.setEncoding("latin1").on("data", (text: string) => (heard += text));
+    client.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\nExpect: ${expect}\r\n\r\n`);
+    await once(client, "end");
+    // Nobody could tell a body that comes after all from a next request.
+    assert.match(heard, /^HTTP\/1\.1 417 .*\r\nconnection: close\r\n\r\n$/s);
+  }
+});
