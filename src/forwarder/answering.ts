@@ -19,6 +19,7 @@ const holdMs = 25;
 const answerHeadBytesMax = 64 * 1024;
 
 const closeLine = Buffer.from("connection: close\r\n");
+const upgradeLine = Buffer.from("connection: upgrade\r\n");
 const keepAliveLine = Buffer.from("connection: keep-alive\r\n");
 const lastChunk = Buffer.from("0\r\n\r\n");
 
@@ -193,8 +194,9 @@ export class Answering implements UpstreamUser {
 
   /** The head as the client gets it, in place, ending where it ended; returns where it begins. */
   #forClient(block: Buffer, head: AnswerHead): number {
-    const start = cutLines(block, head);
+    let start = cutLines(block, head);
     if (head.status === 101) return start;
+    if (head.asksUpgradeUnsaid) start = addLine(block, start, head.end, upgradeLine);
     block[start + 7] = 0x31; // HTTP/1.1, whatever the server spoke
     if (!this.#to.keep || this.#client.finishing) return addLine(block, start, head.end, closeLine);
     return this.#to.clientMinorVersion === 0 ? addLine(block, start, head.end, keepAliveLine) : start;

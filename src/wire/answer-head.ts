@@ -16,6 +16,8 @@ export class AnswerHead extends Head {
   isEventStream = false;
   /** What it changes to, or would have its client ask for, is a WebSocket. */
   namesWebSocket = false;
+  /** It asks for another protocol, and the line that says so of its connection is cut: another is to stand there. */
+  asksUpgradeUnsaid = false;
   /** The value of the private field, where there was one: from, to. */
   privateAt = 0;
   privateEnd = 0;
@@ -26,6 +28,7 @@ export class AnswerHead extends Head {
   #forUpgrade = false;
   #keepSaying = false;
   #unchunked = false;
+  #hasUpgrade = false;
 
   /**
    * `keepSaying`: a line `Connection: keep-alive` may stay, because it is true towards the client too. `unchunked`: the
@@ -47,6 +50,8 @@ export class AnswerHead extends Head {
     this.#keepSaying = keepSaying;
     this.isEventStream = false;
     this.namesWebSocket = false;
+    this.asksUpgradeUnsaid = false;
+    this.#hasUpgrade = false;
     this.privateAt = 0;
     this.privateEnd = 0;
     this.start = start;
@@ -93,8 +98,10 @@ export class AnswerHead extends Head {
       let same = valueEnd - valueAt >= eventStreamWord.length;
       for (let at = 0; same && at < eventStreamWord.length; at += 1) same = ((bytes[valueAt + at] ?? 0) | space) === eventStreamWord[at];
       this.isEventStream = same;
-    } else if (code === field.upgrade) this.namesWebSocket = isWord(bytes, valueAt, valueEnd, webSocketWord);
-    else if (code === field.private) {
+    } else if (code === field.upgrade) {
+      this.#hasUpgrade = true;
+      this.namesWebSocket = isWord(bytes, valueAt, valueEnd, webSocketWord);
+    } else if (code === field.private) {
       this.privateAt = valueAt;
       this.privateEnd = valueEnd;
     }
@@ -109,7 +116,8 @@ export class AnswerHead extends Head {
     }
     // A 426 must say to what (RFC 9110 §15.5.22), and what a client then asks for goes through.
     if (code === field.upgrade) return this.status !== 101 && this.status !== upgradeRequired;
-    // A 204 has no body, whatever is said of it (RFC 9112 §6.1); some clients would wait for its chunks.
+    // A 204 has no body, whatever is said of it (RFC 9112 §6.1): some clients would wait for its chunks, others, of HTTP/2, refuse its length.
+    if (code === field.contentLength) return this.status === 204;
     if (code === field.transferEncoding) return this.#unchunked || this.status === 204;
     return code !== field.expect && code !== field.http2Settings && code >= field.private;
   }
@@ -132,6 +140,7 @@ export class AnswerHead extends Head {
     const ends = this.framing === framing.untilClose || this.saysClose || mayFollow || beyondVersion;
     this.keepsAlive = !ends && (this.minorVersion === 1 || this.saysKeepAlive);
     this.collectCuts(bytes);
+    this.asksUpgradeUnsaid = this.status === upgradeRequired && this.#hasUpgrade && !(this.saysUpgrade && !this.isCut(field.connection));
     return this.fault === 0 ? whole : this.fault;
   }
 }

@@ -59,7 +59,7 @@ export abstract class Head {
 
   /** Each field that the subclass cares for. Value without white space around it. */
   protected abstract note(code: number, bytes: Uint8Array, valueAt: number, valueEnd: number): void;
-  /** Is a candidate's line of this field cut? */
+  /** Is a candidate's line of this field cut? Of Content-Length it is asked at its line. */
   protected abstract isCut(code: number): boolean;
 
   protected reset(): void {
@@ -117,8 +117,10 @@ export abstract class Head {
     let valueEnd = to;
     while (valueAt < valueEnd && isBlank(bytes[valueAt])) valueAt += 1;
     while (valueEnd > valueAt && isBlank(bytes[valueEnd - 1])) valueEnd -= 1;
-    if (code === field.contentLength) this.#noteLength(bytes, valueAt, valueEnd);
-    else if (code === field.transferEncoding) {
+    if (code === field.contentLength) {
+      this.#noteLength(bytes, valueAt, valueEnd);
+      if (this.isCut(code)) this.#addCandidate(lineAt, to + 2, code);
+    } else if (code === field.transferEncoding) {
       this.#noteEncoding(bytes, valueAt, valueEnd);
       this.#addCandidate(lineAt, to + 2, code);
     } else if (code === field.disguised) this.fault = 400;
@@ -208,7 +210,7 @@ export abstract class Head {
       const code = fieldOf(bytes, nameAt, nameEnd);
       const kept = this.saysUpgrade && code === field.upgrade && !this.isCut(code);
       const byName = !kept && named.some((name) => isWord(bytes, nameAt, nameEnd, name));
-      if (byName || (mayBeCut(code) && this.isCut(code))) this.#cut(nameAt, valueEnd + 2);
+      if (byName || ((mayBeCut(code) || code === field.contentLength) && this.isCut(code))) this.#cut(nameAt, valueEnd + 2);
     }
   }
 }

@@ -1,7 +1,7 @@
 /** HTTP/2: a session that ends in order, and a client that takes the last of it slowly. */
 import assert from "node:assert/strict";
 import { endHeaders, endStream, FrameClient, frame, frameType, get } from "./http2-frames.ts";
-import { withTls } from "./secure-stage.ts";
+import { ask, http2To, withTls } from "./secure-stage.ts";
 import type { Stage } from "./stage.ts";
 
 const largestWindow = 0x7fff_ffff;
@@ -61,4 +61,13 @@ withTls("HTTP/2: what is still on its way when a session has ended in order arri
   for (const { socket } of clients) socket.resume();
   await stage.until(() => clients.every(({ ended }) => ended));
   assert.deepEqual(clients.map(dataBytes), sizes);
+});
+
+withTls("HTTP/2: a 204 that says a length has none, as its client wants it", {}, async ({ stage }) => {
+  await stage.instance("web-1.1", (_, response) => response.writeHead(204, { "content-length": 2, "x-a": 1 }).end());
+  await stage.route({ "web-1.1": "available" });
+  const session = http2To(stage);
+  const { status, headers } = await ask(session, { ":path": "/" });
+  assert.deepEqual([status, headers["content-length"], headers["x-a"]], [204, undefined, "1"]);
+  session.destroy();
 });

@@ -57,7 +57,7 @@ class Server extends WishServer<Wish> {
   #write(path: string, { downBytes, how, status, pieces, trailer }: Wish, response: ServerResponse): void {
     const whole = body(downBytes, salt(path) + 1);
     response.statusCode = status;
-    if (how === "length" && status !== 204) response.setHeader("content-length", downBytes);
+    if (how === "length") response.setHeader("content-length", downBytes);
     const step = Math.ceil(downBytes / pieces) || 1;
     const send = (from: number): void => {
       if (how === "cut" && from > 0) return void response.destroy();

@@ -197,6 +197,35 @@ withStage("a node that asks for another protocol says which; of one that it only
   assert.equal(heard.bytes.toString(), `${required}HTTP/1.1 200 OK\r\nContent-Length: 0\r\nconnection: close\r\n\r\n`);
 });
 
+withStage("a node that asks for another protocol says so of its connection, whatever else it says of it", {}, async (stage) => {
+  const required = "HTTP/1.1 426 Upgrade Required\r\nUpgrade: TLS/1.3\r\n";
+  const options = ["close, Upgrade", "Upgrade, keep-alive", "Upgrade, X-A", "close\r\nConnection: Upgrade", "keep-alive"];
+  let asked = 0;
+  await stage.rawInstance("web-1.1", (socket) => {
+    socket.on("data", () => {
+      const said = options[asked];
+      asked += 1;
+      socket.write(`${required}${said === undefined ? "" : `Connection: ${said}\r\n`}X-A: 1\r\nContent-Length: 0\r\n\r\n`);
+    });
+  });
+  await stage.route({ "web-1.1": "available" });
+  const client = connect({ port: stage.port, host: "127.0.0.1" });
+  const heard = new Heard(client);
+  client.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(options.length));
+  client.write("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  await stage.until(() => heard.ended);
+  const told = heard.bytes.toString().split(required).slice(1);
+  const upgrade = "Content-Length: 0\r\nconnection: upgrade\r\n";
+  assert.deepEqual(told, [
+    `X-A: 1\r\n${upgrade}\r\n`,
+    `X-A: 1\r\n${upgrade}\r\n`,
+    `${upgrade}\r\n`,
+    `X-A: 1\r\n${upgrade}\r\n`,
+    `Connection: keep-alive\r\nX-A: 1\r\n${upgrade}\r\n`,
+    `X-A: 1\r\n${upgrade}connection: close\r\n\r\n`,
+  ]);
+});
+
 withStage(
   "a node that agrees to a WebSocket, or begins an event stream, has answered: failures before it count no more",
   {},
