@@ -74,7 +74,10 @@ function contentOf(file: string): Buffer {
   }
 }
 
-/** Reads what is appended; when the file was rotated, the rest of the old one first, then the new one from its start. */
+/**
+ * Reads what is appended; when the file was rotated, the rest of the old one first, then the new one from its start. One that
+ * has become shorter was emptied where it is (logrotate's `copytruncate`), and begins anew.
+ */
 async function followFile(path: string, from: number, wanted: (line: string) => boolean, lives: () => boolean): Promise<void> {
   let file = openSync(path, "r");
   let position = from;
@@ -82,6 +85,10 @@ async function followFile(path: string, from: number, wanted: (line: string) => 
   const chunk = Buffer.alloc(chunkBytes);
   for (;;) {
     const goOn = lives();
+    if (fstatSync(file).size < position) {
+      position = 0;
+      rest = Buffer.alloc(0);
+    }
     for (let read = readSync(file, chunk, 0, chunkBytes, position); read > 0; read = readSync(file, chunk, 0, chunkBytes, position)) {
       position += read;
       rest = Buffer.concat([rest, chunk.subarray(0, read)]);

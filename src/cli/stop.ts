@@ -25,13 +25,14 @@ export const registerStop: Register = (program) => {
     });
 };
 
-/** Resolves when it has ended, to how long that took. */
+/** Resolves when it has ended, to how long that took; who starts a cluster of its name at once is another. */
 export async function stopCluster(name: string, paths: ClusterPaths): Promise<number> {
   const init = livingInit(paths);
-  if (init !== null) process.kill(init.pid, "SIGTERM");
-  const startedMs = Date.now();
-  while (livingInit(paths) !== null) {
-    if (init !== null && Date.now() - startedMs > init.stopTimeoutMs + graceMs) {
+  const startedMs = performance.now();
+  if (init === null) return 0;
+  process.kill(init.pid, "SIGTERM");
+  while (livingInit(paths)?.bootId === init.bootId) {
+    if (performance.now() - startedMs > init.stopTimeoutMs + graceMs) {
       throw new CoppiceError(
         "COPPICE_STOP_FAILED",
         `cluster "${name}" (pid ${init.pid}) has not ended after ${init.stopTimeoutMs + graceMs} ms`,
@@ -39,5 +40,5 @@ export async function stopCluster(name: string, paths: ClusterPaths): Promise<nu
     }
     await pause(pollMs);
   }
-  return Date.now() - startedMs;
+  return Math.round(performance.now() - startedMs);
 }

@@ -38,12 +38,23 @@ function together(one: OutsideReading, other: OutsideReading): OutsideReading {
   return { indicators, limits: { ...other.limits, ...one.limits }, cpuTicks: one.cpuTicks + other.cpuTicks };
 }
 
+/** Each thread has the children that it started. */
 export function childrenOf(pid: number): number[] {
-  const children = read(`/proc/${pid}/task/${pid}/children`) ?? "";
-  return children
-    .split(" ")
-    .filter((text) => text !== "")
-    .map(Number);
+  return threadsOf(pid).flatMap((thread) => {
+    const children = read(`/proc/${pid}/task/${thread}/children`) ?? "";
+    return children
+      .split(" ")
+      .filter((text) => text !== "")
+      .map(Number);
+  });
+}
+
+function threadsOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return []; // it is gone
+  }
 }
 
 /** Reads pid's resident memory, descriptors, threads and CPU ticks; null if it is gone. */

@@ -49,6 +49,8 @@ export class Instance {
   readonly #child: ChildProcess | null;
   readonly #isCommand: boolean;
   #ladder: NodeJS.Timeout | null = null;
+  /** By `performance.now()`. */
+  #killedAtMs = Number.POSITIVE_INFINITY;
   #groupWatch: NodeJS.Timeout | null = null;
   #ended = false;
 
@@ -108,13 +110,16 @@ export class Instance {
     return this.#child?.pid ?? 0;
   }
 
-  /** Idempotent: a second stop does not restart the grace, SIGKILL does not wait for it. */
+  /** Idempotent: a second stop does not lengthen the grace, though it may shorten it; SIGKILL does not wait for it. */
   stop(signal: "SIGTERM" | "SIGKILL", graceMs: number): void {
     if (this.#ended) return;
     if (signal === "SIGKILL") this.#signalGroup("SIGKILL");
-    if (this.#ladder !== null) return;
+    const killedAtMs = performance.now() + graceMs;
+    if (killedAtMs >= this.#killedAtMs) return;
+    this.#killedAtMs = killedAtMs;
+    if (this.#ladder !== null) clearTimeout(this.#ladder);
     // A wrapper may keep the signal to itself: all of its tree is told.
-    if (this.#isCommand) this.#signalGroup(signal);
+    else if (this.#isCommand) this.#signalGroup(signal);
     else this.#child?.kill(signal);
     this.#ladder = setTimeout(() => this.#signalGroup("SIGKILL"), graceMs);
   }

@@ -40,8 +40,8 @@ export class LogFile extends Writable {
   }
 
   async #append(chunk: Buffer): Promise<void> {
-    if (this.#file !== null && this.#bytes + chunk.length > this.#fileBytesMax) await this.#rotate();
     await this.#look();
+    if (this.#file !== null && this.#bytes + chunk.length > this.#fileBytesMax) await this.#rotate();
     if (this.#file === null) {
       this.#file = await open(this.#path, "a", 0o600);
       const { ino, size } = await this.#file.stat();
@@ -59,11 +59,11 @@ export class LogFile extends Writable {
     const nowMs = performance.now();
     if (this.#file === null || nowMs - this.#lookedAtMs < this.#lookMs) return;
     this.#lookedAtMs = nowMs;
-    const inode = await stat(this.#path).then(
-      ({ ino }) => ino,
-      () => null, // not there, or out of reach
-    );
-    if (inode === this.#inode) return;
+    const there = await stat(this.#path).catch(() => null); // not there, or out of reach
+    if (there?.ino === this.#inode) {
+      this.#bytes = there.size; // who rotates by copying has emptied it
+      return;
+    }
     await this.#file.close();
     this.#file = null;
   }

@@ -9,6 +9,8 @@ import type { Log, LogStream } from "./log.ts";
 const tailLinesMax = 40;
 /** A line without an end is cut here, so that a process that prints no newline cannot eat init's memory. */
 const lineCharactersMax = 64 * 1024;
+/** Of the last lines: a bundle is one line of megabytes, and Node prints the line of the error. */
+const tailCharactersMax = 1_000;
 
 export class LogLines {
   readonly #log: Log;
@@ -28,30 +30,41 @@ export class LogLines {
 
   read(from: Readable | null): void {
     let rest = "";
+    /** What comes next goes on with a line that was cut. */
+    let goesOn = false;
+    const print = (lines: readonly string[]) => {
+      this.#print(lines);
+      this.#keep(goesOn ? lines.slice(1) : lines);
+    };
     from?.setEncoding("utf8");
     from?.on("data", (text: string) => {
       const lines = (rest + text).split("\n");
       rest = lines.pop() ?? "";
-      if (rest.length > lineCharactersMax) {
+      const isCut = rest.length > lineCharactersMax;
+      if (isCut) {
         lines.push(rest);
         rest = "";
       }
-      this.#print(lines);
+      print(lines);
+      if (lines.length > 0) goesOn = isCut;
       const room = this.#log.room(this.#stream);
       if (room === null) return;
       from.pause();
       void room.then(() => from.resume());
     });
     from?.on("end", () => {
-      if (rest !== "") this.#print([rest]);
+      if (rest !== "") print([rest]);
     });
     from?.on("error", () => {});
   }
 
   #print(lines: readonly string[]): void {
-    if (lines.length === 0) return;
-    this.#tail.push(...lines);
+    if (lines.length > 0) this.#log.write(this.#source, this.#stream, lines);
+  }
+
+  #keep(lines: readonly string[]): void {
+    const last = lines.slice(-tailLinesMax);
+    this.#tail.push(...last.map((line) => (line.length > tailCharactersMax ? `${line.slice(0, tailCharactersMax)}…` : line)));
     this.#tail.splice(0, this.#tail.length - tailLinesMax);
-    this.#log.write(this.#source, this.#stream, lines);
   }
 }

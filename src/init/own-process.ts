@@ -125,7 +125,9 @@ export class OwnProcess {
     });
     // No process, no descriptor to be had: one that never was does not exit.
     child.on("error", (error) => {
-      if (child.pid === undefined) this.#ended(error.message, false, startedAtMs);
+      if (child.pid !== undefined) return;
+      pulse.stop();
+      this.#ended(error.message, false, startedAtMs);
     });
     child.on("exit", (code, signal) => {
       pulse.stop();

@@ -118,7 +118,7 @@ export interface Regeneration {
   phaseSinceMs: number;
   /** Until when the phase must be done; null if it waits for ever. */
   deadlineMs: number | null;
-  readonly startedAtMs: number;
+  startedAtMs: number;
   endedAtMs: number | null;
   outcome: "running" | "succeeded" | "failed";
   /** Why it failed, or what was remarkable. */

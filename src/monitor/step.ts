@@ -89,6 +89,8 @@ function forgiveJump(draft: Draft, isWoken: boolean): void {
   }
   for (const regeneration of state.current === null ? state.ended : [...state.ended, state.current]) {
     if (regeneration.deadlineMs !== null) regeneration.deadlineMs += shiftMs;
+    regeneration.phaseSinceMs += shiftMs;
+    if (shiftMs < 0) regeneration.startedAtMs += shiftMs;
   }
   if (state.rollout?.watchUntilMs != null) state.rollout.watchUntilMs += shiftMs;
   if (state.lastAutomaticAtMs !== null && shiftMs < 0) state.lastAutomaticAtMs += shiftMs;

@@ -42,7 +42,9 @@ export class Watermarks {
         above.delete(indicator);
         return [];
       }
-      const { sinceMs, readings } = above.get(indicator) ?? { sinceMs: atMs, readings: 0 };
+      const before = above.get(indicator);
+      // Else the clock was set back, and what stands is counted anew.
+      const { sinceMs, readings } = before !== undefined && before.sinceMs <= atMs ? before : { sinceMs: atMs, readings: 0 };
       above.set(indicator, { sinceMs, readings: readings + 1 });
       if (atMs - sinceMs < standMs || readings + 1 < standReadings) return [];
       return [`${indicator} has stayed above its watermark of ${amount(indicator, level)} for ${time(standMs)}`];

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -59,7 +59,17 @@ test("start waits until it serves, a second one is an answer, logs tell the node
   const unreadEnded = once(unread, "close");
   await once(unread.stdout, "data");
   unread.stdout.destroy();
-  const follower = run("logs", "--follow", "--node", "coppice", "--lines", "1");
+  const follower = spawn(process.execPath, [bin, "logs", "--follow", "--node", "coppice", "--lines", "1"], {
+    env: { ...process.env, COPPICE_HOME: home },
+  });
+  endAfterTest(() => follower.kill("SIGKILL"));
+  let followed = "";
+  follower.stdout.on("data", (chunk: Buffer) => {
+    followed += chunk;
+  });
+  const followerEnded = once(follower, "close");
+  await once(follower.stdout, "data");
+  truncateSync(join(home, "shop.log")); // as `copytruncate` does
 
   const status = async () => JSON.parse((await run("status", "--json")).stdout) as ClusterStatus; // our own command's JSON
   const before = await status();
@@ -72,7 +82,8 @@ test("start waits until it serves, a second one is an answer, logs tell the node
 
   assert.deepEqual([await unreadEnded, complaint], [[0, null], ""], "its reader went before the cluster said more");
   assert.equal((await run("stop")).code, 0);
-  assert.match((await follower).stdout, /the cluster is being stopped/, "a follower sees the end, and ends");
+  await followerEnded;
+  assert.match(followed, /the cluster is being stopped/, "a follower sees the end, and ends");
   assert.deepEqual(readdirSync(home), ["shop.log"], "the log alone outlives it");
   assert.match((await run("logs", "--name", "shop", "--lines", "2")).stdout, /is being stopped/);
   rmSync(home, { recursive: true });

@@ -1,6 +1,6 @@
 /** The log file of a cluster in the background. */
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -54,5 +54,19 @@ test("log file: one that was moved away or deleted is begun anew", async () => {
   await end(log);
   assert.equal(readFileSync(path, "utf8"), "third\n");
   assert.equal(readFileSync(`${path}.moved`, "utf8"), "first\n");
+  rmSync(directory, { recursive: true });
+});
+
+test("log file: one that was emptied where it is (`copytruncate`) has all of its room again", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-log-"));
+  const path = join(directory, "x.log");
+  const log = new LogFile(path, 1_000, 0);
+  const write = (text: string) => new Promise((resolve) => log.write(text, resolve));
+  await write("a".repeat(900));
+  truncateSync(path);
+  await write("b".repeat(900));
+  await end(log);
+  assert.deepEqual(readdirSync(directory), ["x.log"]);
+  assert.equal(readFileSync(path, "utf8"), "b".repeat(900));
   rmSync(directory, { recursive: true });
 });

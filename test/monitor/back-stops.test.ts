@@ -104,6 +104,9 @@ test("watermarks: one reading decides nothing, ten seconds above do, and a fall 
   assert.equal(read(40, 5, 101), null);
   assert.equal(read(60, 5, 101), null, "two readings are few, however far apart");
   assert.match(read(61, 5, 101) ?? "", /openFds/);
+  assert.equal(read(20, 5, 101), null, "the clock was set back: counted anew");
+  assert.equal(read(25, 5, 101), null);
+  assert.match(read(30, 5, 101) ?? "", /openFds/);
   marks.end("web-1.1");
   assert.equal(read(90, 5, 101), null);
   assert.equal(new Watermarks([]).add("web-1.1", { atMs: 1, indicators: { rssBytes: 1 } }), null);

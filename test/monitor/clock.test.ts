@@ -29,3 +29,19 @@ test("clock: set back by a day, crashes of before leave the window of a crash lo
     [false],
   );
 });
+
+test("clock: set back by a day in the middle of a hand-off, a silent instance is waited for as long as else, and no longer", () => {
+  const cluster = new SimCluster({ spec: simSpec(2), random: seededRandom(1) });
+  cluster.run(2 * dayMs);
+  cluster.faults.deafInstances = true; // its event loop is busy
+  cluster.tell({ kind: "regenerate", request: "operator", nodes: ["web-1"] });
+  while (cluster.state.current?.phase !== "handing-off") cluster.run(cluster.nowMs + 1);
+  cluster.sleepHost(-dayMs);
+  cluster.run(cluster.nowMs + 120_000);
+  assert.deepEqual(
+    cluster.state.ended.map(({ outcome, remark }) => [outcome, remark]),
+    [["succeeded", "not drained within 30000 ms; what is still in process is cut"]],
+  );
+  const [{ startedAtMs = 0, endedAtMs = 0 } = {}] = cluster.state.ended;
+  assert.ok((endedAtMs ?? 0) >= startedAtMs, `${startedAtMs} to ${endedAtMs}`);
+});
