@@ -13,6 +13,8 @@ import { Random } from "./random.ts";
 
 export interface Cost {
   readonly microseconds: number;
+  /** The same of the next instance that the process watches: the first one's has the compiling in it. */
+  readonly nextMicroseconds: number;
   /** With the readings between two evaluations. */
   readonly evaluationMs: number;
   readonly stateBytes: number;
@@ -27,33 +29,47 @@ const instancesBefore = 80;
 const instances = 240;
 const secondsForMemory = 400;
 
-/** What one process needed for each slice of the day. */
+/** What one process needed for each slice of the day: of its first instance, then of its second. */
 interface Day {
   readonly microseconds: readonly number[];
+  readonly nextMicroseconds: readonly number[];
   readonly evaluations: number;
 }
+
+const toldBy = {
+  "--day": (): Day => {
+    const first = measureDay();
+    return { ...first, nextMicroseconds: measureDay().microseconds };
+  },
+  "--state": measureState,
+};
 
 /**
  * Of each slice the least that one of the processes needed, each of which compiled the code anew: a virtual machine counts as its own what
  * its host gave to others, and never too little.
  */
 export function measureCost(): Cost {
-  const days = Array.from({ length: processes }, (): Day => {
-    const told = execFileSync(process.execPath, [...process.execArgv, fileURLToPath(import.meta.url), "--day"], { encoding: "utf8" });
-    return JSON.parse(told);
-  });
-  const least =
-    days[0]?.microseconds.map((_, slice) => Math.min(...days.map(({ microseconds }) => microseconds[slice] ?? Number.NaN))) ?? [];
-  const microseconds = least.reduce((sum, one) => sum + one, 0);
+  const days = Array.from({ length: processes }, () => inOwnProcess("--day"));
+  const microseconds = sumOfLeast(days.map((day) => day.microseconds));
   return {
     microseconds: microseconds / (daySeconds * indicators.length),
+    nextMicroseconds: sumOfLeast(days.map((day) => day.nextMicroseconds)) / (daySeconds * indicators.length),
     evaluationMs: microseconds / 1_000 / Math.max(days[0]?.evaluations ?? 0, 1),
-    stateBytes: measureState(),
+    stateBytes: inOwnProcess("--state"),
   };
 }
 
+function inOwnProcess<K extends keyof typeof toldBy>(what: K): ReturnType<(typeof toldBy)[K]> {
+  return JSON.parse(execFileSync(process.execPath, [...process.execArgv, fileURLToPath(import.meta.url), what], { encoding: "utf8" }));
+}
+
+function sumOfLeast(days: readonly (readonly number[])[]): number {
+  const least = days[0]?.map((_, slice) => Math.min(...days.map((slices) => slices[slice] ?? Number.NaN))) ?? [];
+  return least.reduce((sum, one) => sum + one, 0);
+}
+
 /** The samples of a slice are drawn before its time is taken: what random numbers cost is not the model's. */
-function measureDay(): Day {
+function measureDay(): Omit<Day, "nextMicroseconds"> {
   const model = new AgingModel({ horizonMs: 1_800_000 });
   const random = new Random(7);
   const counter = evaluationCounter();
@@ -128,11 +144,12 @@ function measureState(): number {
 }
 
 if (import.meta.main) {
-  if (process.argv[2] === "--day") process.stdout.write(JSON.stringify(measureDay()));
+  const [, , what] = process.argv;
+  if (what === "--day" || what === "--state") process.stdout.write(JSON.stringify(toldBy[what]()));
   else {
-    const { microseconds, evaluationMs, stateBytes } = measureCost();
+    const { microseconds, nextMicroseconds, evaluationMs, stateBytes } = measureCost();
     process.stdout.write(
-      `${microseconds.toFixed(2)} µs an indicator-second, ${evaluationMs.toFixed(2)} ms an evaluation, ${stateBytes} bytes an indicator\n`,
+      `${microseconds.toFixed(2)} µs an indicator-second, of the next instance ${nextMicroseconds.toFixed(2)}, ${evaluationMs.toFixed(2)} ms an evaluation, ${stateBytes} bytes an indicator\n`,
     );
   }
 }

@@ -261,7 +261,7 @@ ${secondLifeRows(false, (s, outcomes) => [`${decided(outcomes)}`, percent(s.held
 
 ## Cost
 
-One indicator, a day at a sample a second, on one core of the machine that wrote this (shared with other work): ${cost.microseconds.toFixed(2)} µs a second, evaluations included; ${cost.evaluationMs.toFixed(2)} ms an
+One indicator, a day at a sample a second, on one core of the machine that wrote this (shared with other work): ${cost.microseconds.toFixed(2)} µs a second, evaluations included (${cost.nextMicroseconds.toFixed(2)} of the next instance that the process watches); ${cost.evaluationMs.toFixed(2)} ms an
 evaluation with the readings before it; ${cost.stateBytes} bytes of state an indicator. \`node bench/aging/cost.ts\` measures it alone.
 `;
 writeFileSync(values.out, text);

@@ -121,7 +121,12 @@ export function targetTable(all: readonly Outcome[], known: readonly Outcome[], 
     `${percent(whole.heldAtMedian)}; ${percent(whole.heldAtP95)}`,
     whole.heldAtMedian <= 0.2 && whole.heldAtP95 <= 0.6,
   );
-  row("cost of an indicator-second at 1 Hz, first day", "≤ 2 µs", `${cost.microseconds.toFixed(1)} µs`, cost.microseconds <= 2);
+  row(
+    "cost of an indicator-second at 1 Hz, first day",
+    "≤ 2 µs",
+    `${cost.microseconds.toFixed(1)} µs; of the next instance in the process ${cost.nextMicroseconds.toFixed(1)} µs`,
+    cost.microseconds <= 2,
+  );
   row("state of an indicator", "≤ 4,096 bytes", `${cost.stateBytes} bytes`, cost.stateBytes <= 4_096);
   for (const one of independentRows(independent)) rows.push(one);
   const lines = rows.map(([measure, target, reached, met]) => `| ${measure} | ${target} | ${reached} | ${met ? "yes" : "**no**"} |`);
