@@ -7,6 +7,7 @@
 import type { InstanceId, NodeName, Release } from "../model/node.ts";
 import type { UpstreamTraffic } from "../model/routes.ts";
 import type { Draft } from "./draft.ts";
+import { isLeaving } from "./drain.ts";
 import { enqueue, rememberRequest } from "./requests.ts";
 import type { InstanceRecord, MonitorState, NodeRecord, Regeneration } from "./state.ts";
 
@@ -66,8 +67,9 @@ export function advanceRollout(draft: Draft): void {
 
 /** Whose instance is of the release that is being left. A node without one starts the right one by itself. */
 function stillOn(draft: Draft, release: string): NodeName | undefined {
-  const stays = ({ node }: InstanceRecord) => draft.node(node).index <= draft.state.wanted;
-  return draft.state.instances.find((record) => record.release === release && record.stopping === null && stays(record))?.node;
+  const stays = (record: InstanceRecord) =>
+    !isLeaving(record) && record.stopping === null && draft.node(record.node).index <= draft.state.wanted;
+  return draft.state.instances.find((record) => record.release === release && stays(record))?.node;
 }
 
 export function rolloutRegenerationEnded(draft: Draft, regeneration: Regeneration): void {
