@@ -9,6 +9,7 @@ import type { Draft } from "./draft.ts";
 import { isLeaving } from "./drain.ts";
 import type { Mode } from "./lifecycle.ts";
 import { attach } from "./requests.ts";
+import { publishRoutes } from "./route-table.ts";
 import { isAutomatic, type NodeRecord, type QueueEntry, type Regeneration } from "./state.ts";
 
 /** Starts the next of the queue if none is under way. */
@@ -70,6 +71,8 @@ export function admitNext(draft: Draft): void {
     { origin: entry.origin, why: entry.why, mode },
     { node: node.name, regeneration: regeneration.id },
   );
+  // Where this very step has put the old one back after a failure, that is a revision of its own: else the cordon were none.
+  publishRoutes(draft);
   begin(draft, regeneration);
 }
 
