@@ -22,6 +22,9 @@ const forwarderShareRatio = 0.55;
 const nodeShareRatio = 0.3;
 /** Signals of one key press may come twice (terminal and launcher); a second one later means "at once". */
 const sameSignalMs = 700;
+const endedAtOnce = 130;
+/** A process that hangs in the system (a disk, a file server) does not end by SIGKILL either. */
+const atOnceMsMax = 3_000;
 
 export interface InitOptions {
   readonly log: Log;
@@ -50,6 +53,7 @@ export class Init {
   #told: Extract<ToInit, { kind: "health" }> = { kind: "health", serving: [], hopeless: false };
   #onInstanceGone: (() => void) | null = null;
   #shutDownAtMs: number | null = null;
+  #isAtOnce = false;
   #exit: (code: number) => void = () => {};
   readonly done: Promise<number>;
 
@@ -278,6 +282,10 @@ export class Init {
     const restMs = Math.floor((stopTimeoutMs * (1 - forwarderShareRatio - nodeShareRatio)) / 2);
     await this.#replicator.finish({ kind: "finish" }, restMs);
     await this.#monitor.finish(null, restMs);
+    this.#end(this.#isAtOnce ? endedAtOnce : exitCode);
+  }
+
+  #end(exitCode: number): void {
     this.#health?.close();
     this.#giveBackHome();
     this.#exit(exitCode);
@@ -293,12 +301,13 @@ export class Init {
     });
   }
 
-  /** A second Ctrl-C: nobody is waited for, but nothing is left behind either. */
+  /** A second Ctrl-C: all is killed, and the orderly end, which is under way, has only to wait until the system has taken it. */
   #endAtOnce(): void {
+    if (this.#isAtOnce) return;
+    this.#isAtOnce = true;
     this.#options.log.say("ending at once");
     for (const instance of this.#instances.values()) instance.stop("SIGKILL", 0);
     for (const own of [...this.#forwarders, this.#replicator, this.#monitor]) own.kill();
-    this.#giveBackHome();
-    this.#exit(130);
+    setTimeout(() => this.#end(endedAtOnce), atOnceMsMax).unref();
   }
 }

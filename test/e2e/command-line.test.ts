@@ -2,11 +2,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { statFieldsOf } from "../../src/link/process-stat.ts";
 import { TestCluster } from "./cluster.ts";
 import { SessionLoad } from "./session-load.ts";
 
@@ -46,6 +48,24 @@ test("a plain ES-module server bound to 127.0.0.1 is served there, --port overri
   assert.deepEqual((await cluster.status()).listeners, [{ address: "127.0.0.1", port: other.port }]);
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
   rmSync(other.home, { recursive: true, force: true });
+});
+
+test("a second Ctrl-C, later, ends everything at once; when the command is back, nothing of the cluster is there any more", {
+  timeout: 180_000,
+}, async () => {
+  const cluster = await TestCluster.start({ script: plainApp, nodes: 4 });
+  const held = request({ host: "127.0.0.1", port: cluster.port, method: "POST" }); // it holds up an orderly stop
+  held.on("error", () => {}).write("begun");
+  await cluster.until("it is in process", async () => (await cluster.status()).nodes.some(({ inFlight }) => inFlight > 0));
+  const all = cluster.processes();
+  const living = new Promise<number[]>((resolve) => cluster.process.on("exit", () => resolve(all.filter(isThere))));
+  cluster.process.kill("SIGINT");
+  const again = setInterval(() => cluster.process.kill("SIGINT"), 100);
+  const code = await cluster.exited;
+  clearInterval(again);
+  assert.deepEqual([code, await living, readdirSync(cluster.home)], [130, [], []]);
+  assert.match(cluster.output, /ending at once/);
+  rmSync(cluster.home, { recursive: true });
 });
 
 test("stop ends everything in order while clients send: nothing is left, every answer begun is whole", { timeout: 180_000 }, async () => {
@@ -145,3 +165,9 @@ test("what does not fit the cluster that runs is refused with a reason and an ex
   }
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
 });
+
+/** One that nobody has waited for yet is not. */
+function isThere(pid: number): boolean {
+  const [state = "X"] = statFieldsOf(pid) ?? [];
+  return state !== "Z" && state !== "X";
+}
