@@ -122,6 +122,14 @@ export class Sending {
 
   #waitFor(connection: UpstreamConnection): void {
     this.#client.pause();
-    connection.afterFlush(() => this.#client.resume());
+    connection.afterFlush(() => {
+      if (!this.#waitsForNext(connection)) this.#client.resume();
+    });
+  }
+
+  /** That one is gone, and so much is kept for the next that nothing more is read until it has some of it. */
+  #waitsForNext(last: UpstreamConnection): boolean {
+    const gone = this.connection !== last || last.destroyed;
+    return gone && this.request.whole && this.request.full;
   }
 }
