@@ -195,7 +195,7 @@ export class Answering implements UpstreamUser {
   /** The head as the client gets it, in place, ending where it ended; returns where it begins. */
   #forClient(block: Buffer, head: AnswerHead): number {
     let start = cutLines(block, head);
-    if (head.status === 101) return start;
+    if (head.status === 101 || !this.#client.hearsOfConnection) return start;
     if (head.asksUpgradeUnsaid) start = addLine(block, start, head.end, upgradeLine);
     block[start + 7] = 0x31; // HTTP/1.1, whatever the server spoke
     if (!this.#to.keep || this.#client.finishing) return addLine(block, start, head.end, closeLine);

@@ -51,6 +51,7 @@ export class ClientConnection implements Client, Idler, TunnelClient {
   idleSinceMs: number;
   tunnel: Tunnel | null = null;
   readonly asksByConnect = false;
+  readonly hearsOfConnection = true;
   hasEnded = false;
   readonly #socket: Socket;
   readonly #carrier: Socket;

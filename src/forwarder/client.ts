@@ -37,6 +37,8 @@ export interface Client extends Flushing {
   readonly finishing: boolean;
   /** It asks for another protocol as HTTP/2 does: there any answer of success agrees to it (RFC 8441 §5). */
   readonly asksByConnect: boolean;
+  /** Its answers' heads say what becomes of its connection; in HTTP/2 no line is added to a head, which is read once more as it is. */
+  readonly hearsOfConnection: boolean;
   /** What was written has left, or was copied and is not too much. */
   readonly flushed: boolean;
   /** False while it has not left; the bytes must stay as they are until then. */

@@ -59,6 +59,7 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
   readonly upload: Upload | null;
   /** For a WebSocket: what follows the request's head is said to whom the server becomes then, and is no body. */
   readonly asksByConnect: boolean;
+  readonly hearsOfConnection = false;
   readonly pinnedTo = null;
   readonly #origin: StreamOrigin;
   readonly #written: Http2Answer;

@@ -1,5 +1,6 @@
 /** HTTP/2: a session that ends in order, and a client that takes the last of it slowly. */
 import assert from "node:assert/strict";
+import { connect as connectHttp2 } from "node:http2";
 import { endHeaders, endStream, FrameClient, frame, frameType, get } from "./http2-frames.ts";
 import { ask, http2To, withTls } from "./secure-stage.ts";
 import type { Stage } from "./stage.ts";
@@ -69,5 +70,19 @@ withTls("HTTP/2: a 204 that says a length has none, as its client wants it", {},
   const session = http2To(stage);
   const { status, headers } = await ask(session, { ":path": "/" });
   assert.deepEqual([status, headers["content-length"], headers["x-a"]], [204, undefined, "1"]);
+  session.destroy();
+});
+
+withTls("HTTP/2: an answer of as many fields as one may have, ended by its connection, comes whole", {}, async ({ stage }) => {
+  await stage.rawInstance("web-1.1", (socket) => {
+    socket.on("data", () => {
+      const lines = Array.from({ length: 256 }, (_, at) => `x-${at}: 1\r\n`);
+      socket.end(`HTTP/1.1 200 OK\r\n${lines.join("")}\r\nbody`);
+    });
+  });
+  await stage.route({ "web-1.1": "available" });
+  const session = connectHttp2(`https://127.0.0.1:${stage.port}`, { rejectUnauthorized: false, maxHeaderListPairs: 300 });
+  const { headers, body } = await ask(session, { ":path": "/" });
+  assert.deepEqual([headers["x-255"], body.toString()], ["1", "body"]);
   session.destroy();
 });
