@@ -80,7 +80,7 @@ export class UpstreamTable {
   #list: Upstream[] = [];
   /** Not cordoned, by listener. */
   readonly #candidates = new Map<ListenerId, Upstream[]>();
-  /** Kept from call to call: a choice costs no garbage. */
+  /** Its beginning is those of one choice. Kept from call to call, and never made shorter by one, for which V8 gives its memory up. */
   readonly #among: Upstream[] = [];
   revision = 0;
   affinityCookies: readonly string[] = [];
@@ -117,6 +117,7 @@ export class UpstreamTable {
     for (const upstream of [...this.#upstreams.values()]) this.#forgetIfGone(upstream);
     this.#list = [...this.#upstreams.values()];
     this.#candidates.clear();
+    this.#among.length = 0;
     return true;
   }
 
@@ -135,17 +136,24 @@ export class UpstreamTable {
   choose({ listener, session, nowMs, avoid, never = nobody }: ChoiceOptions): Upstream | null {
     const candidates = this.#candidatesOf(listener);
     const among = this.#among;
-    among.length = 0;
+    let count = 0;
     for (const upstream of candidates) {
-      if (upstream.total < this.#concurrencyMax && upstream.ejectedUntilMs <= nowMs && !avoid.includes(upstream.id)) among.push(upstream);
+      if (upstream.total >= this.#concurrencyMax || upstream.ejectedUntilMs > nowMs || avoid.includes(upstream.id)) continue;
+      among[count] = upstream;
+      count += 1;
     }
-    if (among.length === 0) {
-      for (const upstream of candidates) if (upstream.total < this.#concurrencyMax && !never.includes(upstream.id)) among.push(upstream);
+    if (count === 0) {
+      for (const upstream of candidates) {
+        if (upstream.total >= this.#concurrencyMax || never.includes(upstream.id)) continue;
+        among[count] = upstream;
+        count += 1;
+      }
     }
-    if (among.length <= 1) return among[0] ?? null;
-    if (session !== null) return byAffinity(among, session);
-    const first = this.#draw(among, null);
-    const second = this.#draw(among, first);
+    if (count === 0) return null;
+    if (count === 1) return among[0] ?? null;
+    if (session !== null) return byAffinity(among, count, session);
+    const first = this.#draw(count, null);
+    const second = this.#draw(count, first);
     return this.#load(first, nowMs) <= this.#load(second, nowMs) ? first : second;
   }
 
@@ -215,9 +223,10 @@ export class UpstreamTable {
     return (upstream.total + 1) / this.#share(upstream, nowMs);
   }
 
-  /** One at random, but not `other`; the list is not empty, and holds more than `other`. */
-  #draw(among: readonly Upstream[], other: Upstream | null): Upstream {
-    const last = among.length - (other === null ? 1 : 2);
+  /** One of the first `count` at random, but not `other`; there are some, and more than `other`. */
+  #draw(count: number, other: Upstream | null): Upstream {
+    const among = this.#among;
+    const last = count - (other === null ? 1 : 2);
     const at = Math.min(last, Math.floor(this.#random() * (last + 1)));
     const drawn = among[other !== null && at >= among.indexOf(other) ? at + 1 : at];
     assert(drawn !== undefined, "a draw from a list that is long enough");
@@ -229,11 +238,13 @@ export class UpstreamTable {
   }
 }
 
-function byAffinity(among: readonly Upstream[], session: string): Upstream | null {
+function byAffinity(among: readonly Upstream[], count: number, session: string): Upstream | null {
   const keyHash = hash32(session);
   let best: Upstream | null = null;
   let bestWeight = -1;
-  for (const upstream of among) {
+  for (let at = 0; at < count; at += 1) {
+    const upstream = among[at];
+    if (upstream === undefined) break;
     const weight = rendezvousWeight(keyHash, upstream.idHash);
     if (weight > bestWeight || (weight === bestWeight && best !== null && upstream.id < best.id)) {
       best = upstream;
