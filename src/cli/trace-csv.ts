@@ -58,7 +58,7 @@ class CsvReader {
 
   /** A limit below the header holds from there on: a process that was started again with a larger heap. */
   #readComment(comment: string): void {
-    const [, told] = /^#\s*limit\b\s*(.*)$/.exec(comment) ?? [];
+    const [, told] = /^#+\s*(?:limit\b|limits?:?(?=\s+[^=\s]+\s*=))\s*(.*)$/i.exec(comment) ?? [];
     if (told === undefined) return;
     for (const one of told.split(/\s+(?=[^=\s]+\s*=)/)) {
       const [, name, amount = ""] = /^([^=\s]+)\s*=\s*(.*?),?$/.exec(one) ?? [];

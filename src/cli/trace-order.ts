@@ -27,6 +27,7 @@ const gapIntervals = 20;
 export function orderOf(timesMs: Float64Array, problems: string[]): Order {
   nameOtherUnits(timesMs, problems);
   const order = inOrder(timesMs, withoutStrays(timesMs, problems), problems);
+  nameTwins(order.atMs, problems);
   nameGaps(order.atMs, problems);
   return order;
 }
@@ -123,6 +124,12 @@ function usualIntervalMs(timesMs: Float64Array): number {
   const intervals = timesMs.subarray(1).map((atMs, at) => atMs - (timesMs[at] ?? atMs));
   const positive = intervals.filter((interval) => interval > 0).sort();
   return positive[Math.floor(positive.length / 2)] ?? 1;
+}
+
+/** Several processes in one table, mostly: their readings would be one that goes up and down. */
+function nameTwins(timesMs: Float64Array, problems: string[]): void {
+  const twins = timesMs.reduce((count, atMs, at) => (at > 0 && atMs === timesMs[at - 1] ? count + 1 : count), 0);
+  if (twins > 0) problems.push(`${counted(twins, "row")} of the same time as the one before; a trace is of one process`);
 }
 
 function nameGaps(timesMs: Float64Array, problems: string[]): void {

@@ -212,6 +212,18 @@ describe("trace: as the field writes it", () => {
     ]);
   });
 
+  it("trace: limits in capitals, of several, or behind a colon are limits", () => {
+    for (const comment of ["# Limit rssBytes=5", "#LIMIT rssBytes = 5", "# limits rssBytes=5 openFds=7", "## Limits: rssBytes=5"]) {
+      const { samples, problems } = parseTrace(`${comment}\ntimeMs,rssBytes,openFds\n1,2,3\n`, {});
+      assert.deepEqual([samples.at(0)?.limits.rssBytes, problems], [5, []], comment);
+    }
+  });
+
+  it("trace: rows of one time are named: several processes in one table, mostly", () => {
+    const text = "timeMs,rssBytes,host\n1,2,a\n1,9,b\n2,2,a\n2,9,b\n";
+    assert.match(parseTrace(text, {}).problems.join("\n"), /^2 rows of the same time as the one before; a trace is of one process$/m);
+  });
+
   it("trace: rows from far in the past are left out too: a clock that was not yet set", () => {
     const rows = Array.from({ length: 60 }, (_, at) => `${at === 0 || at === 30 ? at : 1_700_000_000_000 + at * 1_000},1`);
     const { samples, problems } = rowsOf(`timeMs,rssBytes\n${rows.join("\n")}\n`);
