@@ -4,11 +4,13 @@ import { adminRoutes, type RegenerationProgress } from "../model/admin.ts";
 import type { ClusterPaths } from "../model/birth.ts";
 import { callAdmin } from "./admin-client.ts";
 import { duration } from "./format.ts";
+import { sayWhenInterrupted } from "./interrupted.ts";
 
 const pollMs = 150;
 
 export async function followRequest(paths: ClusterPaths, id: string, say: (line: string) => void): Promise<RegenerationProgress> {
   const said = new Map<string, string>();
+  const over = sayWhenInterrupted("what was ordered goes on   see: coppice events --follow");
   for (;;) {
     const progress = await callAdmin<RegenerationProgress>(paths, {
       method: "GET",
@@ -19,7 +21,10 @@ export async function followRequest(paths: ClusterPaths, id: string, say: (line:
       if (line !== null && said.get(node.name) !== line) say(line);
       said.set(node.name, line ?? "");
     }
-    if (progress.done) return progress;
+    if (progress.done) {
+      over();
+      return progress;
+    }
     await pause(pollMs);
   }
 }

@@ -4,7 +4,6 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, fchmodSync, fstatSync, openSync, readFileSync } from "node:fs";
-import { constants } from "node:os";
 import { dirname } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -13,6 +12,7 @@ import { adminRoutes, type ClusterStatus } from "../model/admin.ts";
 import { CoppiceError } from "../model/errors.ts";
 import { callAdmin } from "./admin-client.ts";
 import { coppiceHome, findCluster, logFileOf } from "./home.ts";
+import { sayWhenInterrupted } from "./interrupted.ts";
 import type { Register } from "./main.ts";
 import { silentPort } from "./port-answers.ts";
 import { resolveRelease, typedDirectory } from "./release.ts";
@@ -95,11 +95,7 @@ async function startInBackground(name: string, how: How, json: boolean): Promise
     stdio: ["ignore", output, output],
   });
   closeSync(output);
-  for (const signal of ["SIGINT", "SIGTERM"] as const)
-    process.once(signal, () => {
-      process.stderr.write(`coppice: "${name}" goes on starting in the background   end: coppice stop --name ${name}\n`);
-      process.exit(128 + constants.signals[signal]);
-    });
+  sayWhenInterrupted(`"${name}" goes on starting in the background   end: coppice stop --name ${name}`);
   const status = await untilServing(child, () => callAdmin<ClusterStatus>(paths, adminRoutes.status), paths);
   const lastWords = () => {
     const words = readFileSync(log).toString("utf8", logBytes).trimEnd().split("\n").slice(-wordsOnFailure);

@@ -1,5 +1,6 @@
 /** What people type, and what they see: start, status, wrong input, signals, the end. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
@@ -9,7 +10,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { statFieldsOf } from "../../src/link/process-stat.ts";
-import { TestCluster } from "./cluster.ts";
+import { endAfterTest } from "../left-open.ts";
+import { bin, TestCluster } from "./cluster.ts";
 import { SessionLoad } from "./session-load.ts";
 
 const expressApp = fileURLToPath(new URL("./fixtures/express-app.cjs", import.meta.url));
@@ -128,6 +130,23 @@ test("a release whose new instances never become ready: every regeneration fails
   assert.equal(after.regenerations.failed, 6);
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
   rmSync(directory, { recursive: true });
+});
+
+test("Ctrl-C at a command that waits for what it ordered says that it goes on, and it does", { timeout: 180_000 }, async () => {
+  const cluster = await TestCluster.start({ script: plainApp });
+  const child = spawn(process.execPath, [bin, "regenerate", "web-1", "--wait"], { env: { ...process.env, COPPICE_HOME: cluster.home } });
+  endAfterTest(() => child.kill("SIGKILL"));
+  let complaint = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    complaint += text;
+  });
+  const ended = once(child, "close");
+  await once(child.stdout, "data");
+  child.kill("SIGINT");
+  assert.deepEqual(await ended, [130, null]);
+  assert.equal(complaint, "coppice: what was ordered goes on   see: coppice events --follow\n");
+  await cluster.until("web-1 is regenerated", async () => (await cluster.status()).regenerations.succeeded === 1);
+  assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
 });
 
 test("a taken port ends the run and says what to do", { timeout: 180_000 }, async () => {
