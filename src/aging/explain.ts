@@ -150,9 +150,11 @@ export function describeRanOut({ indicator, limit }: Trend, ranOutAt: number | n
     : [`one of the same release ran out of memory at ${amount(indicator, limit)}, below its limit`];
 }
 
-export function nameOf({ indicator }: Pick<Trend, "indicator">): string {
+/** What has a limit is judged as it is read, at whatever load. */
+export function nameOf({ indicator, limit }: Pick<Trend, "indicator" | "limit">): string {
   const base = withoutLabels(indicator);
-  const said = Object.hasOwn(names, base) ? names[base] : undefined;
+  const known = Object.hasOwn(names, base) ? names[base] : undefined;
+  const said = limit === undefined ? known : known?.replace(" at the same load", "");
   return said === undefined ? indicator : base === indicator ? said : `${said} ${indicator.slice(base.length)}`;
 }
 

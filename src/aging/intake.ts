@@ -1,12 +1,12 @@
 /**
  * What of an indicator's readings goes into its floor: all of a gauge; of a saw-tooth its lower envelope; of
- * latency, collection share and loop delay what they are at matched load.
+ * latency, collection share and loop delay what they are at matched load, unless they have a limit.
  */
 import type { Indicator } from "../model/sample.ts";
 import type { FloorReading } from "./floor-track.ts";
 import { kindOf } from "./fusion.ts";
 import { LowerEnvelope } from "./lower-envelope.ts";
-import { MatchedLoad } from "./matched-load.ts";
+import { MatchedLoad, Medians } from "./matched-load.ts";
 
 export interface Taken {
   readonly reading: FloorReading | null;
@@ -18,8 +18,8 @@ export interface Intake {
   add(reading: FloorReading): Taken;
 }
 
-export function intakeOf(indicator: Indicator): Intake {
-  if (kindOf(indicator) === "performance") return new MatchedIntake();
+export function intakeOf(indicator: Indicator, limit: number | null): Intake {
+  if (kindOf(indicator) === "performance") return new PerformanceIntake(limit === null ? new MatchedLoad() : new Medians());
   // Descriptors run out, and a kernel ends a process, at the reading itself, whatever it falls to afterwards.
   if (kindOf(indicator) === "handles" || indicator === "rssBytes") return wholeIntake;
   // A floor is told as one.
@@ -31,11 +31,15 @@ export function intakeOf(indicator: Indicator): Intake {
 /** Remembers nothing, so that one serves all. */
 const wholeIntake: Intake = { add: (reading) => ({ reading, anew: false }) };
 
-class MatchedIntake implements Intake {
-  readonly #matched = new MatchedLoad();
+class PerformanceIntake implements Intake {
+  readonly #of: MatchedLoad | Medians;
+
+  constructor(of: MatchedLoad | Medians) {
+    this.#of = of;
+  }
 
   add(reading: FloorReading): Taken {
-    return { reading: this.#matched.add(reading), anew: false };
+    return { reading: this.#of.add(reading), anew: false };
   }
 }
 

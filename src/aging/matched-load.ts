@@ -26,10 +26,8 @@ export class MatchedLoad {
   /** The reading at matched load; null while a median gathers or a load's cost is learnt. */
   add(reading: FloorReading): FloorReading | null {
     this.#since ??= reading;
-    this.#gathered.push(reading.value);
-    if (this.#gathered.length < medianOf) return null;
-    const middle = this.#gathered.sort((a, b) => a - b)[medianOf >> 1] ?? reading.value;
-    this.#gathered.length = 0;
+    const middle = medianOnce(this.#gathered, reading.value);
+    if (middle === null) return null;
     const bin = binOf(this.#since, reading);
     this.#since = reading;
     const seen = this.#seen[bin] ?? 0;
@@ -42,6 +40,24 @@ export class MatchedLoad {
     this.#unit ??= cost;
     return cost > 0 ? { ...reading, value: (middle / cost) * this.#unit } : null;
   }
+}
+
+/** What has a limit meets it at the reading, whatever the load: nothing but chance is taken out of it. */
+export class Medians {
+  readonly #gathered: number[] = [];
+
+  add(reading: FloorReading): FloorReading | null {
+    const middle = medianOnce(this.#gathered, reading.value);
+    return middle === null ? null : { ...reading, value: middle };
+  }
+}
+
+function medianOnce(gathered: number[], value: number): number | null {
+  gathered.push(value);
+  if (gathered.length < medianOf) return null;
+  const middle = gathered.sort((a, b) => a - b)[medianOf >> 1] ?? value;
+  gathered.length = 0;
+  return middle;
 }
 
 /** By requests a second between the two; the first bin where the work is not known or nothing was asked. */

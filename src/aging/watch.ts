@@ -21,7 +21,7 @@ import {
 import type { Elders } from "./elders.ts";
 import { type FloorReading, FloorTrack } from "./floor-track.ts";
 import { forecast, type Outlook, outlookOf } from "./forecast.ts";
-import { fuse, type Support } from "./fusion.ts";
+import { fuse, kindOf, type Support } from "./fusion.ts";
 import { type Intake, intakeOf } from "./intake.ts";
 import type { LoadProfile } from "./load-profile.ts";
 import type { Turns } from "./peers.ts";
@@ -104,7 +104,7 @@ export class Watch {
   constructor(indicator: Indicator, surroundings: Surroundings) {
     this.indicator = indicator;
     this.#surroundings = surroundings;
-    this.#intake = intakeOf(indicator);
+    this.#intake = intakeOf(indicator, null);
   }
 
   get limit(): number | null {
@@ -121,7 +121,7 @@ export class Watch {
 
   /** The process is a new one: nothing of the old one's life says anything about it. */
   forget(): void {
-    this.#intake = intakeOf(this.indicator);
+    this.#intake = intakeOf(this.indicator, this.#limit);
     this.#floorAtMs = null;
     this.#restart();
   }
@@ -153,10 +153,18 @@ export class Watch {
 
   /** A reading of anything but the heap after collections. */
   add(reading: FloorReading, limit: number | undefined): void {
+    if (limit !== undefined && this.#limit === null && kindOf(this.indicator) === "performance") this.#limitTo(limit);
     const taken = this.#intake.add(reading);
     if (taken.anew) this.#restart();
     if (taken.reading === null) this.#stand(reading.atMs);
     else this.#take(taken.reading, limit);
+  }
+
+  /** What was taken at matched load before says nothing of the way to a limit. */
+  #limitTo(limit: number): void {
+    this.#limit = limit;
+    this.#intake = intakeOf(this.indicator, limit);
+    this.#restart();
   }
 
   #restart(): void {

@@ -26,11 +26,12 @@ export function sentencesOf(analysis: Analysis): string[] {
   return [...moments, ...(decisive?.reasons ?? []), ...(decisive?.against ?? []).map((text) => `but ${text}`)];
 }
 
-function momentsOf({ replay: { trendAtMs, trendIndicator, agingAtMs }, indicator, samples }: Analysis): string {
+function momentsOf({ replay: { trendAtMs, trendIndicator, agingAtMs, last }, indicator, samples }: Analysis): string {
   const startMs = samples.at(0)?.atMs ?? 0;
   const since = (atMs: number) => time(atMs - startMs);
   const life = since(samples.at(-1)?.atMs ?? startMs);
-  const other = trendIndicator === null || trendIndicator === indicator ? "" : ` of ${nameOf({ indicator: trendIndicator })}`;
+  const held = (name: string) => last?.trends.find((one) => one.indicator === name) ?? { indicator: name };
+  const other = trendIndicator === null || trendIndicator === indicator ? "" : ` of ${nameOf(held(trendIndicator))}`;
   const trend = trendAtMs === null ? "no trend was held" : `a trend${other} was first held after ${since(trendAtMs)}`;
   if (agingAtMs === null) return `would not have been regenerated in the ${life} recorded; ${trend}`;
   return `would have been regenerated after ${since(agingAtMs)} of the ${life} recorded; ${trend}. As it was then:`;

@@ -101,11 +101,12 @@ describe("latency at matched load", () => {
     }
   });
 
-  const watch = (drift: number) => {
+  const watch = (drift: number, limit?: number, limitFrom = 0) => {
     const normal = normals(11);
     const model = new AgingModel({ horizonMs: 30 * minuteMs });
     let requestsTotal = 0;
     let report: AgingReport | null = null;
+    let agingAt: number | null = null;
     for (let at = 0; at < 4_000; at += 1) {
       const load = 100 * (1 + 0.6 * Math.sin((2 * Math.PI * at) / 240));
       requestsTotal += load;
@@ -115,22 +116,33 @@ describe("latency at matched load", () => {
         atMs,
         requestsTotal: Math.round(requestsTotal),
         indicators: { latencyP99Ms, gcTimeRatio: 0.02 + 0.0002 * load },
-        limits: {},
+        limits: limit === undefined || at < limitFrom ? {} : { latencyP99Ms: limit },
       });
       report = model.report(atMs);
+      if (report.verdict === "aging") agingAt ??= at;
     }
-    return report;
+    return { report, agingAt };
   };
 
   it("matched load: latency and collection share that follow the load of the day are healthy", () => {
-    assert.equal(watch(0)?.verdict, "healthy");
+    assert.equal(watch(0).report?.verdict, "healthy");
+    assert.equal(watch(0, 100).report?.verdict, "healthy", "under a limit too");
   });
 
   it("matched load: latency that creeps up at the same load draws attention, and has no limit to meet", () => {
-    const report = watch(2);
+    const { report } = watch(2);
     assert.equal(report?.verdict, "attention");
     assert.equal(report.indicator, "latencyP99Ms");
     assert.match(report.against.join(), /no limit to meet/);
+  });
+
+  it("matched load: latency that has a limit meets it at the reading, whatever the load, whenever the limit was told", () => {
+    // 52 ms at the peak, times 10 by the end: the limit of 400 is met at seven tenths to three quarters.
+    for (const limitFrom of [0, 1_500]) {
+      const { report, agingAt } = watch(9, 400, limitFrom);
+      assert.ok(agingAt !== null && agingAt > 2_000 && agingAt < 3_000, `aging at ${agingAt}`);
+      assert.match(report?.reasons.join() ?? "", /^latency (?!at the same load)/);
+    }
   });
 });
 
