@@ -124,7 +124,7 @@ export class Choosing {
     return table.choose({
       listener: this.#listener,
       session: this.#session,
-      nowMs: Date.now(),
+      nowMs: performance.now(),
       avoid: this.#avoid,
       never: this.#silent,
     });

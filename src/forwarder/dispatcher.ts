@@ -69,7 +69,7 @@ export class Dispatcher {
   }
 
   apply(table: RouteTable): void {
-    if (!this.table.apply(table)) return;
+    if (!this.table.apply(table, { nowMs: performance.now(), tableMs: Date.now() })) return;
     for (const upstream of this.table.all()) if (upstream.cordoned) this.streams.cordoned(upstream);
     const present = new Map(this.table.all().map(({ id, route }) => [id, route]));
     for (const [id, links] of this.#links) {

@@ -281,7 +281,7 @@ export class Exchange implements Answered, Chooser, Stream {
       this.#answeredBy = null;
     }
     const { deadlyRoutes, table } = this.#dispatcher;
-    const nowMs = Date.now();
+    const nowMs = performance.now();
     if (end !== "refused") table.failed(upstream, nowMs);
     const route = `${this.method} ${this.#sending.request.path}`;
     if (end === "died" && this.#deaths > 0) deadlyRoutes.diedAgain(route, nowMs);

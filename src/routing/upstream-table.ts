@@ -23,6 +23,8 @@ export class Upstream {
   readonly id: InstanceId;
   readonly idHash: number;
   route: UpstreamRoute;
+  /** When it became available, by the clock that choices go by. */
+  availableSinceMs: number;
   /** In the current table. */
   listed = true;
   total = 0;
@@ -37,10 +39,11 @@ export class Upstream {
   ejectedUntilMs = 0;
   ejections = 0;
 
-  constructor(route: UpstreamRoute) {
+  constructor(route: UpstreamRoute, availableSinceMs: number) {
     this.id = route.id;
     this.idHash = hash32(route.id);
     this.route = route;
+    this.availableSinceMs = availableSinceMs;
   }
 
   get cordoned(): boolean {
@@ -57,6 +60,12 @@ export interface ChoiceOptions {
   readonly avoid: readonly InstanceId[];
   /** Upstreams that it has waited for long enough: better none than one of these. */
   readonly never?: readonly InstanceId[];
+}
+
+/** The same instant by two clocks: the one that choices go by, which only goes on, and the table's, which may be set. */
+export interface Clocks {
+  readonly nowMs: number;
+  readonly tableMs: number;
 }
 
 const nobody: readonly InstanceId[] = [];
@@ -97,8 +106,8 @@ export class UpstreamTable {
     this.#concurrencyMax = concurrencyMax === 0 ? Number.POSITIVE_INFINITY : concurrencyMax;
   }
 
-  /** Takes a newer table; false if it is not newer. Upstreams that left stay until their last request ends. */
-  apply(table: RouteTable): boolean {
+  /** Takes a newer table; false if it is not newer. Upstreams that left stay until their last request ends. Without clocks there is one. */
+  apply(table: RouteTable, clocks: Clocks | null = null): boolean {
     if (table.revision <= this.revision) return false;
     this.revision = table.revision;
     this.affinityCookies = table.affinityCookies;
@@ -106,8 +115,9 @@ export class UpstreamTable {
     for (const upstream of this.#upstreams.values()) upstream.listed = false;
     for (const route of table.upstreams) {
       const known = this.#upstreams.get(route.id);
-      if (known === undefined) this.#upstreams.set(route.id, new Upstream(route));
+      if (known === undefined) this.#upstreams.set(route.id, new Upstream(route, sinceOf(route, clocks)));
       else {
+        if (known.route.availableSinceMs !== route.availableSinceMs) known.availableSinceMs = sinceOf(route, clocks);
         known.route = route;
         known.listed = true;
       }
@@ -214,9 +224,9 @@ export class UpstreamTable {
   }
 
   /** Share of the traffic that a regrown upstream is to have by now, 0..1. */
-  #share({ route }: Upstream, nowMs: number): number {
+  #share({ availableSinceMs, route }: Upstream, nowMs: number): number {
     if (!route.slowStart || this.#slowStartMs === 0) return 1;
-    return Math.min(1, Math.max(slowStartRatioMin, (nowMs - route.availableSinceMs) / this.#slowStartMs));
+    return Math.min(1, Math.max(slowStartRatioMin, (nowMs - availableSinceMs) / this.#slowStartMs));
   }
 
   #load(upstream: Upstream, nowMs: number): number {
@@ -236,6 +246,11 @@ export class UpstreamTable {
   #forgetIfGone(upstream: Upstream): void {
     if (!upstream.listed && upstream.total === 0) this.#upstreams.delete(upstream.id);
   }
+}
+
+/** What a table tells as to come has just been. */
+function sinceOf({ availableSinceMs }: UpstreamRoute, clocks: Clocks | null): number {
+  return clocks === null ? availableSinceMs : clocks.nowMs - Math.max(0, clocks.tableMs - availableSinceMs);
 }
 
 function byAffinity(among: readonly Upstream[], count: number, session: string): Upstream | null {

@@ -1,7 +1,10 @@
-/** Deadlines towards clients: none is early, and none counts against a client what the forwarder itself has slept through. */
+/** Deadlines towards clients: none is early, and none counts against a client what the forwarder itself has slept through. And clocks that are set back. */
 import assert from "node:assert/strict";
+import type { ServerResponse } from "node:http";
 import { connect, type Socket } from "node:net";
-import { type Stage, withStage } from "./stage.ts";
+import { test } from "node:test";
+import { forwarderNodeOptions } from "../../src/init/own-process.ts";
+import { listener, Stage, withStage } from "./stage.ts";
 
 interface Client {
   readonly socket: Socket;
@@ -69,4 +72,49 @@ withStage("deadlines: what came while the forwarder stood still came in time", t
   for (const other of others) other.destroy();
   await stage.until(() => clients.every(({ endedMs }) => endedMs() > 0));
   for (const { heard, path } of clients) assert.match(heard(), new RegExp(`/${path}$`));
+});
+
+/** Its clock goes back by an hour at SIGUSR2. */
+const clockThatIsSet =
+  "data:text/javascript,const now = Date.now; let lateMs = 0; process.on('SIGUSR2', () => (lateMs = 3600000)); Date.now = () => now() - lateMs;";
+
+test("a clock that is set back makes no node wait for its requests: neither one set aside nor a regrown one", {
+  timeout: 180_000,
+}, async () => {
+  const stage = await Stage.open({ slowStartMs: 1_000 }, { nodeOptions: [...forwarderNodeOptions, "--import", clockThatIsSet] });
+  try {
+    let met = 0;
+    await stage.rawInstance("ill.1", (socket) =>
+      socket.on("data", () => {
+        met += 1;
+        if (met <= 3) socket.destroy();
+        else socket.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+      }),
+    );
+    const held: { readonly id: string; readonly response: ServerResponse }[] = [];
+    for (const id of ["old.1", "young.2"])
+      await stage.instance(id, (incoming, response) => (incoming.url === "/held" ? held.push({ id, response }) : response.end()));
+    const route = (id: string) => ({ id, availability: "available" as const, sockets: { [listener]: stage.socketOf(id) } });
+    const young = { ...route("young.2"), slowStart: true, availableSinceMs: Date.now() };
+    await stage.routeTo(route("ill.1"), route("old.1"), young);
+    const asking = async (path: string) => (await fetch(`http://127.0.0.1:${stage.port}${path}`)).arrayBuffer();
+    while (met < 3) await asking("/");
+    stage.process.kill("SIGUSR2");
+    const seconds = stage.seconds + 3;
+    await stage.until(() => stage.seconds >= seconds);
+    for (let asked = 0; asked < 60; asked += 1) await asking("/");
+    assert.ok(met > 3, "it has its share again");
+    await stage.routeTo(route("old.1"), young);
+    const answers: Promise<unknown>[] = [];
+    for (let asked = 1; asked <= 40; asked += 1) {
+      answers.push(asking("/held"));
+      await stage.until(() => held.length === asked);
+    }
+    const share = held.filter(({ id }) => id === "young.2").length;
+    for (const { response } of held) response.end();
+    await Promise.all(answers);
+    assert.ok(share >= 15, `${share} of 40`);
+  } finally {
+    await stage.close();
+  }
 });
