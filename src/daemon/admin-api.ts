@@ -52,7 +52,7 @@ export async function serveAdmin(sources: AdminSources): Promise<FastifyInstance
     handler: (request, reply) => {
       const known = sources.status().nodes.map(({ name }) => name);
       const wanted = request.body?.nodes;
-      return isMeant(wanted, known) ? orders.resume(wanted) : refuseNodes(reply, wanted, known);
+      return isMeant(wanted, known) ? (orders.resume(wanted) ?? refuseUnwritten(reply)) : refuseNodes(reply, wanted, known);
     },
   });
   server.route<{ Body: ReloadRequest | null }>({
@@ -136,7 +136,10 @@ function route<M extends string, P extends string>(declared: { readonly method: 
 
 /** What is not journalled is not taken yet, and would be forgotten with this process. */
 function acknowledge(reply: FastifyReply, orders: Orders, accepted: RegenerateAccepted | ReloadAccepted): FastifyReply {
-  if (orders.progress(accepted.id) !== null) return reply.code(202).send(accepted);
+  return orders.progress(accepted.id) === null ? refuseUnwritten(reply) : reply.code(202).send(accepted);
+}
+
+function refuseUnwritten(reply: FastifyReply): FastifyReply {
   const message = "the journal cannot be written (is the disk full?): it begins as soon as that can, if the monitor lives to see it";
   return reply.code(507).send(refusal("COPPICE_HOME_UNUSABLE", message));
 }

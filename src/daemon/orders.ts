@@ -37,12 +37,13 @@ export class Orders {
     return request;
   }
 
-  /** What had stopped goes on: says what it was. */
-  resume(nodes: readonly NodeName[] | "all"): Resumed {
+  /** What had stopped goes on: says what it was. Null: it could not be journalled. */
+  resume(nodes: readonly NodeName[] | "all"): Resumed | null {
     const { engine } = this.#options;
     const resumed = stopped(engine.state, nodes);
     engine.accept({ kind: "resume", nodes });
-    return resumed;
+    const still = stopped(engine.state, nodes);
+    return still.fleet || still.nodes.length > 0 ? null : resumed;
   }
 
   scale(nodes: number): string {
