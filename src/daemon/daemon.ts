@@ -154,6 +154,11 @@ export class Daemon {
     if (this.#engine.recovered) tellInit({ kind: "roster" });
   }
 
+  /** Who ever had a probe listens elsewhere, and says so itself: on its port there may be anybody. */
+  #watchPort(instance: InstanceId, port: number | null): void {
+    if (port !== null && this.#record(instance)?.probed !== true) this.#ports.begin(instance, port);
+  }
+
   #listensUnprobed(instance: InstanceId, socketPath: string): void {
     const { port } = this.#welcome.spec;
     if (port === null) return;
@@ -174,7 +179,7 @@ export class Daemon {
     switch (message.kind) {
       case "started":
         this.#watch.begin(message.instance, message.pid);
-        if (message.port !== null) this.#ports.begin(message.instance, message.port);
+        this.#watchPort(message.instance, message.port);
         this.#engine.accept({ ...message, kind: "instance-started" });
         break;
       case "start-failed":
@@ -194,7 +199,7 @@ export class Daemon {
         for (const { instance, pid, port } of message.instances) {
           this.#watch.begin(instance, pid);
           if (this.#record(instance)?.probed === true) this.#stuck.heard(instance); // one that is stuck already will not say so again
-          if (port !== null) this.#ports.begin(instance, port);
+          this.#watchPort(instance, port);
         }
         this.#engine.accept({ kind: "recovered", roster: message.instances });
         break;

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -268,3 +269,42 @@ test("npm and shells, which end at SIGTERM at once, leave their server the time 
   }
   rmSync(directory, { recursive: true });
 });
+
+test("a command's node that has a probe: a monitor that was restarted does not look for it at the port that its listener left, where others may be", {
+  timeout: 300_000,
+}, async () => {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-app-"));
+  const script = join(directory, "serve");
+  writeFileSync(script, `#!/bin/sh\nnode ${join(directory, "server.cjs")}\n`);
+  chmodSync(script, 0o755);
+  writeFileSync(
+    join(directory, "server.cjs"),
+    'require("node:http").createServer((_, response) => response.end(process.env.PORT)).listen(process.env.PORT);',
+  );
+  const port = await freePort();
+  const cluster = await TestCluster.start({ script, cwd: directory, nodes: 1, args: ["--port", String(port)] });
+  const own = async () => (await fetch(`http://127.0.0.1:${port}/`)).text();
+  const ownPort = await own();
+  const { init, monitor } = await cluster.status();
+  process.kill(monitor.pid, "SIGKILL");
+  await cluster.until("another monitor begins", () => cluster.processes().some((pid) => pid !== monitor.pid && isMonitor(pid)));
+  process.kill(init.pid, "SIGSTOP"); // who lives it says only when the node's probe is there already
+  await cluster.until("the probe is there", async () => Object.keys((await cluster.status()).nodes[0]?.indicators ?? {}).length > 0);
+  let strangers = 0;
+  const stranger = createServer((socket) => {
+    strangers += 1;
+    socket.destroy();
+  }).listen(Number(ownPort), "127.0.0.1");
+  endAfterTest(() => stranger.close());
+  process.kill(init.pid, "SIGCONT");
+  const endMs = Date.now() + 2_000;
+  await cluster.until("the monitor has had time to look", () => Date.now() > endMs);
+  assert.equal(await own(), ownPort);
+  assert.equal(strangers, 0);
+  assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+  rmSync(directory, { recursive: true });
+});
+
+function isMonitor(pid: number): boolean {
+  return /\/daemon\/main\.js|^coppice monitor/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8"));
+}
