@@ -4,7 +4,8 @@
  * the frame's body: the JSON text that the application's store was given, as UTF-8.
  *
  * A version is a positive integer. The base of a write made without reading is -1: it replaces whatever
- * is there (a new session, or an application that calls its store itself; `anyBase`). Time to live is absolute
+ * is there (an application that calls its store itself; `anyBase`). So does 0 (`absentBase`), the base of a session that was
+ * made anew, and it does so where its identifier's last one was destroyed. Time to live is absolute
  * (`expiresAtMs`), by the clock of the host; null means that the record does not expire.
  */
 
@@ -38,7 +39,7 @@ export type SessionRequest = {
   | { readonly kind: "remove"; readonly id: SessionId; readonly base: number }
   /** Moves the expiry only; answered `done`, or `absent`. */
   | { readonly kind: "touch"; readonly id: SessionId; readonly expiresAtMs: number | null }
-  /** Leaves a tombstone until the expiry: a later write is dropped (answered `dropped`). */
+  /** Leaves a tombstone until the expiry: a later write is dropped (answered `dropped`), but a new session's. */
   | { readonly kind: "destroy"; readonly id: SessionId }
   | { readonly kind: "count" }
   | { readonly kind: "clear" }

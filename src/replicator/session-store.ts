@@ -71,7 +71,7 @@ export class SessionStore {
           expiresAtMs: untilMs,
           tombstone: true,
           text: "",
-          writes: [],
+          writes: record?.writes ?? [],
         });
         return caller.answer({ n, kind: "done" });
       }

@@ -45,7 +45,7 @@ const writesMax = 8;
 /** Longer than an instance sends again what it sent (`sessionStoreTimeoutMs`, 10 minutes at most). */
 const removedMs = 11 * 60_000;
 
-/** The version that a put or a removal names if nothing may be there. */
+/** The version that a put or a removal names if nothing may be there, and the first write of a session that was made anew: it replaces what is. */
 export const absentBase = 0;
 
 export type PutOutcome = Extract<WriteOutcome, { kind: "store" | "stored-already" }> | { readonly kind: "stale" };
@@ -65,13 +65,15 @@ export function write(current: SessionRecord | null, incoming: IncomingWrite, no
     const version = Math.max(base, versionFloor, current?.version ?? 0) + 1;
     return { kind: "store", record: { version, expiresAtMs, tombstone: false, text, writes: [id] }, conflicts: 0 };
   }
-  if (current.tombstone) return { kind: "dropped" };
-  if (current.writes.includes(id)) return { kind: "stored-already", record: current };
+  const isKnown = current.writes.includes(id);
+  // Who was made after its end is another one under the same name (`genid`), and no late write.
+  if (current.tombstone && (base !== absentBase || isKnown)) return { kind: "dropped" };
+  if (isKnown) return { kind: "stored-already", record: current };
   const writes = latest(current, id);
   const next = (newText: string): SessionRecord => ({ version: current.version + 1, expiresAtMs, tombstone: false, text: newText, writes });
-  if (current.version === base || base === anyBase) return { kind: "store", record: next(text), conflicts: 0 };
-  if (base > 0 && baseText === null) return { kind: "base-wanted" };
-  const baseData = baseText === null ? {} : parse(baseText);
+  if (current.version === base || base === anyBase || base === absentBase) return { kind: "store", record: next(text), conflicts: 0 };
+  if (baseText === null) return { kind: "base-wanted" };
+  const baseData = parse(baseText);
   const currentData = parse(current.text);
   const incomingData = parse(text);
   // Not objects (a store may be given anything): there is nothing to merge by key, the later one stands.

@@ -1,4 +1,4 @@
-/** Saves of one session object of express-session that do not wait for each other. In a process of its own: a package's store becomes one replicator's. */
+/** Saves of express-session's session objects, in their order and out of it. In a process of its own: a package's store becomes one replicator's. */
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { test } from "node:test";
@@ -20,7 +20,7 @@ const called = (call: (callback: (error: unknown, result?: unknown) => void) => 
     call((error, result) => (error ? reject(error) : resolve(result)));
   });
 
-test("saves of one session object that do not wait for each other: the last one's values stand, beside what others wrote meanwhile", {
+test("saves of one session object that do not wait for each other: the last one's values stand; a session that was made anew is no late write", {
   timeout: 300_000,
 }, async () => {
   const stage = new ReplicatorStage();
@@ -61,5 +61,16 @@ test("saves of one session object that do not wait for each other: the last one'
   session.left = 0;
   await save(session);
   assert.deepEqual([(await load()).left, (await load()).other], [0, "kept"]);
+
+  // As with `genid: () => "a"`: one identifier, and one session after the other.
+  const request: { session?: Session } = {};
+  Object.assign(store, { generate: (made: { session?: object }) => Object.assign(made, { session: { cookie, left: 7 } }) });
+  await ask("destroy", "a");
+  await ask("set", "a", { cookie, left: 6 });
+  await save(session);
+  assert.equal(await ask("get", "a"), undefined, "what was made before its end is over");
+  store["generate"]?.(request);
+  await ask("set", "a", request.session);
+  assert.equal((await load()).left, 7);
   await stage.close();
 });

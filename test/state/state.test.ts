@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { mergeData } from "../../src/state/merge.ts";
-import { anyBase, type SessionRecord, write } from "../../src/state/session-record.ts";
+import { absentBase, anyBase, type SessionRecord, write } from "../../src/state/session-record.ts";
 import { Tally } from "../../src/state/tally.ts";
 
 const data = fc.dictionary(
@@ -115,6 +115,20 @@ test("tombstones: a late write into a destroyed session is dropped until it expi
   const tombstone: SessionRecord = { version: 3, expiresAtMs: 100, tombstone: true, text: "", writes: [] };
   for (const base of [anyBase, 2, 3]) assert.deepEqual(write(tombstone, incoming(base, "{}"), 99, 0), { kind: "dropped" });
   assert.equal(write(tombstone, incoming(anyBase, "{}"), 100, 0).kind, "store");
+});
+
+test("tombstones: a session that was made anew under the same identifier is stored; its first write, sent again after its own end, is not", () => {
+  const tombstone: SessionRecord = { version: 3, expiresAtMs: 100, tombstone: true, text: "", writes: [] };
+  const anew = { ...incoming(absentBase, "{}"), expiresAtMs: 500 };
+  const outcome = write(tombstone, anew, 99, 0);
+  assert.deepEqual(outcome, {
+    kind: "store",
+    record: { version: 4, expiresAtMs: 500, tombstone: false, text: "{}", writes: [anew.id] },
+    conflicts: 0,
+  });
+  const { record } = outcome.kind === "store" ? outcome : assert.fail();
+  assert.equal(write(record, anew, 99, 0).kind, "stored-already");
+  assert.deepEqual(write({ ...record, tombstone: true, text: "" }, anew, 99, 0), { kind: "dropped" });
 });
 
 test("tally: the same writes in any order, and only those, give the same checksum", () => {

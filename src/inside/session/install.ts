@@ -10,7 +10,7 @@ import { anyBase } from "../../state/session-record.ts";
 import { findDefaultStores, type StoreConstructor, type StoreKind } from "./default-stores.ts";
 import { expiryOf, isToBeTouched } from "./expiry.ts";
 import { lostValue } from "./lost-values.ts";
-import { type Base, ReplicatedStore } from "./replicated-store.ts";
+import { type Base, newSession, ReplicatedStore } from "./replicated-store.ts";
 import type { StoreClient } from "./store-client.ts";
 
 type Callback = ((error: unknown, result?: unknown) => void) | undefined;
@@ -100,6 +100,8 @@ class StoreReplacement {
   readonly #stores = new WeakMap<StoreObject, ReplicatedStore>();
   /** What each raw or live session object was made from. */
   readonly #bases = new WeakMap<object, MadeFrom>();
+  /** Those that were made just now, and not saved yet. */
+  readonly #made = new WeakSet<object>();
   readonly #cookiesTold = new Set<string>();
   #lostValueTold = false;
 
@@ -160,7 +162,12 @@ class StoreReplacement {
       configurable: true,
       set(this: StoreObject, generate: unknown) {
         replacement.#of(this);
-        Object.defineProperty(this, "generate", { value: generate, writable: true, configurable: true, enumerable: true });
+        const value = function (this: StoreObject, request: { readonly session?: object }, ...rest: unknown[]): unknown {
+          const result: unknown = Reflect.apply(generate as () => unknown, this, [request, ...rest]); // express-session's
+          if (request.session !== undefined) replacement.#made.add(request.session);
+          return result;
+        };
+        Object.defineProperty(this, "generate", { value, writable: true, configurable: true, enumerable: true });
       },
     });
   }
@@ -201,7 +208,8 @@ class StoreReplacement {
     }
     const text = JSON.stringify(session);
     const cookie = session.cookie?.toJSON?.() ?? session.cookie;
-    const writing = store.write(id, base, text, expiryOf(session, Date.now()));
+    const isNew = this.#made.delete(session) && base === null;
+    const writing = store.write(id, isNew ? newSession : base, text, expiryOf(session, Date.now()));
     // A save of the same object that does not wait for this one changes what this one sent.
     const sent = { id, base: { version: base?.version ?? anyBase, text, stale: base !== null }, cookie };
     this.#bases.set(session, sent);

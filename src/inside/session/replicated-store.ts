@@ -17,6 +17,9 @@ export interface Base {
   readonly stale: boolean;
 }
 
+/** Nothing: it is another one than any that had its identifier before. */
+export const newSession: Base = { version: absentBase, text: "", stale: false };
+
 export interface Read {
   readonly base: Base;
   readonly expiresAtMs: number | null;
