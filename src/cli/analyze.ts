@@ -14,6 +14,7 @@ import { describeAnalysis } from "./analyze-text.ts";
 import { limitOf } from "./limit-text.ts";
 import { readTraces, type TraceFile, unread } from "./trace-file.ts";
 import { piecesOf } from "./trace-text.ts";
+import { endUnread } from "./unread.ts";
 
 const defaultHorizonMs = 30 * 60_000;
 /** The page is one text: a browser has to hold it. */
@@ -82,7 +83,7 @@ export function registerAnalyze(program: Command, setExitCode: (code: number) =>
 function whileRead(stream: NodeJS.WriteStream) {
   let read = true;
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
+    if (error.code !== "EPIPE") endUnread(error);
     read = false;
   });
   return {

@@ -5,6 +5,7 @@
 import { Command, CommanderError } from "commander";
 import { CoppiceError } from "../model/errors.ts";
 import { packageVersion } from "./package-version.ts";
+import { endUnread } from "./unread.ts";
 
 /**
  * In the order of the help. Only the command that is meant is loaded: `run` stays for the life of the cluster, and
@@ -32,12 +33,6 @@ const readByNobody: ReadonlySet<string> = new Set(["run", "analyze"]);
 function asksForHelp(args: readonly string[]): boolean {
   const own = args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
   return own.includes("--help") || own.includes("-h");
-}
-
-/** `| head` reads a part, and goes: nothing is wrong, but there is nobody to tell more. */
-function endUnread(error: NodeJS.ErrnoException): void {
-  if (error.code !== "EPIPE") throw error;
-  process.exit();
 }
 
 /** Runs one command line (without node and script); resolves to the exit code. */

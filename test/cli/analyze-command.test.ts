@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
@@ -146,6 +146,18 @@ describe("analyze: a reader that goes", () => {
     child.stderr.on("data", (chunk: Buffer) => errors.push(chunk));
     const [code] = await once(child, "close");
     assert.deepEqual([code, Buffer.concat(errors).toString()], [0, ""]);
+  });
+
+  it("analyze: a full disk at its output is said, of its help too, and the code is 1", () => {
+    for (const args of [["--json", recorded], ["--help"]]) {
+      const full = openSync("/dev/full", "w");
+      const { status, stderr } = spawnSync(process.execPath, [cli, "analyze", ...args], {
+        encoding: "utf8",
+        stdio: ["ignore", full, "pipe"],
+      });
+      closeSync(full);
+      assert.deepEqual([status, stderr], [1, "coppice: standard output cannot be written: ENOSPC: no space left on device, write\n"]);
+    }
   });
 });
 
