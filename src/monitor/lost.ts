@@ -29,7 +29,7 @@ export function replacementLost(draft: Draft, node: NodeRecord, why: string): vo
   fail(draft, current, `${current.replacement} did not become ready: ${why}`);
 }
 
-/** Two at once cannot be: the old one makes room first, now and from now on. */
+/** Two at once cannot be: the old one makes room first, now and until another release comes. */
 function goInPlace(draft: Draft, node: NodeRecord, why: string): void {
   const { current } = draft.state;
   assert(current !== null, "a regeneration is under way");
@@ -37,7 +37,7 @@ function goInPlace(draft: Draft, node: NodeRecord, why: string): void {
   current.replacement = null;
   draft.event(
     "notice",
-    `${node.name} holds something that only one instance can have (${why}): it is regenerated in place from now on`,
+    `${node.name} holds something that only one instance can have (${why}): it is regenerated in place from now on, until another release comes`,
     { why },
     { node: node.name, regeneration: current.id },
   );

@@ -69,7 +69,11 @@ export function succeed(draft: Draft, regeneration: Regeneration, remark: string
   node.failed = false;
   node.restartAtMs = null;
   node.crashes = [];
-  if (regeneration.origin === "deploy") node.lives = null; // what another release does is its own
+  if (regeneration.origin === "deploy") {
+    node.lives = null; // what another release does is its own
+    // So is what only one of it can have, unless that was found on the way.
+    if (regeneration.timeline[0]?.phase !== "starting") node.exclusive = null;
+  }
   end(draft, regeneration, "probation", "succeeded", remark);
   regeneration.deadlineMs = draft.nowMs + draft.settings.probationMs;
   draft.state.consecutiveFailures = 0;

@@ -61,7 +61,7 @@ export interface NodeRecord {
   /** Why it is down; null while it is well. */
   reason: string | null;
   failed: boolean;
-  /** Why it cannot have two instances at once (a port, file or lock of its own); null if it can. */
+  /** Why it cannot have two instances at once (a port, file or lock of its own); null if it can, and from each deploy on. */
   exclusive: string | null;
   /** Null before it was first found aging, and from each deploy on. */
   lives: Lives | null;
