@@ -26,10 +26,17 @@ export function cellsOf(line: string, separator: Separator): string[] {
   return cells;
 }
 
+/** Nobody measures more, and of more the model's squares and their squares are no numbers. */
+const numberMax = 1e60;
+
+/** NaN where nobody can have measured it. */
+export function measured(value: number): number {
+  return Math.abs(value) <= numberMax ? value : Number.NaN;
+}
+
 /** NaN where it is none. */
 export function numberIn(cell: string | undefined): number {
-  const value = cell === undefined || cell === "" ? Number.NaN : Number(cell);
-  return Number.isFinite(value) ? value : Number.NaN;
+  return cell === undefined || cell === "" ? Number.NaN : measured(Number(cell));
 }
 
 /** `1,5`, as a table may have it whose cells are not separated by commas. */

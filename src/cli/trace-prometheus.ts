@@ -3,6 +3,7 @@
  * named and survived.
  */
 import { withoutLabels } from "../aging/amounts.ts";
+import { measured } from "./csv-cells.ts";
 import { countsRequests, isCounter, type Reading, summed } from "./trace-counters.ts";
 import { counted, named, nothing, type Parsed, type Recorded, Rows } from "./trace-rows.ts";
 
@@ -136,8 +137,8 @@ function merged(columns: readonly Column[]): Rows {
 
 /** Of what is neither a number nor the text of one NaN: `Number(null)` and `Number("")` are 0. */
 function numberOf(told: unknown): number {
-  if (typeof told === "number") return told;
-  return typeof told === "string" && told.trim() !== "" ? Number(told) : Number.NaN;
+  if (typeof told === "number") return measured(told);
+  return typeof told === "string" && told.trim() !== "" ? measured(Number(told)) : Number.NaN;
 }
 
 /** Seconds and a value, as they stand in the file. */

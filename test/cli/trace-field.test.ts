@@ -212,6 +212,22 @@ describe("trace: as the field writes it", () => {
     ]);
   });
 
+  it("analyze: of a number that nobody can have measured no time and no slope comes", () => {
+    const rows = Array.from({ length: 200 }, (_, at) => `${at % 50 === 7 ? "1e308" : at * 60_000},${at % 9 === 4 ? "1e308" : 100 + at}`);
+    const { replay, problems } = analysisOf(`# limit rssBytes=1000\ntimeMs,rssBytes\n${rows.join("\n")}\n`);
+    assert.ok(
+      replay.last?.trends.every(({ slopePerHour }) => slopePerHour.mid > 0),
+      JSON.stringify(replay.last?.trends),
+    );
+    assert.deepEqual(problems, [
+      'left out: 4 broken rows, the first in line 10 (no time: "1e308")',
+      'left out: 21 cells without a number, the first in line 7 (rssBytes: "1e308")',
+    ]);
+    const values = Array.from({ length: 9 }, (_, at) => [at, at === 4 ? "1e308" : "5"]);
+    const answer = { data: { result: [{ metric: { __name__: "queue" }, values }] } };
+    assert.deepEqual(parseTrace(JSON.stringify(answer), {}).problems, ["left out: 1 value without a number"]);
+  });
+
   it("trace: limits in capitals, of several, or behind a colon are limits", () => {
     for (const comment of ["# Limit rssBytes=5", "#LIMIT rssBytes = 5", "# limits rssBytes=5 openFds=7", "## Limits: rssBytes=5"]) {
       const { samples, problems } = parseTrace(`${comment}\ntimeMs,rssBytes,openFds\n1,2,3\n`, {});
