@@ -220,9 +220,11 @@ export class Answering implements UpstreamUser {
     else this.#stream();
   }
 
-  /** One that says its length was found short enough when its head came. */
+  /** One that says its length was found short enough when its head came. What is around a body's chunks may be as much again. */
   #mayHold(bytes: number): boolean {
-    return this.#connection.head.framing === framing.length || bytes <= this.#bytesMax;
+    const { body, head } = this.#connection;
+    if (head.framing === framing.length) return true;
+    return this.#bytesMax > 0 && body.dataBytes <= this.#bytesMax && bytes <= answerHeadBytesMax + 2 * this.#bytesMax;
   }
 
   #waitForRest(): void {

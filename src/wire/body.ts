@@ -37,6 +37,8 @@ export interface BodyParts {
 export class BodyReader {
   /** Everything has been read. */
   done = true;
+  /** Of what was read: no sizes of chunks, nothing around them. */
+  dataBytes = 0;
   #framing: number = framing.none;
   /** Of the counted body, or of the chunk. */
   #left = 0;
@@ -51,6 +53,7 @@ export class BodyReader {
   #nameBytes = 0;
 
   begin(how: number, length: number): void {
+    this.dataBytes = 0;
     this.#framing = how;
     this.#left = how === framing.length ? length : 0;
     this.done = how === framing.none || (how === framing.length && length === 0);
@@ -83,6 +86,7 @@ export class BodyReader {
       this.#left -= to - from;
       this.done = this.#left === 0;
     }
+    this.dataBytes += to - from;
     if (to > from) parts?.data(from, to);
     return to;
   }
@@ -93,6 +97,7 @@ export class BodyReader {
       if (this.#state === at.data) {
         const take = Math.min(this.#left, end - position);
         parts?.data(position, position + take);
+        this.dataBytes += take;
         this.#left -= take;
         position += take;
         if (this.#left === 0) this.#state = at.dataCr;

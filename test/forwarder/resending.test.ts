@@ -163,6 +163,32 @@ withStage(
   },
 );
 
+withStage("an answer of 64 KiB is held until whole however it says so: its head and its chunks' sizes count not", {}, async (stage) => {
+  const data = "x".repeat(65_536);
+  const bodies: Readonly<Record<string, readonly [string, string]>> = {
+    "/length": ["Content-Length: 65536\r\n\r\n", data.slice(1)],
+    "/chunked": ["Transfer-Encoding: chunked\r\n\r\n", `10000\r\n${data}\r\n`],
+    "/chunks": ["Transfer-Encoding: chunked\r\n\r\n", `100\r\n${data.slice(0, 256)}\r\n`.repeat(256)],
+  };
+  const died = new Set<string>();
+  for (const id of ["web-1.1", "web-2.1"])
+    await stage.rawInstance(id, (socket) => {
+      socket.on("data", (request: Buffer) => {
+        const path = request.toString("latin1").split(" ")[1] ?? "";
+        const [fields, body] = bodies[path] ?? assert.fail(path);
+        const answer = `HTTP/1.1 200 OK\r\nX-A: ${"a".repeat(1_000)}\r\n${fields}${body}`;
+        if (died.has(path)) return void socket.write(`${answer}${path === "/length" ? "x" : "0\r\n\r\n"}`);
+        died.add(path);
+        socket.end(answer);
+      });
+    });
+  await stage.route({ "web-1.1": "available", "web-2.1": "available" });
+  for (const path of Object.keys(bodies)) {
+    const { status, body } = await ask(stage, { path });
+    assert.deepEqual([status, body.length], [200, 65_536], path);
+  }
+});
+
 /** Requests at all nodes, as the forwarder said last. */
 function inProcess(stage: Stage): number {
   const last = stage.heard.findLast((message) => message.kind === "traffic");
