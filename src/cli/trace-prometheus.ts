@@ -36,8 +36,11 @@ export function parsePrometheus(text: string, limits: Readonly<Record<string, nu
     return { metric, name, labelled: labelled[at] ?? name, readings: readings.sort((a, b) => a.atMs - b.atMs) };
   });
   if (unreadable > 0) problems.push(`left out: ${counted(unreadable, "value")} without a number`);
-  const processes = [...byProcess(all)].map(([instance, columns]) => recorded(instance, columns, limits));
-  return { processes, limits: [] };
+  const told = all.flatMap((column) => limitTold(column, all, limits));
+  const others = all.filter((column) => !told.some(({ from }) => from === column));
+  for (const name of new Set(told.map(({ of, from }) => `${from.name} was taken for the limit of ${of.name}`))) problems.push(name);
+  const processes = [...byProcess(others)].map(([instance, columns]) => recorded(instance, columns, limits));
+  return { processes, limits: [{ row: 0, limits: Object.fromEntries(told.map(({ of, limit }) => [of.labelled, limit])) }] };
 }
 
 /** A series by its own name. */
@@ -50,6 +53,21 @@ interface Column extends Named {
   /** As it is told apart from all others of the file. */
   readonly labelled: string;
   readonly readings: readonly Reading[];
+}
+
+/** What the usual exporters tell beside a gauge: how much of it there may be. */
+const limitNames: ReadonlyMap<string, string> = new Map([
+  ["process_open_fds", "process_max_fds"],
+  ["container_memory_working_set_bytes", "container_spec_memory_limit_bytes"],
+]);
+
+/** Of the same process, at its beginning; where it is 0 there is none. A limit that was given goes before it. */
+function limitTold(of: Column, all: readonly Column[], given: Readonly<Record<string, number>>) {
+  if (of.name in given || of.labelled in given) return [];
+  const isOfSame = ({ metric }: Column) => Object.entries(metric).every(([key, told]) => key === "__name__" || of.metric[key] === told);
+  const from = all.find((one) => one.name === limitNames.get(of.name) && isOfSame(one));
+  const limit = from?.readings[0]?.value ?? 0;
+  return from === undefined || limit <= 0 ? [] : [{ of, from, limit }];
 }
 
 /** One process's series are one trace; what has no process of its own belongs to the only one. */

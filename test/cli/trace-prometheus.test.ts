@@ -35,6 +35,39 @@ describe("trace: Prometheus's answer", () => {
     ]);
   });
 
+  it("trace: what a process may have of descriptors, and a container of memory, is its limit, unless one was given or there is none", () => {
+    const of = (instance: string, max: number) => [
+      series("process_open_fds", [5, 6], { instance }),
+      series("process_max_fds", [max, max], { instance }),
+    ];
+    const memory = ["a", "b"].flatMap((container) => [
+      series("container_memory_working_set_bytes", [7, 8], { instance: "x", container }),
+      series("container_spec_memory_limit_bytes", [container === "a" ? 90 : 0, 90], { instance: "x", container }),
+    ]);
+    const text = answer(...of("x", 1_024), ...of("y", 512), ...memory);
+    const seen = (limits: Readonly<Record<string, number>>) =>
+      readTraces([text], limits).map(({ samples }) => [
+        Object.keys(samples.at(0)?.indicators ?? {}),
+        samples.at(0)?.limits.process_open_fds,
+      ]);
+    const [first] = readTraces([text], {});
+    const memoryOfA = "container_memory_working_set_bytes{container=a}";
+    const memoryOfB = "container_memory_working_set_bytes{container=b}";
+    assert.deepEqual(seen({}), [
+      [["process_open_fds", memoryOfA, memoryOfB, "container_spec_memory_limit_bytes"], 1_024],
+      [["process_open_fds"], 512],
+    ]);
+    assert.deepEqual([first?.samples.at(0)?.limits[memoryOfA], first?.samples.at(0)?.limits[memoryOfB]], [90, undefined]);
+    assert.deepEqual(first?.problems, [
+      "process_max_fds was taken for the limit of process_open_fds",
+      "container_spec_memory_limit_bytes was taken for the limit of container_memory_working_set_bytes",
+    ]);
+    assert.deepEqual(
+      seen({ process_open_fds: 9 }).map(([, limit]) => limit),
+      [9, 9],
+    );
+  });
+
   it("trace: a counter with a limit is judged", () => {
     const { samples } = parseTrace(answer(series("errors_total", [1, 2, 3])), { errors_total: 100 });
     assert.deepEqual(
