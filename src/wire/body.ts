@@ -193,10 +193,20 @@ export class BodyReader {
     return at.name;
   }
 
-  /** A trailer that speaks of framing, of the connection or in our name is a trick (RFC 9110 §6.5.1). */
+  /**
+   * A trailer that speaks of framing, of the connection, in our name or in a proxy's is a trick (RFC 9110 §6.5.1): some servers take
+   * trailers for header fields, and of those what a client says in a proxy's name was dropped.
+   */
   #mayTrail(): boolean {
+    if (isProxys(this.#name.subarray(0, this.#nameBytes))) return false;
     if (this.#nameBytes > trailerNameMax) return true;
     const code = fieldOf(this.#name, 0, this.#nameBytes);
     return code === field.other || code === field.contentType || code === field.idempotencyKey || code === field.authorization;
   }
+}
+
+/** `Forwarded`, or one of X-Forwarded-*, under any spelling. */
+function isProxys(name: Uint8Array): boolean {
+  const dashed = String.fromCharCode(...name).toLowerCase().replaceAll("_", "-");
+  return dashed === "forwarded" || dashed.startsWith("x-forwarded-");
 }

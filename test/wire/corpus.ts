@@ -280,6 +280,7 @@ const goodChunks = [
   '3;x="\\"\\\\\\;";z=1;a="b"\r\nabc\r\n0\r\n\r\n',
   "0\r\nX-Sum: 7\r\n\r\n",
   "0\r\nX-A:\r\nX-B: \u00e4\r\n\r\n",
+  `0\r\nForwarded-By: 1\r\nX-Forwarded: 2\r\n${"X".repeat(40)}: 3\r\n\r\n`,
 ];
 const badChunks = [
   "3\nabc\r\n0\r\n\r\n",
@@ -345,6 +346,10 @@ const badChunks = [
   "0\r\nConnection: close\r\n\r\n",
   "0\r\nX-Coppice-Client: forged\r\n\r\n",
   "0\r\nx_coppice_client: forged\r\n\r\n",
+  "0\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n",
+  "0\r\nx_forwarded_proto: https\r\n\r\n",
+  `0\r\nX-Forwarded-${"X".repeat(40)}: 1\r\n\r\n`,
+  "0\r\nFORWARDED: for=192.0.2.1\r\n\r\n",
   `0\r\nX: ${"a".repeat(34_000)}\r\n\r\n`,
   `0\r\n${"X: 1\r\n".repeat(100)}\r\n`,
 ];
