@@ -6,7 +6,7 @@ import type { Draft } from "./draft.ts";
 import { dismiss } from "./drain.ts";
 import type { Phase } from "./lifecycle.ts";
 import { scheduleRestart } from "./nodes.ts";
-import { dropEntries } from "./requests.ts";
+import { dropEntries, settle } from "./requests.ts";
 import { bringAllToRunningRelease, rolloutRegenerationEnded } from "./rollout.ts";
 import type { InstanceRecord, Regeneration } from "./state.ts";
 
@@ -23,6 +23,7 @@ export function fail(draft: Draft, regeneration: Regeneration, why: string): voi
   end(draft, regeneration, "failed", "failed", why);
   if (regeneration.mode === "retire") {
     draft.state.wanted = Math.max(draft.state.wanted, node.index);
+    settle(draft, node.name, "succeeded"); // who wanted it again has it
     // The cluster keeps its size: whoever else was to go would only come again.
     dropEntries(draft, ({ node: name, mode }) => mode === "retire" && draft.node(name).index <= draft.state.wanted);
     bringAllToRunningRelease(draft);
@@ -140,7 +141,10 @@ export function retire(draft: Draft, regeneration: Regeneration): void {
   state.retired[node.name] = node.generation;
   state.nodes = state.nodes.filter((other) => other !== node);
   // If it is wanted again by now, what waits for it is for its next life.
-  if (node.index > state.wanted) dropEntries(draft, ({ node: name }) => name === node.name);
+  if (node.index > state.wanted) {
+    dropEntries(draft, ({ node: name }) => name === node.name);
+    settle(draft, node.name, "failed");
+  }
   draft.event(
     "retired",
     `${node.name} has retired (${regeneration.why})`,

@@ -79,6 +79,18 @@ export function dropEntries(draft: Draft, goes: (entry: QueueEntry) => boolean):
   }
 }
 
+/** Who asked for something of a node that has not begun. A deploy asks for itself. */
+export function waitingFor({ state }: Draft, node: NodeName): OperatorRequest[] {
+  return state.requests.filter(
+    ({ nodes, reload }) => reload === null && nodes.some(({ name, outcome }) => name === node && outcome === "waiting"),
+  );
+}
+
+/** Nothing will begin: the node is there all the same, or it is not. */
+export function settle(draft: Draft, node: NodeName, outcome: "succeeded" | "failed"): void {
+  for (const { nodes } of waitingFor(draft, node)) for (const entry of nodes) if (entry.name === node) entry.outcome = outcome;
+}
+
 /** The regeneration under way is what was asked for. */
 export function join(draft: Draft, current: Regeneration, request: string): void {
   current.requests.push(request);

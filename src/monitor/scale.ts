@@ -6,7 +6,7 @@
 import { nodeName } from "../model/node.ts";
 import type { Draft } from "./draft.ts";
 import { addNode } from "./nodes.ts";
-import { dropEntries, enqueue, join, rememberRequest } from "./requests.ts";
+import { dropEntries, enqueue, join, rememberRequest, waitingFor } from "./requests.ts";
 import { bringAllToRunningRelease } from "./rollout.ts";
 
 export function requestScale(draft: Draft, request: string, nodes: number): void {
@@ -17,11 +17,15 @@ export function requestScale(draft: Draft, request: string, nodes: number): void
   // Who waits to retire and is wanted again stays.
   dropEntries(draft, ({ node, mode }) => mode === "retire" && draft.node(node).index <= nodes);
   bringAllToRunningRelease(draft);
-  const coming = missing(draft);
+  const coming = missing(draft).map((index) => nodeName(index));
+  // Who is on its way out goes, and comes again.
+  const returning = state.nodes.filter(
+    ({ name, index }) => index <= nodes && state.current?.node === name && state.current.mode === "retire",
+  );
   const leaving = state.nodes.filter(({ index }) => index > nodes).toReversed();
-  rememberRequest(draft, request, [...coming.map((index) => nodeName(index)), ...leaving.map(({ name }) => name)], null);
+  rememberRequest(draft, request, [...coming, ...[...returning, ...leaving].map(({ name }) => name)], null);
   draft.event("scale-requested", `scale from ${before} to ${nodes} nodes`, { request, before, nodes });
-  growToWanted(draft, request);
+  growToWanted(draft);
   const why = `scaled to ${nodes}`;
   for (const { name } of leaving) {
     if (state.current?.node === name && state.current.mode === "retire") join(draft, state.current, request);
@@ -37,9 +41,8 @@ export function requestScale(draft: Draft, request: string, nodes: number): void
 }
 
 /** Nodes that are wanted and not there, as after a change of mind while one retired, are added. */
-export function growToWanted(draft: Draft, request?: string): void {
+export function growToWanted(draft: Draft): void {
   const { state } = draft;
-  const requests = request === undefined ? [] : [request];
   const why = `scaled to ${state.wanted}`;
   for (const index of missing(draft)) {
     const { name } = addNode(draft, index);
@@ -47,7 +50,7 @@ export function growToWanted(draft: Draft, request?: string): void {
       node: name,
       origin: "operator",
       why,
-      requests: [...requests],
+      requests: waitingFor(draft, name).map(({ id }) => id),
     });
   }
   state.nodes.sort((a, b) => a.index - b.index);

@@ -77,7 +77,7 @@ export function progress(state: MonitorState, request: string): RegenerationProg
     return {
       name,
       outcome,
-      kind: record === null ? "regenerated" : kindOf(record),
+      kind: record !== null ? kindOf(record) : outcome === "succeeded" ? "started" : "regenerated",
       phase: record?.phase ?? null,
       reason: record?.remark ?? null,
       durationMs: record === null ? null : (record.endedAtMs ?? state.nowMs) - record.startedAtMs,

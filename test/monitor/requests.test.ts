@@ -52,3 +52,35 @@ test("requests: one that has not ended is known, however many younger ones there
   assert.equal(progress(cluster.state, "deploy")?.reload?.outcome, "succeeded");
   assert.equal(progress(cluster.state, "open-300")?.done, true);
 });
+
+test("requests: who wants a node again that retires waits until it is there again, or stays, or hears that it is not to be", () => {
+  const wanted = (then: (cluster: SimCluster) => void) => {
+    const cluster = new SimCluster({ spec: simSpec(2, { fenceTimeoutMs: 1_000 }), random: seededRandom(1) });
+    cluster.run(1_000);
+    then(cluster);
+    cluster.tell({ kind: "scale", request: "less", nodes: 1 });
+    cluster.run(1_050);
+    cluster.tell({ kind: "scale", request: "again", nodes: 2 });
+    cluster.run(1_060);
+    const isDoneBefore = progress(cluster.state, "again")?.done;
+    return { cluster, isDoneBefore };
+  };
+  const outcomeOf = (cluster: SimCluster) =>
+    progress(cluster.state, "again")?.nodes.map(({ name, outcome, kind }) => [name, outcome, kind]);
+
+  const goes = wanted(() => {});
+  assert.equal(goes.isDoneBefore, false);
+  goes.cluster.run(10_000);
+  assert.deepEqual(outcomeOf(goes.cluster), [["web-2", "succeeded", "started"]]);
+  assert.equal(goes.cluster.serving().length, 2);
+
+  const stays = wanted(({ faults }) => Object.assign(faults, { deafInstances: true, silentForwarders: ["forwarder-1"] }));
+  stays.cluster.run(10_000);
+  assert.deepEqual(outcomeOf(stays.cluster), [["web-2", "succeeded", "started"]]);
+
+  const not = wanted(() => {});
+  not.cluster.tell({ kind: "scale", request: "less-after-all", nodes: 1 });
+  not.cluster.run(10_000);
+  assert.deepEqual(outcomeOf(not.cluster), [["web-2", "failed", "regenerated"]]);
+  assert.equal(progress(not.cluster.state, "less-after-all")?.done, true);
+});
