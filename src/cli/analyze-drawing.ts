@@ -24,6 +24,11 @@ const timeSteps: readonly number[] = [
   ...[1, 2, 4, 8, 12].map((hours) => hours * hourMs),
   ...[1, 2, 5, 10, 20, 50, 100].map((days) => days * dayMs),
 ];
+const timeUnits = [
+  [dayMs, "d"],
+  [hourMs, "h"],
+  [minuteMs, "min"],
+] as const;
 const colours = { readings: "#2f6f3a", limit: "#a3200d", forecast: "#d9822b", trend: "#8a5a00", regeneration: "#a3200d" } as const;
 
 export function drawingOf(curve: Curve): string {
@@ -58,10 +63,17 @@ function axes({ indicator, startMs, lastMs, lowest, highest }: Curve, { x, y }: 
   const times = Array.from({ length: Math.floor((lastMs - startMs) / stepMs) + 1 }, (_, at) => at * stepMs).map((ageMs) => {
     const at = x(startMs + ageMs);
     const isCut = at > width - halfLabel;
-    return `<text x="${isCut ? width - 2 : at}" y="${top + plotHeight + 16}" text-anchor="${isCut ? "end" : "middle"}" fill="#555">${ageMs === 0 ? 0 : time(ageMs)}</text>`;
+    return `<text x="${isCut ? width - 2 : at}" y="${top + plotHeight + 16}" text-anchor="${isCut ? "end" : "middle"}" fill="#555">${ageMs === 0 ? 0 : inUnitOf(stepMs, ageMs)}</text>`;
   });
   const name = `<text x="${left}" y="${height - 8}" fill="${colours.readings}">${escapeHtml(indicator)}</text>`;
   return [...values, ...times, name];
+}
+
+/** One unit for the whole axis. */
+function inUnitOf(stepMs: number, ageMs: number): string {
+  if (!timeSteps.includes(stepMs)) return time(ageMs);
+  const [unitMs, unit] = timeUnits.find(([one]) => one <= stepMs) ?? [secondMs, "s"];
+  return `${ageMs / unitMs} ${unit}`;
 }
 
 /** Round numbers: powers of two of bytes; of others 1, 2 or 5 times a power of ten. */

@@ -63,6 +63,13 @@ describe("analyze: the drawing", () => {
     for (const text of ["limit 0.977 GiB", "trend held, 31 min", "regenerated, 93 min"]) assert.ok(texts.includes(text), text);
   });
 
+  it("drawing: the times of an axis are of one unit", () => {
+    const hours = 49;
+    const svg = drawingOf(curveOf({ endMs: hours * 60 * minuteMs, lastMs: hours * 60 * minuteMs }));
+    const times = [...svg.matchAll(/<text[^>]*>([^<]* (?:s|min|h|d))</g)].map(([, text]) => text);
+    assert.deepEqual(times, ["8 h", "16 h", "24 h", "32 h", "40 h", "48 h"]);
+  });
+
   it("drawing: no label of an axis is cut off by an edge, however large the values", () => {
     const svg = drawingOf(curveOf({ indicator: "memory", highest: 41_800_000_000 }));
     const texts = [...svg.matchAll(/<text[^>]*>([^<]*)</g)].map(([, text]) => text);
