@@ -207,6 +207,8 @@ export class BodyReader {
 
 /** `Forwarded`, or one of X-Forwarded-*, under any spelling. */
 function isProxys(name: Uint8Array): boolean {
-  const dashed = String.fromCharCode(...name).toLowerCase().replaceAll("_", "-");
+  const dashed = String.fromCharCode(...name)
+    .toLowerCase()
+    .replaceAll("_", "-");
   return dashed === "forwarded" || dashed.startsWith("x-forwarded-");
 }
