@@ -96,8 +96,10 @@ function serveEvents(server: FastifyInstance, events: EventLog): void {
   server.route<{ Querystring: { after?: string; follow?: string } }>({
     ...route(adminRoutes.events),
     handler: (request, reply) => {
+      const after = Number(request.query.after ?? 0);
+      if (Number.isNaN(after)) return reply.code(400).send(refusal("COPPICE_ARGUMENT", "after must be the number of an event"));
       const stream = new PassThrough();
-      for (const event of events.since(Number(request.query.after ?? 0))) stream.write(`${JSON.stringify(event)}\n`);
+      for (const event of events.since(after)) stream.write(`${JSON.stringify(event)}\n`);
       if (request.query.follow === "true") {
         const unfollow = events.follow((event) => {
           stream.write(`${JSON.stringify(event)}\n`);

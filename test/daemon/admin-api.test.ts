@@ -128,6 +128,12 @@ test("admin API: who follows events and stops reading is let go, and finds the r
     await server.close();
     rmSync(directory, { recursive: true });
   });
+  const { status } = await new Promise<{ status: number | undefined }>((resolve, reject) =>
+    request({ socketPath, path: `${adminRoutes.events.path}?after=yesterday` }, (answer) => resolve({ status: answer.resume().statusCode }))
+      .on("error", reject)
+      .end(),
+  );
+  assert.equal(status, 400, "and what is no number is none");
   const follow = (after: number) =>
     new Promise<IncomingMessage>((resolve, reject) =>
       request({ socketPath, path: `${adminRoutes.events.path}?after=${after}&follow=true` }, resolve)
