@@ -53,6 +53,7 @@ export class Init {
   #told: Extract<ToInit, { kind: "health" }> = { kind: "health", serving: [], hopeless: false };
   #onInstanceGone: (() => void) | null = null;
   #shutDownAtMs: number | null = null;
+  #shutDownReason = "";
   #isAtOnce = false;
   #exit: (code: number) => void = () => {};
   readonly done: Promise<number>;
@@ -91,7 +92,7 @@ export class Init {
       "monitor",
       "monitor",
       (message) => this.#obey(message as ToInit), // our own process, our own channel
-      () => {},
+      () => this.#tellShutDown(),
     );
     this.#health = this.#serveHealth();
   }
@@ -271,9 +272,10 @@ export class Init {
   async shutDown(reason: string, exitCode: number): Promise<void> {
     if (this.#shutDownAtMs !== null) return;
     this.#shutDownAtMs = Date.now();
+    this.#shutDownReason = reason;
     const { stopTimeoutMs } = this.#spec.settings;
     this.#options.log.say(`stopping (${reason}): requests in process finish first; everything ends within ${stopTimeoutMs / 1_000} s`);
-    this.#tell({ kind: "shutting-down", reason });
+    this.#tellShutDown();
     const finishMs = Math.floor(stopTimeoutMs * forwarderShareRatio);
     const finish = { kind: "finish", deadlineMs: Math.floor(finishMs * 0.9) };
     await Promise.all(this.#forwarders.map((forwarder) => forwarder.finish(finish, finishMs)));
@@ -289,6 +291,11 @@ export class Init {
     this.#health?.close();
     this.#giveBackHome();
     this.#exit(exitCode);
+  }
+
+  /** To each monitor: what ends from here on is no crash. */
+  #tellShutDown(): void {
+    if (this.#shutDownAtMs !== null) this.#tell({ kind: "shutting-down", reason: this.#shutDownReason });
   }
 
   #stopInstances(graceMs: number): Promise<void> {

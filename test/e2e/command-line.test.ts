@@ -70,6 +70,23 @@ test("a second Ctrl-C, later, ends everything at once; when the command is back,
   rmSync(cluster.home, { recursive: true });
 });
 
+test("the monitor dies while the cluster is being stopped: the next one takes no end for a crash", { timeout: 180_000 }, async () => {
+  const cluster = await TestCluster.start({ script: plainApp, settings: { stopTimeoutMs: 20_000 } });
+  const { monitor, init } = await cluster.status();
+  const held = request({ host: "127.0.0.1", port: cluster.port, method: "POST" }); // it holds up the stop
+  held.on("error", () => {}).write("begun");
+  await cluster.until("it is in process", async () => (await cluster.status()).nodes.some(({ inFlight }) => inFlight > 0));
+  process.kill(init.pid, "SIGTERM");
+  await cluster.until("it is being stopped", () => cluster.output.includes("is being stopped"));
+  process.kill(monitor.pid, "SIGKILL");
+  await cluster.until("the next one is there", () => cluster.output.includes("goes on from its journal"));
+  held.end("and ended");
+  assert.equal(await cluster.exited, 0);
+  assert.doesNotMatch(cluster.output, /died|started again/);
+  assert.deepEqual(readdirSync(cluster.home), []);
+  rmSync(cluster.home, { recursive: true });
+});
+
 test("stop ends everything in order while clients send: nothing is left, every answer begun is whole", { timeout: 180_000 }, async () => {
   const cluster = await TestCluster.start({ script: expressApp });
   const { init, monitor, forwarders, replicator, nodes } = await cluster.status();
