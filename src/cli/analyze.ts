@@ -12,6 +12,7 @@ import type { Analysis } from "./analyze-curve.ts";
 import { pageOf, type Section, sectionOf } from "./analyze-page.ts";
 import { describeAnalysis } from "./analyze-text.ts";
 import { limitOf } from "./limit-text.ts";
+import { ProgressLine } from "./progress-line.ts";
 import { readTraces, type TraceFile, unread } from "./trace-file.ts";
 import { piecesOf } from "./trace-text.ts";
 import { endUnread } from "./unread.ts";
@@ -63,18 +64,21 @@ export function registerAnalyze(program: Command, setExitCode: (code: number) =>
       const shown: Section[] = [];
       let judged = 0;
       const out = whileRead(process.stdout);
-      for (const file of files) {
+      const progress = new ProgressLine(files.length);
+      for (const [at, file] of files.entries()) {
+        progress.done(at);
         const analyses: Analysis[] = [];
         for (const analysis of analyzeFile(file, options)) {
           analyses.push(analysis);
           judged += 1;
           if (options.html !== undefined && shown.length < pageTracesMax) shown.push(sectionOf(analysis, shown.length));
           if (options.json !== true) out.write(describeAnalysis(analysis));
-          if (!(await out.isRead()) && options.html === undefined) return;
+          if (!(await out.isRead()) && options.html === undefined) return progress.end();
         }
         if (analyses.every(({ samples }) => samples.length === 0)) setExitCode(1);
         if (options.json === true) out.write(`${JSON.stringify(jsonOf(analyses))}\n`);
       }
+      progress.end();
       if (options.html !== undefined && !wrote(options.html, pageOf(shown, judged - shown.length))) setExitCode(1);
     });
 }
