@@ -18,6 +18,9 @@ const mebibyte = 1024 * 1024;
 /** Init, monitor and replicator together, and each forwarder: under load, measured by bench/footprint (docs/operations.md). */
 const ownBytesMin = 96 * mebibyte;
 const forwarderBytes = 48 * mebibyte;
+/** Of a forwarder that has its large young generation (own-process.ts). */
+const fastForwarderBytes = 104 * mebibyte;
+const scarceBytes = 2 * 1024 ** 3;
 const reserveRatio = 0.05;
 const savedRatio = 0.05;
 /**
@@ -72,6 +75,11 @@ export function youngBytesMax(heapLimitBytes: number): number {
   return 3 * (semiSpace(heapLimitBytes) ?? semiSpaceBytesOfNode);
 }
 
+/** Coppice's own processes do with little then. */
+export function isMemoryScarce(limitBytes: number): boolean {
+  return limitBytes < scarceBytes;
+}
+
 type Regenerate = "auto" | "replace" | "in-place";
 
 /** With room for a replacement beside the nodes; without, where that leaves each too little or it is not wanted. */
@@ -79,7 +87,7 @@ export function shareOut(
   limitBytes: number,
   { nodes, forwarders, regenerate: wanted }: { readonly nodes: number; readonly forwarders: number; readonly regenerate: Regenerate },
 ): MemoryBudget {
-  const ownBytes = ownBytesMin + forwarders * forwarderBytes;
+  const ownBytes = ownBytesMin + forwarders * (isMemoryScarce(limitBytes) ? forwarderBytes : fastForwarderBytes);
   const budget = { limitBytes, ownBytes, reserveBytes: Math.floor(limitBytes * reserveRatio), surge: wanted === "in-place" ? 0 : 1 };
   return wanted === "auto" && instanceShare(budget, nodes) < shareBytesMin ? { ...budget, surge: 0 } : budget;
 }

@@ -41,6 +41,11 @@ test("memory: heaps, young generations, Coppice and the reserve together stay in
   );
 });
 
+test("memory: from 2 GiB on a forwarder's large young generation is counted, for each", () => {
+  const own = (limit: number, forwarders: number) => shareOut(limit * mebibyte, { ...auto, forwarders, nodes: 2 }).ownBytes / mebibyte;
+  assert.deepEqual([own(2_047, 1), own(2_048, 1), own(2_047, 3), own(2_048, 3)], [144, 200, 240, 408]);
+});
+
 test("memory: where there is plenty, Node's own sizes stand", () => {
   const plenty = shareOut(64 * 1024 * mebibyte, { ...auto, nodes: 4 });
   assert.equal(heapLimit(plenty, 4), 4096 * mebibyte);
