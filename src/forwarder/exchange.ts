@@ -16,7 +16,7 @@ import { isOutOfDescriptors } from "./descriptors.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { forwardedLines } from "./headers.ts";
 import type { InstanceLinks } from "./instance-links.ts";
-import { badAnswer, diedInProcess, notAgreed, notSavedWhole, type Refusal, refusalOf, tooSlow, written } from "./refusals.ts";
+import { badAnswer, diedInProcess, diedTwice, notAgreed, notSavedWhole, type Refusal, refusalOf, tooSlow, written } from "./refusals.ts";
 import { Sending } from "./sending.ts";
 import type { Stream } from "./streams.ts";
 import type { UpstreamConnection } from "./upstream-connection.ts";
@@ -304,7 +304,8 @@ export class Exchange implements Answered, Chooser, Stream {
     }
     upstream.failedTotal += 1;
     if (verdict === "reset") this.#client.destroy();
-    else this.#refuse(end === "died" ? diedInProcess : notSavedWhole);
+    else if (end !== "died") this.#refuse(notSavedWhole);
+    else this.#refuse(this.#deaths > 1 ? diedTwice : diedInProcess);
   }
 
   /**

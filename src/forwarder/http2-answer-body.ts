@@ -16,6 +16,8 @@ export interface SharedOutput {
   readonly output: Http2Output;
   /** Of the connection (RFC 9113 §5.2.1). */
   sendWindowBytes: number;
+  /** Others wait for what all share: who comes anew waits behind them. */
+  readonly othersWait: boolean;
   /** So much data left in a frame. `drop`: little, though more was there. */
   dataLeft(bytes: number, drop: boolean): void;
   /** `send` is to be called whenever there may be room. */
@@ -52,6 +54,11 @@ export class AnswerBody {
     return this.waitingBytes === 0 || (!this.#borrows && this.waitingBytes <= waitingBytesMax);
   }
 
+  /** Not for its own client's window alone. */
+  get waitsForShared(): boolean {
+    return this.waitingBytes > 0 && this.#window > 0;
+  }
+
   /** An end was written, though it may still wait. */
   get ending(): boolean {
     return this.#ends;
@@ -59,7 +66,7 @@ export class AnswerBody {
 
   /** `owned`: the bytes stay as they are after this call. */
   write(bytes: Buffer, from: number, to: number, owned: boolean): void {
-    const at = this.waitingBytes === 0 ? this.#put(bytes, from, to) : from;
+    const at = this.waitingBytes === 0 && !this.#shared.othersWait ? this.#put(bytes, from, to) : from;
     if (at < to) this.#keep(bytes.subarray(at, to), owned);
   }
 

@@ -207,6 +207,10 @@ export class Http2Connection implements FrameSink, StreamOrigin, Idler {
     if (!drop) this.#patience.taken(bytes);
   }
 
+  get othersWait(): boolean {
+    return this.#turns.someWait;
+  }
+
   waits(body: AnswerBody): void {
     this.#turns.waits(body);
   }

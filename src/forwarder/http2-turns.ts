@@ -28,6 +28,11 @@ export class Http2Turns {
     this.#beginning.length = 0;
   }
 
+  /** For the connection's window, or for room in its output. */
+  get someWait(): boolean {
+    return this.#waiting.length > 0 && this.#waiting.some(({ waitsForShared }) => waitsForShared);
+  }
+
   /** Data waits. */
   waits(body: AnswerBody): void {
     if (!this.#waiting.includes(body)) this.#waiting.push(body);

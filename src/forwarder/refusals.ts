@@ -31,6 +31,12 @@ export const diedInProcess: Refusal = {
   text: "The server that was executing this request ended before it answered. The request may have been executed, so it was not sent again.",
 };
 
+export const diedTwice: Refusal = {
+  status: 502,
+  title: "Bad Gateway",
+  text: "Two servers that were executing this request ended before they answered. It may have been executed, and is not sent a third time.",
+};
+
 export const notSavedWhole: Refusal = {
   status: 502,
   title: "Bad Gateway",

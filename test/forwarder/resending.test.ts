@@ -60,7 +60,7 @@ withStage(
       met.length = 0;
       const { status, body } = await ask(stage, { path });
       assert.equal(status, 502, path);
-      assert.match(body, /may have been executed/);
+      assert.match(body, met.length > 1 ? /Two servers .* may have been executed/ : /may have been executed, so it was not sent again/);
       return met.length;
     };
     assert.equal(await deathsBy("/death?id=1"), 2);
