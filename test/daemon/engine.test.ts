@@ -27,6 +27,10 @@ test("engine: what is said again while it stands does not wait for a disk that t
   const lines = readFileSync(path, "utf8").trimEnd().split("\n");
   const kinds = lines.map((line) => (JSON.parse(line) as { input: { kind: string } }).input.kind); // the journal's own
   engine.stop();
-  assert.deepEqual(kinds, ["cluster-started", "resume", "affinity-cookie"]);
+  // Its own clock may ring as soon as it has begun.
+  assert.deepEqual(
+    kinds.filter((kind) => kind !== "woken"),
+    ["cluster-started", "resume", "affinity-cookie"],
+  );
   rmSync(directory, { recursive: true });
 });
