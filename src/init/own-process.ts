@@ -22,11 +22,7 @@ const memoryFault = /^SIG(?:SEGV|BUS|ABRT)$/;
 
 const mainOf = { monitor: "../daemon/main.js", forwarder: "../forwarder/main.js", replicator: "../replicator/main.js" } as const;
 
-/**
- * Small young generations: these processes live long and keep little (bench/footprint: 185 MiB became 135). The
- * forwarder's is what a crowd of clients leaves behind for ever: after 10,000 connections 125 MiB stay instead of
- * 179 (bench/forwarder/memory.ts), and its speed stays too. Less than that costs it some, so only where memory is scarce.
- */
+/** Small young generations: these processes live long and keep little (bench/footprint: 185 MiB became 135). The forwarder's costs it speed, so only where memory is scarce. */
 const smallHeap = {
   monitor: ["--max-semi-space-size=1", "--optimize-for-size"],
   replicator: ["--max-semi-space-size=1", "--optimize-for-size"],
@@ -34,8 +30,8 @@ const smallHeap = {
 } as const;
 /**
  * The forwarder's where memory is not scarce. Each collection costs a quarter of a millisecond for all who wait, however little there is to
- * collect: of 32 MiB from the start there is one a second at 15,000 requests, of 8 there were four, on V8's own course eight.
- * Nearly nothing survives: threads that help would only be waited for.
+ * collect: of 32 MiB from the start there is one a second at 15,000 requests; V8 itself, which lets it grow by what survives, stayed at 3 to
+ * 6 MiB, and came to four to eight. Threads that help would only be waited for: nearly nothing survives.
  */
 export const forwarderNodeOptions: readonly string[] = ["--min-semi-space-size=32", "--max-semi-space-size=32", "--no-parallel-scavenge"];
 

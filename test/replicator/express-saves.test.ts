@@ -1,39 +1,13 @@
-/** Saves of express-session's session objects, in their order and out of it. In a process of its own: a package's store becomes one replicator's. */
+/** Saves of express-session's session objects, in their order and out of it. In a process of its own: see express-stage.ts. */
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
 import { test } from "node:test";
-import { setImmediate as nextTurn } from "node:timers/promises";
-import { Sessions } from "../../src/inside/session/install.ts";
-import { ReplicatorStage } from "./stage.ts";
-
-interface Package {
-  readonly MemoryStore: new () => Record<string, (...args: unknown[]) => void>;
-}
-interface Session {
-  left?: number;
-  other?: string;
-  save(callback: (error: unknown) => void): void;
-}
-
-const called = (call: (callback: (error: unknown, result?: unknown) => void) => void) =>
-  new Promise<unknown>((resolve, reject) => {
-    call((error, result) => (error ? reject(error) : resolve(result)));
-  });
+import { expressStage, type LiveSession } from "./express-stage.ts";
 
 test("saves of one session object that do not wait for each other: the last one's values stand; a session that was made anew is no late write", {
   timeout: 300_000,
 }, async () => {
-  const stage = new ReplicatorStage();
-  await stage.listen();
-  const { client, birth } = stage.born("web-1.1");
-  const sessions = new Sessions(client);
-  const { MemoryStore } = createRequire(import.meta.url)("express-session") as Package; // as its documents say
-  await nextTurn(); // it was looked at
-  sessions.begin(birth, () => {});
-  const store = new MemoryStore();
-  const ask = (name: string, ...args: unknown[]) => called((callback) => store[name]?.(...args, callback));
-  const save = (session: Session) => called((callback) => session.save(callback));
-  const load = async () => (await ask("load", "a")) as Session; // express-session's own
+  const { stage, store, ask, save, load: loadOf } = await expressStage();
+  const load = () => loadOf("a");
   const cookie = { originalMaxAge: 60_000, expires: new Date(Date.now() + 60_000).toISOString() };
 
   const fresh = { cookie, left: 0 };
@@ -63,7 +37,7 @@ test("saves of one session object that do not wait for each other: the last one'
   assert.deepEqual([(await load()).left, (await load()).other], [0, "kept"]);
 
   // As with `genid: () => "a"`: one identifier, and one session after the other.
-  const request: { session?: Session } = {};
+  const request: { session?: LiveSession } = {};
   Object.assign(store, { generate: (made: { session?: object }) => Object.assign(made, { session: { cookie, left: 7 } }) });
   await ask("destroy", "a");
   await ask("set", "a", { cookie, left: 6 });
