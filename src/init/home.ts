@@ -1,7 +1,8 @@
 /**
  * The run-time directory of a cluster: `$COPPICE_HOME/<name>`, private (0700). One living init owns it,
  * named in its `init.json`. Taking it over from an init that died removes what that one left, but for
- * the sessions' file: sessions outlive the process tree. An orderly end removes everything.
+ * the sessions' file: sessions outlive the process tree. An orderly end removes everything. A directory
+ * that is not a cluster's, as an application's of that name, is not touched.
  */
 import {
   chmodSync,
@@ -31,6 +32,8 @@ const freeBytesMin = 8 * 1024 * 1024;
 
 /** The sessions' file outlives init, and so a Coppice: its format is in its name, and one of another format is not ours. */
 const sessionsFileName = "sessions-2.mdb";
+/** All that a cluster's directory holds, the sessions' files of other formats too. */
+const ownNames = /^(?:control|admin|store|i|bin|init\.json|(?:journal|events)\.jsonl(?:\.next)?|sessions.*\.mdb.*)$/;
 
 /** What init says of itself, for `coppice stop` and for the next init of the same name. */
 export interface InitFile {
@@ -39,6 +42,8 @@ export interface InitFile {
   readonly name: string;
   readonly bootId: string;
   readonly stopTimeoutMs: number;
+  /** Ends it in order, however often it comes. One of an older Coppice has SIGTERM alone, and a second of these is "at once". */
+  readonly stopSignal?: "SIGUSR2";
   /** Set where `coppice start` began it: the command line that does so again. */
   readonly background: { readonly args: readonly string[]; readonly directory: string } | null;
 }
@@ -60,9 +65,15 @@ export function clusterPaths(home: string, name: string): ClusterPaths {
 
 /** The init that owns the directory, if it lives. */
 export function livingInit(paths: ClusterPaths): InitFile | null {
+  const file = initFileOf(paths);
+  return file !== null && isAlive(file.pid, file.startTicks) ? file : null;
+}
+
+/** What the last init said of itself; null: no init was here. */
+function initFileOf(paths: ClusterPaths): InitFile | null {
   try {
-    const file = JSON.parse(readFileSync(paths.initFile, "utf8")) as InitFile; // our own file; checked by the start time below
-    return isAlive(file.pid, file.startTicks) ? file : null;
+    const file = JSON.parse(readFileSync(paths.initFile, "utf8")) as InitFile | null; // our own file, if it names a process
+    return Number.isInteger(file?.startTicks) ? file : null;
   } catch {
     return null;
   }
@@ -139,6 +150,7 @@ function takeDirectory(paths: ClusterPaths, owner: Omit<InitFile, "pid" | "start
   const made = makeDirectory(paths.directory, mode);
   try {
     if (statSync(paths.directory).uid !== process.getuid?.()) throw new Error("it belongs to another user");
+    checkIsOurs(paths);
     chmodSync(paths.directory, mode);
     removeLeftovers(paths);
     for (const path of [paths.controlSocket, paths.adminSocket, paths.storeSocket]) mkdirSync(dirname(path), { mode: 0o700 });
@@ -177,10 +189,21 @@ export function unusable(directory: string, cause: unknown): CoppiceError {
   );
 }
 
+/** With COPPICE_HOME=/srv the cluster of /srv/shop would have its application's directory, and clear it. */
+function checkIsOurs(paths: ClusterPaths): void {
+  const other = readdirSync(paths.directory).find((entry) => !ownNames.test(entry));
+  // Where an init was, it is what a newer Coppice left.
+  if (other !== undefined && initFileOf(paths) === null)
+    throw new Error(`${other} lies there, which is not Coppice's and would be removed; choose another --name`);
+}
+
+/** What says that it is ours goes last. */
 function removeLeftovers(paths: ClusterPaths): void {
   for (const entry of readdirSync(paths.directory)) {
-    if (!entry.startsWith(sessionsFileName)) rmSync(join(paths.directory, entry), { recursive: true, force: true });
+    const path = join(paths.directory, entry);
+    if (path !== paths.initFile && !entry.startsWith(sessionsFileName)) rmSync(path, { recursive: true, force: true });
   }
+  rmSync(paths.initFile, { force: true });
 }
 
 function giveBack(paths: ClusterPaths, firstMade: string | undefined): void {

@@ -1,7 +1,7 @@
 /** The run-time directory: one living owner, nothing left behind, sessions kept from an init that died. */
 import assert from "node:assert/strict";
 import { execFile, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -43,6 +43,36 @@ test("home: what a killed init left is cleared, but for the sessions", () => {
   );
   giveBack();
   assert.equal(existsSync(base), true, "a directory that was there before stays");
+  rmSync(base, { recursive: true });
+});
+
+test("home: a directory that holds something else, as an application's that has the cluster's name, is refused and left as it is", () => {
+  const base = mkdtempSync(join(tmpdir(), "coppice-home-"));
+  const paths = clusterPaths(base, "shop");
+  mkdirSync(join(paths.directory, "bin"), { recursive: true });
+  for (const file of ["package.json", "init.json"]) writeFileSync(join(paths.directory, file), "{}");
+  chmodSync(paths.directory, 0o755);
+  assert.throws(() => takeHome(paths, owner), {
+    code: "COPPICE_HOME_UNUSABLE",
+    message: /shop cannot be used: package\.json lies there, which is not Coppice's.* choose another --name.* set COPPICE_HOME/,
+  });
+  assert.deepEqual(
+    [readdirSync(base), readdirSync(paths.directory), statSync(paths.directory).mode & 0o777],
+    [["shop"], ["bin", "init.json", "package.json"], 0o755],
+  );
+  rmSync(base, { recursive: true });
+});
+
+test("home: what a killed init of a newer Coppice left is cleared, whatever it is", () => {
+  const base = mkdtempSync(join(tmpdir(), "coppice-home-"));
+  const paths = clusterPaths(base, "shop");
+  takeHome(paths, owner);
+  writeFileSync(paths.initFile, JSON.stringify({ ...owner, pid: spawnSync("true").pid, startTicks: 1 }));
+  writeFileSync(join(paths.directory, "dossiers.jsonl"), "");
+  const giveBack = takeHome(paths, owner);
+  assert.equal(existsSync(join(paths.directory, "dossiers.jsonl")), false);
+  giveBack();
+  assert.deepEqual(readdirSync(base), []);
   rmSync(base, { recursive: true });
 });
 
