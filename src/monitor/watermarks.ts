@@ -15,14 +15,15 @@ interface Above {
 }
 
 export class Watermarks {
-  readonly #marks: readonly { readonly indicator: string; readonly level: number }[];
+  readonly #marks: readonly { readonly name: string; readonly indicator: string; readonly level: number }[];
+  /** By the mark: of one indicator there may be several. */
   readonly #above = new Map<InstanceId, Map<string, Above>>();
 
   /** @param settings `indicator:level`, as the settings were checked. */
   constructor(settings: readonly string[]) {
-    this.#marks = settings.map((one) => {
-      const [indicator = "", level = ""] = one.split(":");
-      return { indicator, level: Number(level) };
+    this.#marks = settings.map((name) => {
+      const [indicator = "", level = ""] = name.split(":");
+      return { name, indicator, level: Number(level) };
     });
   }
 
@@ -35,17 +36,17 @@ export class Watermarks {
     if (this.#marks.length === 0) return null;
     const above = this.#above.get(instance) ?? new Map<string, Above>();
     this.#above.set(instance, above);
-    const reasons = this.#marks.flatMap(({ indicator, level }) => {
+    const reasons = this.#marks.flatMap(({ name, indicator, level }) => {
       const value = indicators[indicator];
       if (value === undefined) return [];
       if (value <= level) {
-        above.delete(indicator);
+        above.delete(name);
         return [];
       }
-      const before = above.get(indicator);
+      const before = above.get(name);
       // Else the clock was set back, and what stands is counted anew.
       const { sinceMs, readings } = before !== undefined && before.sinceMs <= atMs ? before : { sinceMs: atMs, readings: 0 };
-      above.set(indicator, { sinceMs, readings: readings + 1 });
+      above.set(name, { sinceMs, readings: readings + 1 });
       if (atMs - sinceMs < standMs || readings + 1 < standReadings) return [];
       return [`${indicator} has stayed above its watermark of ${amount(indicator, level)} for ${time(standMs)}`];
     });

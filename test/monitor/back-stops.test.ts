@@ -111,3 +111,14 @@ test("watermarks: one reading decides nothing, ten seconds above do, and a fall 
   assert.equal(read(90, 5, 101), null);
   assert.equal(new Watermarks([]).add("web-1.1", { atMs: 1, indicators: { rssBytes: 1 } }), null);
 });
+
+test("watermarks: of two of one indicator, the one that is below says nothing of the one that is above", () => {
+  for (const levels of [
+    ["rssBytes:1048576", "rssBytes:9437184"],
+    ["rssBytes:9437184", "rssBytes:1048576"],
+  ]) {
+    const marks = new Watermarks(levels);
+    const said = [0, 5, 10].map((second) => marks.add("web-1.1", { atMs: second * 1_000, indicators: { rssBytes: 5e6 } }));
+    assert.deepEqual(said, [null, null, "rssBytes has stayed above its watermark of 1 MiB for 10 s"]);
+  }
+});
