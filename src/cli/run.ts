@@ -40,6 +40,7 @@ export interface RunOptions {
   readonly health?: ListenAddress;
   readonly logFormat: LogFormat;
   readonly logFile?: string;
+  readonly check?: true;
   readonly set: Readonly<Record<string, string>>;
 }
 
@@ -52,16 +53,18 @@ export const registerRun: Register = (program, setExitCode) => {
         "Stays in the foreground; Ctrl-C or SIGTERM ends everything in order.",
     )
     .addOption(new Option("--log-file <path>", "print to this file, which rotates").hideHelp())
+    .addOption(new Option("--check", "only look whether it could start").hideHelp())
     .addHelpText(
       "after",
       "\nExample:\n  coppice run server.js -n 3\n  coppice run --set drainTimeoutMs=60000 -- server.js --verbose\n  coppice run npm start\n  coppice run -n 3 -- next start -p 3000\n",
     )
     .action(async (script: string, args: string[], options: RunOptions) => {
-      const file = options.logFile === undefined ? null : new LogFile(options.logFile);
-      const log = new Log({ stdout: file ?? process.stdout, stderr: file ?? process.stderr, format: options.logFormat });
       const specification = specificationOf(script, args, options);
-      const background = file === null ? null : { args: process.argv.slice(2), directory: typedDirectory() };
       const user = userOf(options, specification);
+      if (options.check === true) return;
+      const file = options.logFile === undefined ? null : new LogFile(options.logFile, { format: options.logFormat });
+      const log = new Log({ stdout: file ?? process.stdout, stderr: file ?? process.stderr, format: options.logFormat });
+      const background = file === null ? null : { args: process.argv.slice(2), directory: typedDirectory() };
       const init = new Init(specification, { log, background, user, health: options.health ?? null });
       if (user === null && process.getuid?.() === 0)
         log.say("WARNING: the server runs as root. With --user NAME it runs as that user, and can harm only what that user can.");
@@ -97,7 +100,7 @@ export function withRunOptions(command: Command): Command {
     .argument("[args...]", "its arguments; where some begin with a dash, put -- before the target")
     .option(
       "-n, --nodes <number>",
-      "how many nodes (default: as many as there are cores, where memory has room for them)",
+      "how many nodes (default: as many as there are cores, two at least, where memory has room for them)",
       wholeNumber(1, nodesMax),
     )
     .option("-p, --port <port>", "listen here instead of where the server asks to; the server sees it as PORT too", wholeNumber(1, 65_535))

@@ -51,7 +51,7 @@ export const numberSettings: Readonly<Record<NumberKey, NumberSetting>> = {
     min: 0,
     max: 10 * minute,
     acts: "at-once",
-    doc: "How long a new instance must listen before it counts as ready.",
+    doc: "How long a replacement must listen before it takes over from the one that serves; where none serves, it does so at once.",
   },
   slowStartMs: {
     default: 10 * second,
@@ -235,9 +235,15 @@ export const numberSettings: Readonly<Record<NumberKey, NumberSetting>> = {
     min: 0,
     max: 10 * minute,
     acts: "at-once",
-    doc: "Pause before the first restart after a crash; doubles with each.",
+    doc: "Pause before the first restart after a crash; doubles with each. Up to a quarter longer, by the node, so that not all start at once.",
   },
-  restartBackoffMsMax: { default: 30 * second, min: 0, max: day, acts: "at-once", doc: "Longest pause before a restart." },
+  restartBackoffMsMax: {
+    default: 30 * second,
+    min: 0,
+    max: day,
+    acts: "at-once",
+    doc: "Longest pause before a restart, but for that quarter.",
+  },
   crashLoopRestarts: {
     default: 10,
     min: 1,

@@ -5,32 +5,44 @@
  */
 import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
 import { Writable } from "node:stream";
+import { type LogFormat, lineOf } from "./log.ts";
 
 export const logFilesKept = 5;
 const fileBytesMaxDefault = 10 * 1024 * 1024;
 /** Whether the file is still there is looked at so often, at most. */
 const lookMsDefault = 1_000;
 
+export interface LogFileOptions {
+  /** Of its own words. */
+  readonly format?: LogFormat;
+  readonly fileBytesMax?: number;
+  readonly lookMs?: number;
+}
+
 export class LogFile extends Writable {
   readonly #path: string;
+  readonly #format: LogFormat;
   readonly #fileBytesMax: number;
   readonly #lookMs: number;
   #file: FileHandle | null = null;
   #inode = 0;
   #lookedAtMs = 0;
   #bytes = 0;
-  #lostLines = 0;
+  #lostPieces = 0;
+  /** A full disk took a part of the last piece: what comes next begins a line. */
+  #isTorn = false;
 
-  constructor(path: string, fileBytesMax = fileBytesMaxDefault, lookMs = lookMsDefault) {
+  constructor(path: string, { format = "text", fileBytesMax = fileBytesMaxDefault, lookMs = lookMsDefault }: LogFileOptions = {}) {
     super({ decodeStrings: true });
     this.#path = path;
+    this.#format = format;
     this.#fileBytesMax = fileBytesMax;
     this.#lookMs = lookMs;
   }
 
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
     this.#append(chunk).then(done, () => {
-      this.#lostLines += 1;
+      this.#lostPieces += 1;
       done();
     });
   }
@@ -47,12 +59,28 @@ export class LogFile extends Writable {
       const { ino, size } = await this.#file.stat();
       this.#inode = ino;
       this.#bytes = size;
+      this.#isTorn = false;
     }
-    const lost = this.#lostLines === 0 ? "" : `coppice | ${this.#lostLines} pieces of the log could not be written\n`;
-    await this.#file.appendFile(lost);
-    await this.#file.appendFile(chunk);
-    this.#lostLines = 0;
-    this.#bytes += chunk.length + lost.length;
+    if (this.#lostPieces > 0) {
+      const text = `${this.#lostPieces} pieces of the log could not be written`;
+      const line = lineOf(this.#format, { time: new Date().toISOString(), source: "coppice", stream: "stderr", text });
+      await this.#write(this.#file, Buffer.from(this.#isTorn ? `\n${line}` : line));
+      this.#lostPieces = 0;
+    }
+    await this.#write(this.#file, chunk);
+  }
+
+  async #write(file: FileHandle, piece: Buffer): Promise<void> {
+    try {
+      await file.appendFile(piece);
+      this.#bytes += piece.length;
+      this.#isTorn = false;
+    } catch (error) {
+      const { size } = await file.stat();
+      this.#isTorn ||= size > this.#bytes;
+      this.#bytes = size;
+      throw error;
+    }
   }
 
   async #look(): Promise<void> {

@@ -25,6 +25,10 @@ export interface JsonLogLine {
   readonly text: string;
 }
 
+export function lineOf(format: LogFormat, line: JsonLogLine): string {
+  return format === "text" ? `${line.source} | ${line.text}\n` : `${JSON.stringify(line)}\n`;
+}
+
 export class Log {
   readonly #format: LogFormat;
   readonly #sinks: Readonly<Record<LogStream, LogSink>>;
@@ -42,9 +46,7 @@ export class Log {
 
   write(source: string, stream: LogStream, lines: readonly string[]): void {
     const time = new Date().toISOString();
-    const printed = lines.map((text) =>
-      this.#format === "text" ? `${source} | ${text}\n` : `${JSON.stringify({ time, source, stream, text } satisfies JsonLogLine)}\n`,
-    );
+    const printed = lines.map((text) => lineOf(this.#format, { time, source, stream, text }));
     this.#sinks[stream].write(printed.join(""), lines.length);
   }
 

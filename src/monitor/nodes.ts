@@ -7,6 +7,7 @@ import type { ClusterSpec } from "../model/birth.ts";
 import { assert } from "../model/errors.ts";
 import { heapLimit } from "../model/memory.ts";
 import { type InstanceId, instanceId, nodeName } from "../model/node.ts";
+import type { Settings } from "../model/settings.ts";
 import type { Draft } from "./draft.ts";
 import { beyondShareBytes } from "./more-room.ts";
 import type { InstanceRecord, NodeRecord } from "./state.ts";
@@ -178,14 +179,18 @@ export function scheduleRestart(draft: Draft, node: NodeRecord, reason: string, 
     );
     return;
   }
-  const pauseMs = backoffMs(node.attempts, settings.restartBackoffMsMin, settings.restartBackoffMsMax, node.index);
+  const pauseMs = restartPauseMs(node.attempts, node.index, settings);
   node.attempts += 1;
   node.restartAtMs = nowMs + pauseMs;
   draft.event("node-restarting", `${node.name} is started again in ${pauseMs} ms`, { pauseMs, reason }, { node: node.name });
 }
 
 /** Doubles with each attempt up to the bound; up to a quarter more, by the node, so that nodes do not restart as one. */
-export function backoffMs(attempts: number, minMs: number, maxMs: number, nodeIndex: number): number {
+export function restartPauseMs(
+  attempts: number,
+  nodeIndex: number,
+  { restartBackoffMsMin: minMs, restartBackoffMsMax: maxMs }: Pick<Settings, "restartBackoffMsMin" | "restartBackoffMsMax">,
+): number {
   const plainMs = Math.min(minMs * 2 ** Math.min(attempts, 30), maxMs);
   const jitterRatio = ((nodeIndex * 2_654_435_761) % 1_000) / 4_000;
   return Math.round(plainMs * (1 + jitterRatio));

@@ -8,6 +8,7 @@ import { shareOut } from "../model/memory.ts";
 import { type Settings, settingText } from "../model/settings.ts";
 import type { Draft } from "./draft.ts";
 import { lifecycle } from "./lifecycle.ts";
+import { effectStop, restartPauseMs } from "./nodes.ts";
 import { isAutomatic } from "./state.ts";
 
 /** What is so already changes nothing; who is found to have changed it meanwhile is overruled. */
@@ -39,11 +40,20 @@ function roomFor({ spec, state }: Draft, before: Settings, { regenerate }: Setti
 }
 
 /** What began under the old settings ends as if it had begun under the new ones. */
-function moveDeadlines({ state }: Draft, before: Settings, after: Settings): void {
+function moveDeadlines(draft: Draft, before: Settings, after: Settings): void {
+  const { state } = draft;
   const by = (name: keyof Settings) => Number(after[name]) - Number(before[name]); // of times alone
   for (const record of state.instances) {
     record.deadlineMs += by("startTimeoutMs");
     if (record.leavingUntilMs !== null) record.leavingUntilMs += by("drainTimeoutMs");
+    // Of who was told to end init shortens the grace, and lengthens none.
+    if (record.stopping === null || after.killTimeoutMs >= record.stopping.graceMs) continue;
+    record.stopping = { ...record.stopping, graceMs: after.killTimeoutMs };
+    effectStop(draft, record);
+  }
+  for (const node of state.nodes) {
+    const pauseMs = (settings: Settings) => restartPauseMs(node.attempts - 1, node.index, settings); // it was counted when it began
+    if (node.restartAtMs !== null) node.restartAtMs += pauseMs(after) - pauseMs(before);
   }
   for (const regeneration of state.current === null ? state.ended : [...state.ended, state.current]) {
     const { deadline } = lifecycle[regeneration.mode][regeneration.phase];

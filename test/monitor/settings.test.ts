@@ -7,6 +7,7 @@ import { defaultSettings } from "../../src/config/declared.ts";
 import { instanceShare, shareOut } from "../../src/model/memory.ts";
 import type { Settings } from "../../src/model/settings.ts";
 import { completed } from "../../src/monitor/completed.ts";
+import { initialState, step } from "../../src/monitor/step.ts";
 import { seededRandom } from "../../src/sim/random.ts";
 import { SimCluster } from "../../src/sim/sim-cluster.ts";
 import { simSpec } from "../../src/sim/sim-spec.ts";
@@ -94,6 +95,45 @@ test("settings: one that is started anew after a crash, and one that leaves agai
       assert.ok(ended.length === 1 && Math.abs((ended[0] ?? 0) - beganMs - lastsMs) < 300, `${what}: ${ended} for ${lastsMs}`);
     }
   }
+});
+
+test("settings: a pause before a restart is as long as if it had begun so", () => {
+  for (const [changeAtMs, startedAtMs] of [
+    [null, 31_000],
+    [5_000, 11_000],
+    [20_000, 20_000],
+  ] as const) {
+    const started: number[] = [];
+    const cluster = new SimCluster({
+      spec: simSpec(4, { restartBackoffMsMin: 30_000, restartBackoffMsMax: 30_000 }),
+      random: seededRandom(1),
+      onEvent: (atMs, { kind, instance }) => {
+        if (kind === "instance-started" && instance === "web-4.2") started.push(atMs);
+      },
+    });
+    cluster.run(1_000);
+    cluster.kill("web-4.1");
+    if (changeAtMs !== null) {
+      cluster.run(changeAtMs);
+      const inForce = cluster.state.spec?.settings ?? assert.fail("it runs");
+      cluster.tell({ kind: "settings", changes: changesOf(inForce, { restartBackoffMsMin: 10_000, restartBackoffMsMax: 10_000 }) });
+    }
+    cluster.run(60_000);
+    const [atMs = 0, ...more] = started;
+    assert.ok(more.length === 0 && atMs >= startedAtMs && atMs < 1_000 + (startedAtMs - 1_000) * 1.25 + 300, `${changeAtMs}: ${started}`);
+  }
+});
+
+test("settings: who was told to end has no more grace than the new killTimeoutMs", () => {
+  const { state } = step(initialState(), { kind: "cluster-started", spec: simSpec(1), nowMs: 0 });
+  const [instance] = state.instances;
+  assert.ok(instance !== undefined);
+  const ending = { ...state, instances: [{ ...instance, stopping: { signal: "SIGTERM" as const, graceMs: 10_000, crash: null } }] };
+  const graces = (killTimeoutMs: number) => {
+    const { effects } = step(ending, { kind: "settings", changes: changesOf(defaultSettings, { killTimeoutMs }), nowMs: 1 });
+    return effects.flatMap((effect) => (effect.kind === "stop-instance" ? [effect.graceMs] : []));
+  };
+  assert.deepEqual([graces(500), graces(60_000)], [[500], []]);
 });
 
 test("settings: what is so already is no event and no effect; of two that come at once each has its own, and the later one where both have the same", () => {
