@@ -3,7 +3,9 @@ import { time } from "../aging/amounts.ts";
 import { nameOf } from "../aging/explain.ts";
 import { type Analysis, curveOf, titleOf } from "./analyze-curve.ts";
 import { plotOf } from "./analyze-plot.ts";
+import { printable } from "./format.ts";
 
+/** Names come from the file. */
 export function describeAnalysis(analysis: Analysis): string {
   const { verdict, samples, problems } = analysis;
   const title = titleOf(analysis);
@@ -12,11 +14,6 @@ export function describeAnalysis(analysis: Analysis): string {
   const curve = curveOf(analysis);
   const sentences = [...sentencesOf(analysis), ...problems.map((text) => `note: ${text}`)].map((text) => `  ${text}`);
   return printable(`${[`${title}: ${verdict}`, ...sentences, "", ...(curve === null ? [] : [...plotOf(curve), ""])].join("\n")}\n`);
-}
-
-/** Names come from the file, and a terminal would obey what they hold. */
-function printable(text: string): string {
-  return text.replace(/[^\P{Cc}\n]/gu, "\uFFFD");
 }
 
 /** The moments, what spoke for the verdict, and what against a worse one. */

@@ -2,6 +2,7 @@
 import { adminRoutes, type ClusterEvent } from "../model/admin.ts";
 import { CoppiceError } from "../model/errors.ts";
 import { cutShortMax, openAdmin } from "./admin-client.ts";
+import { said } from "./format.ts";
 import { findCluster } from "./home.ts";
 import type { Register } from "./main.ts";
 
@@ -20,7 +21,7 @@ export const registerEvents: Register = (program) => {
       const print = (line: string) => {
         const event = JSON.parse(line) as ClusterEvent; // made by the daemon from the same declaration
         after = event.sequence;
-        process.stdout.write(options.json === true ? `${line}\n` : `${new Date(event.atMs).toISOString()}  ${event.text}\n`);
+        process.stdout.write(options.json === true ? `${line}\n` : `${new Date(event.atMs).toISOString()}  ${said(event.text)}\n`);
       };
       // The monitor was restarted: go on where it ended.
       for (let cutShort = 1; follows || cutShort <= cutShortMax; cutShort += 1) {

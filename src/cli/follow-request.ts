@@ -3,13 +3,13 @@ import { setTimeout as pause } from "node:timers/promises";
 import { adminRoutes, type RegenerationProgress } from "../model/admin.ts";
 import type { ClusterPaths } from "../model/birth.ts";
 import { callAdmin } from "./admin-client.ts";
-import { duration } from "./format.ts";
+import { duration, said } from "./format.ts";
 import { sayWhenInterrupted } from "./interrupted.ts";
 
 const pollMs = 150;
 
 export async function followRequest(paths: ClusterPaths, id: string, say: (line: string) => void): Promise<RegenerationProgress> {
-  const said = new Map<string, string>();
+  const told = new Map<string, string>();
   const over = sayWhenInterrupted("what was ordered goes on   see: coppice events --follow");
   for (;;) {
     const progress = await callAdmin<RegenerationProgress>(paths, {
@@ -18,8 +18,8 @@ export async function followRequest(paths: ClusterPaths, id: string, say: (line:
     });
     for (const node of progress.nodes) {
       const line = describe(node);
-      if (line !== null && said.get(node.name) !== line) say(line);
-      said.set(node.name, line ?? "");
+      if (line !== null && told.get(node.name) !== line) say(line);
+      told.set(node.name, line ?? "");
     }
     if (progress.done) {
       over();
@@ -33,5 +33,5 @@ function describe({ name, outcome, kind, phase, reason, durationMs }: Regenerati
   if (outcome === "waiting") return null;
   if (outcome === "running") return `${name}: ${phase ?? "running"}`;
   const took = durationMs === null ? "" : ` in ${duration(durationMs)}`;
-  return outcome === "succeeded" ? `${name}: ${kind}${took}` : `${name}: failed${took}: ${reason ?? "no reason given"}`;
+  return outcome === "succeeded" ? `${name}: ${kind}${took}` : `${name}: failed${took}: ${said(reason ?? "no reason given")}`;
 }

@@ -1,4 +1,4 @@
-/** How the command line writes quantities, durations and tables. */
+/** How the command line writes quantities, durations, tables, and what others have said. */
 
 /** Milliseconds as people say them: `850 ms`, `12 s`, `3 min`, `5 h`, `2 d`. */
 export function duration(ms: number): string {
@@ -27,4 +27,14 @@ export function table(rows: readonly (readonly string[])[]): string[] {
       .join("  ")
       .trimEnd(),
   );
+}
+
+/** Control characters of others: a terminal would obey them. */
+export function printable(text: string): string {
+  return text.replace(/[^\P{Cc}\n]/gu, "\uFFFD");
+}
+
+/** What an application said (last words, names, messages of errors), so that no line of it looks like one of ours. */
+export function said(text: string): string {
+  return printable(text.replaceAll("\t", " ")).replaceAll("\n", "\n    ");
 }

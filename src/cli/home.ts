@@ -1,6 +1,6 @@
 /** Which cluster a command means: `COPPICE_HOME`, `--name`, or the only one that runs. */
-import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { homedir, userInfo } from "node:os";
+import { isAbsolute, join, resolve } from "node:path";
 import { clusterPaths, livingInit, runningClusters, unusable } from "../init/home.ts";
 import type { ClusterPaths } from "../model/birth.ts";
 import { CoppiceError } from "../model/errors.ts";
@@ -12,9 +12,11 @@ export function coppiceHome(): string {
   return given === undefined || given === "" ? join(homeOfUser(), ".coppice") : resolve(given);
 }
 
+/** A HOME that is empty, or no whole path, is none. */
 function homeOfUser(): string {
   try {
-    return homedir();
+    const home = homedir();
+    return isAbsolute(home) ? home : userInfo().homedir;
   } catch (cause) {
     throw unusable("~/.coppice", new Error("this user has no home directory", { cause }));
   }

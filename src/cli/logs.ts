@@ -2,7 +2,7 @@
 import { closeSync, existsSync, fstatSync, openSync, readdirSync, readFileSync, readSync, statSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { type Command, InvalidArgumentError } from "commander";
-import { runningClusters } from "../init/home.ts";
+import { clusterPaths, livingInit, runningClusters } from "../init/home.ts";
 import { logFilesKept, rotatedName } from "../init/log-file.ts";
 import { CoppiceError } from "../model/errors.ts";
 import { coppiceHome, findCluster, logFileOf } from "./home.ts";
@@ -30,8 +30,12 @@ export function registerLogs(program: Command): void {
     .action(async ({ name, node, lines, follow }: LogsOptions) => {
       const cluster = name !== undefined && existsSync(logFileOf(name)) ? name : (onlyLog(name) ?? findCluster(name).name);
       const path = logFileOf(cluster);
-      if (!existsSync(path))
-        throw new CoppiceError("COPPICE_ARGUMENT", `"${cluster}" was not begun with coppice start: its output is where it runs`);
+      const earlier = existsSync(path);
+      if (!earlier || livingInit(clusterPaths(coppiceHome(), cluster))?.background === null)
+        throw new CoppiceError(
+          "COPPICE_ARGUMENT",
+          `"${cluster}" was not begun with coppice start: its output is where it runs${earlier ? ` (${path} is of an earlier one)` : ""}`,
+        );
       const wanted = (line: string) => node === undefined || line.startsWith(`${node} | `) || line.includes(`,"source":"${node}",`);
       const { last, bytes } = endOf(path, lines, wanted);
       for (const line of last) process.stdout.write(`${line}\n`);

@@ -2,6 +2,7 @@
 import { adminRoutes, type ClusterStatus, type ReloadAccepted, type ReloadRequest } from "../model/admin.ts";
 import { callAdmin } from "./admin-client.ts";
 import { followRequest } from "./follow-request.ts";
+import { said } from "./format.ts";
 import { findCluster } from "./home.ts";
 import type { Register } from "./main.ts";
 import { environmentOfCaller, resolveRelease } from "./release.ts";
@@ -43,6 +44,7 @@ export const registerReload: Register = (program, setExitCode) => {
       const { outcome, reason } = progress.reload ?? { outcome: "failed", reason: "it is not known" };
       if (outcome === "succeeded") return say(`release ${accepted.release} serves on all nodes`);
       setExitCode(1);
-      say(`release ${accepted.release} was given up${outcome === "rolled-back" ? ", the one before serves on all nodes" : ""}: ${reason}`);
+      const back = outcome === "rolled-back" ? ", the one before serves on all nodes" : "";
+      say(`release ${accepted.release} was given up${back}: ${said(reason ?? "no reason given")}`);
     });
 };

@@ -2,7 +2,7 @@
  * `coppice start` and `restart`: `run` in the background, its log in a file that rotates. The command waits
  * until every node serves and the public ports answer, so that its exit code means something.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { closeSync, fchmodSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -11,6 +11,7 @@ import { clusterPaths, livingInit, makeDirectory, passableMode, unusable } from 
 import { adminRoutes, type ClusterStatus } from "../model/admin.ts";
 import { CoppiceError } from "../model/errors.ts";
 import { callAdmin } from "./admin-client.ts";
+import { said } from "./format.ts";
 import { coppiceHome, findCluster, logFileOf } from "./home.ts";
 import { sayWhenInterrupted } from "./interrupted.ts";
 import type { Register } from "./main.ts";
@@ -71,10 +72,25 @@ export const registerRestart: Register = (program, setExitCode) => {
       if (how === null) throw new CoppiceError("COPPICE_ARGUMENT", `"${name}" runs in the foreground: stop it there, and run it again`);
       const status = await callAdmin<ClusterStatus>(paths, adminRoutes.status).catch(() => null); // a monitor that is away keeps nobody from it
       if (status !== null) resolveRelease(status.release.asTyped); // what is not there any more is said before anything is stopped
+      checkAgain(name, how);
+      const over = sayWhenInterrupted(`"${name}" goes on stopping, and is not started again: coppice start does that`);
       await stopCluster(name, paths);
+      over();
       if (!(await startInBackground(name, how, options.json === true))) setExitCode(1);
     });
 };
+
+/** All that was typed, files that it names included, as `run` looks at it: what cannot be started is not stopped. */
+function checkAgain(name: string, { args: [run = "run", ...typed], directory }: How): void {
+  const { status, stderr, error } = spawnSync(process.execPath, [launcher, run, "--check", ...typed], {
+    cwd: directory,
+    env: { ...process.env, PWD: directory },
+    encoding: "utf8",
+  });
+  if (status === 0) return;
+  const why = error?.message ?? stderr.trim().replace(/^coppice: /, "");
+  throw new CoppiceError("COPPICE_ARGUMENT", `"${name}" was not stopped, since it could not be started again: ${why}`);
+}
 
 /** Resolves when all nodes serve to true, or to false if some have failed while others serve. */
 async function startInBackground(name: string, how: How, json: boolean): Promise<boolean> {
@@ -83,7 +99,7 @@ async function startInBackground(name: string, how: How, json: boolean): Promise
   if (running !== null)
     throw new CoppiceError(
       "COPPICE_CLUSTER_RUNNING",
-      `a cluster named "${name}" is running already (pid ${running.pid}); coppice status shows it, reload brings a new release, restart starts it anew`,
+      `a cluster named "${name}" is running already (pid ${running.pid}); coppice status shows it, reload brings a new release, restart starts it anew; another server needs another --name`,
     );
   const log = logFileOf(name);
   const output = openLog(log);
@@ -122,7 +138,7 @@ async function startInBackground(name: string, how: How, json: boolean): Promise
     );
     process.stdout.write(`log: coppice logs --name ${name} --follow   end: coppice stop --name ${name}\n`);
   }
-  for (const node of failed) process.stderr.write(`coppice: ${node.name} has failed: ${node.reason}\n`);
+  for (const node of failed) process.stderr.write(`coppice: ${node.name} has failed: ${said(node.reason ?? "no reason given")}\n`);
   return failed.length === 0;
 }
 
@@ -147,13 +163,13 @@ async function untilServing(
   child.on("error", () => {
     failed = true;
   });
-  const said = new Set<string>();
+  const told = new Set<string>();
   while (!failed && child.exitCode === null && child.signalCode === null) {
     if (livingInit(paths)?.pid === child.pid) {
       const status = await ask().catch(() => null); // it ends just now: the next turn sees it
       for (const { level, text } of status?.notices ?? []) {
-        if (level === "advice" && !said.has(text)) process.stderr.write(`coppice: ${text}\n`);
-        said.add(text);
+        if (level === "advice" && !told.has(text)) process.stderr.write(`coppice: ${said(text)}\n`);
+        told.add(text);
       }
       if (status !== null && status.listeners.length > 0 && status.nodes.every(({ state }) => state === "ready" || state === "failed"))
         return status;

@@ -2,7 +2,7 @@
 import { adminRoutes, type ClusterStatus, type NodeStatus } from "../model/admin.ts";
 import { describeMemory } from "../model/memory.ts";
 import { callAdmin } from "./admin-client.ts";
-import { duration, quantity, table } from "./format.ts";
+import { duration, quantity, said, table } from "./format.ts";
 import { findCluster } from "./home.ts";
 import type { Register } from "./main.ts";
 
@@ -37,7 +37,7 @@ export function describeStatus(status: ClusterStatus, nowMs: number): string {
   if (held !== null) lines.push(`automatic regenerations: ${held}`);
   if (status.halted !== null) lines.push(`automatic regenerations are halted: ${status.halted}`);
   for (const node of status.nodes) {
-    if (node.reason !== null) lines.push(`${node.name}: ${node.reason}`);
+    if (node.reason !== null) lines.push(`${node.name}: ${said(node.reason)}`);
     if (node.waits != null) lines.push(`${node.name} is to be regenerated, and waits: ${node.waits}`);
     if (node.quarantine != null) lines.push(`${node.name} is in quarantine: ${node.quarantine}`);
     if (node.report?.verdict === "aging" || node.report?.verdict === "attention")
@@ -45,7 +45,7 @@ export function describeStatus(status: ClusterStatus, nowMs: number): string {
   }
   const advice = status.notices.filter(({ level }) => level === "advice");
   if (advice.length > 0)
-    lines.push("", "to mend in the application (docs/start-up-check.md):", ...advice.map(({ code, text }) => `  ${code}: ${text}`));
+    lines.push("", "to mend in the application (docs/start-up-check.md):", ...advice.map(({ code, text }) => `  ${code}: ${said(text)}`));
   return `${lines.join("\n")}\n`;
 }
 

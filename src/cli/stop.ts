@@ -4,6 +4,7 @@ import { livingInit } from "../init/home.ts";
 import type { ClusterPaths } from "../model/birth.ts";
 import { CoppiceError } from "../model/errors.ts";
 import { findCluster } from "./home.ts";
+import { sayWhenInterrupted } from "./interrupted.ts";
 import type { Register } from "./main.ts";
 
 const pollMs = 50;
@@ -18,6 +19,7 @@ export const registerStop: Register = (program) => {
     .option("--json", "the result as JSON")
     .action(async (options: { name?: string; json?: true }) => {
       const { name, paths } = findCluster(options.name);
+      sayWhenInterrupted(`"${name}" goes on stopping`);
       const stopMs = await stopCluster(name, paths);
       process.stdout.write(
         options.json === true ? `${JSON.stringify({ name, stopMs })}\n` : `${name} stopped in ${(stopMs / 1_000).toFixed(1)} s\n`,
@@ -30,7 +32,7 @@ export async function stopCluster(name: string, paths: ClusterPaths): Promise<nu
   const init = livingInit(paths);
   const startedMs = performance.now();
   if (init === null) return 0;
-  process.kill(init.pid, "SIGTERM");
+  process.kill(init.pid, init.stopSignal ?? "SIGTERM");
   while (livingInit(paths)?.bootId === init.bootId) {
     if (performance.now() - startedMs > init.stopTimeoutMs + graceMs) {
       throw new CoppiceError(

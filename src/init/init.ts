@@ -63,9 +63,10 @@ export class Init {
     this.#options = options;
     const { background, user } = options;
     const { stopTimeoutMs } = spec.settings;
-    const owner = { name: spec.name, bootId: this.#bootId, stopTimeoutMs, background };
+    const owner = { name: spec.name, bootId: this.#bootId, stopTimeoutMs, stopSignal: "SIGUSR2", background } as const;
     // Before anything is made that has to be given back; heard when all of this is done.
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => this.#signalled(signal));
+    process.on("SIGUSR2", () => void this.shutDown("coppice stop", 0));
     this.#giveBackHome = takeHome(spec.paths, owner, user === null ? undefined : passableMode);
     if (user !== null) shareDirectories(spec.paths, user);
     this.done = new Promise((resolve) => {

@@ -90,7 +90,8 @@ test("coppice events: what a monitor's death cut short goes on where it ended, o
   mkdirSync(dirname(paths.adminSocket), { recursive: true });
   writeFileSync(paths.initFile, JSON.stringify({ pid: process.pid, startTicks: startTicksOf(process.pid) }));
   const head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
-  const event = (sequence: number) => `${JSON.stringify({ sequence, atMs: 0, kind: "notice", text: `e${sequence}`, facts: {} })}\n`;
+  const event = (sequence: number) =>
+    `${JSON.stringify({ sequence, atMs: 0, kind: "notice", text: `e${sequence}\u001b[2J`, facts: {} })}\n`;
   const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
   let answers: string[] = [];
   const asked: string[] = [];
@@ -112,6 +113,7 @@ test("coppice events: what a monitor's death cut short goes on where it ended, o
   answers = [`${head}${chunk(event(1))}${chunk(event(2).slice(0, 9))}`, `${head}${chunk(event(2))}0\r\n\r\n`];
   const { stdout } = await events();
   assert.deepEqual(stdout.match(/e\d/g), ["e1", "e2"]);
+  assert.equal(stdout.includes("\u001b"), false, "what an application said is no order to the terminal");
   assert.deepEqual(asked, ["/v1/events?after=0", "/v1/events?after=1"]);
   await assert.rejects(events(), { code: 1 });
 });

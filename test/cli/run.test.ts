@@ -1,8 +1,10 @@
 /** What `coppice run` decides before anything starts. */
 import assert from "node:assert/strict";
-import { resolve } from "node:path";
+import { userInfo } from "node:os";
+import { join, resolve } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { coppiceHome } from "../../src/cli/home.ts";
 import { specificationOf } from "../../src/cli/run.ts";
 
 const script = fileURLToPath(new URL("../e2e/fixtures/plain-app.mjs", import.meta.url));
@@ -25,4 +27,20 @@ test("run: an access log in a directory that is not there is refused at once; on
   });
   assert.equal(accessLog("access.log"), resolve("access.log"));
   assert.equal(accessLog("-"), "-");
+});
+
+test("run: a HOME that is empty or no whole path is none: each process would look for the sockets in another directory", () => {
+  const { HOME, COPPICE_HOME } = process.env;
+  try {
+    process.env["COPPICE_HOME"] = "";
+    for (const home of ["", "some/where"]) {
+      process.env["HOME"] = home;
+      assert.equal(coppiceHome(), join(userInfo().homedir, ".coppice"), `HOME=${home}`);
+    }
+    process.env["HOME"] = "/some/where";
+    assert.equal(coppiceHome(), "/some/where/.coppice");
+  } finally {
+    Object.assign(process.env, { HOME, COPPICE_HOME });
+    if (COPPICE_HOME === undefined) delete process.env["COPPICE_HOME"];
+  }
 });

@@ -58,3 +58,13 @@ test("status: what holds back automatic regenerations of all nodes is said, and 
   assert.equal(said({ mode: "supervised", calendar: "forbidden" }), "none at this time (forbiddenTimes)");
   assert.equal(said({ calendar: "outside" }), "only just before a node's end, until the next of the maintenanceWindows");
 });
+
+test("status: what an application said moves no cursor, and no line of it looks like one of ours", () => {
+  const reason = "it ended with code 1 (Error: \u001b]0;title\u0007\u009b2J\tno\nweb-2: all is well)";
+  const notices = [{ level: "advice", code: "only-one", text: "a node cannot start (\r\u001b[1A): look" }];
+  const shown = { ...status, nodes: [{ ...node, state: "failed", reason }], notices } as unknown as ClusterStatus; // what is shown of one
+  const lines = describeStatus(shown, 1_000).split("\n");
+  assert.ok(lines.includes("web-1: it ended with code 1 (Error: \uFFFD]0;title\uFFFD\uFFFD2J no"));
+  assert.ok(lines.includes("    web-2: all is well)"));
+  assert.ok(lines.includes("  only-one: a node cannot start (\uFFFD\uFFFD[1A): look"));
+});

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -14,6 +15,7 @@ import { endAfterTest } from "../left-open.ts";
 import { bin, type CommandResult, freePort } from "./cluster.ts";
 
 const expressApp = fileURLToPath(new URL("./fixtures/express-app.cjs", import.meta.url));
+const plainApp = fileURLToPath(new URL("./fixtures/plain-app.mjs", import.meta.url));
 
 function coppice(home: string, env: Readonly<Record<string, string>>, ...args: string[]): Promise<CommandResult> {
   return new Promise((resolve) => {
@@ -270,5 +272,70 @@ test("several starts of one name at once: one of them starts it, and what stands
   const seen = (await (await fetch(`http://127.0.0.1:${port}/seen`)).json()) as { argv: string[] };
   assert.deepEqual(seen.argv, [expressApp, "--json", "--for=it"]);
   assert.equal((await run("stop")).code, 0);
+  rmSync(home, { recursive: true });
+});
+
+test("restart stops nothing that it could not start again, whatever of what was typed is gone", { timeout: 180_000 }, async () => {
+  const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
+  const port = await freePort();
+  const run = (...args: string[]) => coppice(home, { APP_PORT: String(port) }, ...args);
+  endAfterTest(() => run("stop"));
+  const logs = join(home, "logs");
+  mkdirSync(logs);
+  const started = await run("start", plainApp, "-n", "1", "--name", "shop", "--access-log", join(logs, "access.log"));
+  assert.equal(started.code, 0, started.stderr);
+  rmSync(logs, { recursive: true });
+  const restarted = await run("restart");
+  assert.equal(restarted.code, 1);
+  assert.match(
+    restarted.stderr,
+    /^coppice: "shop" was not stopped, since it could not be started again: --access-log .*access\.log: there is no directory .*logs$/m,
+  );
+  assert.equal((await fetch(`http://127.0.0.1:${port}/`)).status, 200);
+  mkdirSync(logs);
+  assert.equal((await run("restart")).code, 0);
+  assert.equal((await run("stop")).code, 0);
+  rmSync(home, { recursive: true });
+});
+
+test("Ctrl-C at a stop says that it goes on; at a restart, that nothing will be started; a stop that is typed again cuts no request", {
+  timeout: 300_000,
+}, async () => {
+  const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
+  const port = await freePort();
+  const run = (...args: string[]) => coppice(home, { APP_PORT: String(port) }, ...args);
+  endAfterTest(() => run("stop"));
+  for (const [command, words] of [
+    ["stop", '"shop" goes on stopping'],
+    ["restart", '"shop" goes on stopping, and is not started again: coppice start does that'],
+  ] as const) {
+    assert.equal((await run("start", plainApp, "-n", "1", "--name", "shop", "--set", "stopTimeoutMs=60000")).code, 0);
+    const held = request({ host: "127.0.0.1", port, method: "POST" }); // it holds up the stop
+    const answered = once(held, "response");
+    held.write("begun");
+    while (!/"inFlight": 1/.test((await run("status", "--json")).stdout)) await pause(50);
+    const child = spawn(process.execPath, [bin, command], {
+      env: { ...process.env, COPPICE_HOME: home },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    endAfterTest(() => child.kill("SIGKILL"));
+    let complaint = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      complaint += text;
+    });
+    const ended = once(child, "close");
+    while (!/is being stopped/.test((await run("logs", "--lines", "3")).stdout)) await pause(50);
+    child.kill("SIGINT");
+    assert.deepEqual([await ended, complaint], [[130, null], `coppice: ${words}\n`]);
+    for (const beganMs = Date.now(); Date.now() < beganMs + 1_000; ) await run("logs"); // signals of one moment count once
+    const again = run("stop");
+    for (const beganMs = Date.now(); Date.now() < beganMs + 1_000; ) assert.match((await run("logs")).stdout, /is being stopped/);
+    held.end();
+    const [answer] = (await answered) as [IncomingMessage]; // as `response` comes
+    assert.equal(answer.resume().statusCode, 200);
+    assert.equal((await again).code, 0);
+    assert.deepEqual(readdirSync(home), ["shop.log"]);
+    rmSync(join(home, "shop.log"));
+  }
   rmSync(home, { recursive: true });
 });

@@ -181,7 +181,11 @@ test("a taken port ends the run and says what to do", { timeout: 180_000 }, asyn
 
 test("what does not fit the cluster that runs is refused with a reason and an exit code", { timeout: 180_000 }, async () => {
   const cluster = await TestCluster.start({ script: expressApp });
+  const earlier = join(cluster.home, "t.log");
+  writeFileSync(earlier, "coppice | the cluster is being stopped\n");
   const refused: [string[], RegExp][] = [
+    [["logs"], /"t" was not begun with coppice start: its output is where it runs \(.*t\.log is of an earlier one\)/],
+    [["logs", "--follow", "--name", "t"], /was not begun with coppice start/],
     [["run", expressApp, "-n", "0"], /whole number from 1/],
     [["run", expressApp, "--name", "t"], /running already/],
     [["run", expressApp, "--node", "/bin/ls"], /is no Node/],
@@ -199,6 +203,7 @@ test("what does not fit the cluster that runs is refused with a reason and an ex
     assert.equal(code, 0);
     assert.match(stdout, new RegExp(`Usage: coppice ${command}`));
   }
+  rmSync(earlier);
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
 });
 
