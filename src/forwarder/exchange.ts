@@ -16,7 +16,18 @@ import { isOutOfDescriptors } from "./descriptors.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { forwardedLines } from "./headers.ts";
 import type { InstanceLinks } from "./instance-links.ts";
-import { badAnswer, diedInProcess, diedTwice, notAgreed, notSavedWhole, type Refusal, refusalOf, tooSlow, written } from "./refusals.ts";
+import {
+  badAnswer,
+  diedInProcess,
+  diedTwice,
+  noFurther,
+  notAgreed,
+  notSavedWhole,
+  type Refusal,
+  refusalOf,
+  tooSlow,
+  written,
+} from "./refusals.ts";
 import { Sending } from "./sending.ts";
 import type { Stream } from "./streams.ts";
 import type { UpstreamConnection } from "./upstream-connection.ts";
@@ -59,6 +70,7 @@ export class Exchange implements Answered, Chooser, Stream {
   #pins: boolean;
   #deaths = 0;
   #done = false;
+  readonly #hopsLeft: number;
 
   constructor(dispatcher: Dispatcher, listener: ListenerId, client: Client, head: RequestHead, source: Buffer) {
     this.#dispatcher = dispatcher;
@@ -77,6 +89,8 @@ export class Exchange implements Answered, Chooser, Stream {
     this.#choosing = new Choosing(this, dispatcher, listener, sessionOf(head, source, dispatcher.table.affinityCookies));
     this.#choosing.own = client.pinnedTo;
     this.#sending = new Sending(dispatcher, client, head, source);
+    this.#hopsLeft = head.hopsLeft;
+    if (head.hopsLeft > 0) this.#sending.request.replaceValue("max-forwards", `${head.hopsLeft - 1}`);
   }
 
   /** A part of the body that came with the head, before `start`. */
@@ -86,7 +100,9 @@ export class Exchange implements Answered, Chooser, Stream {
   }
 
   start(): void {
-    this.#choosing.choose();
+    if (this.#hopsLeft !== 0) this.#choosing.choose();
+    // What a TRACE would show of the request (RFC 9110 §9.3.8), nobody should be shown.
+    else this.#refuse(this.method === "TRACE" ? refusalOf(501) : noFurther);
   }
 
   /** The body is passed on and not kept. */

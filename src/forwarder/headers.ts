@@ -22,6 +22,7 @@ export function addressLineOf({ address, port, encrypted }: ClientFacts): Buffer
 }
 
 const written: ReadonlySet<string> = new Set(["forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"]);
+const requestIdName = "x-request-id";
 const hostCharactersMax = 300;
 /** What proxies in front have said; a longer row of them is none. */
 const saidCharactersMax = 400;
@@ -45,11 +46,14 @@ export function forwardedLines(request: SavedRequest, { address, encrypted }: Cl
   const node = client.includes(":") ? `"[${client}]"` : client;
   const lines = [`X-Forwarded-For: ${joined(said("x-forwarded-for"), client)}`, `X-Forwarded-Proto: ${proto}`];
   if (host !== "") lines.push(`X-Forwarded-Host: ${host}`);
-  const element = `for=${node};proto=${own}${host === "" || host.includes('"') ? "" : `;host="${host}"`}`;
+  const element = `for=${node};proto=${own}${host === "" || /["\\]/.test(host) ? "" : `;host="${host}"`}`;
   lines.push(`Forwarded: ${joined(said("forwarded"), element)}`);
-  if (request.fieldValue("x-request-id") === null) lines.push(`X-Request-Id: ${randomUUID()}`);
+  // A line that says nothing is none.
+  const hasId = /[^, ]/.test(request.fieldList(requestIdName) ?? "");
+  if (!hasId) lines.push(`X-Request-Id: ${randomUUID()}`);
   // Of a trusted proxy, further ones (X-Forwarded-Port ...) go on as they are; it writes none with underscores.
-  request.dropFields(trusted ? (name) => written.has(name) || (name.includes("_") && isForwarded(name)) : isForwarded);
+  const isReplaced = trusted ? (name: string) => written.has(name) || (name.includes("_") && isForwarded(name)) : isForwarded;
+  request.dropFields((name) => isReplaced(name) || (!hasId && name === requestIdName));
   return Buffer.from(`${lines.join("\r\n")}\r\n`, "latin1");
 }
 

@@ -148,6 +148,7 @@ export class PublicServers {
         },
       };
       const socket = new Socket(options as unknown as SocketConstructorOpts); // see above
+      if (wasGone(socket)) return void socket.destroy();
       socket.setNoDelay(true);
       const serve = (address: string, port: number) => {
         const connection = this.#add(socket, { address, port, encrypted: false }, context, socket);
@@ -182,7 +183,8 @@ export class PublicServers {
     return (accepted) => {
       const options = { handle: accepted }; // as above
       const socket = new Socket(options as unknown as SocketConstructorOpts); // as above
-      arrivals.take(socket.setNoDelay(true));
+      if (wasGone(socket)) socket.destroy();
+      else arrivals.take(socket.setNoDelay(true));
     };
   }
 
@@ -221,6 +223,11 @@ function listenOn(handle: ListeningHandle): NodeJS.ErrnoException | null {
   if (status === 0) return null;
   const code = getSystemErrorName(status);
   return Object.assign(new Error(`listen ${code}`), { code });
+}
+
+/** A client that reset its connection before it was accepted: what it said may still be there, but not who it was, nor anybody to answer. */
+function wasGone(socket: Socket): boolean {
+  return socket.remoteAddress === undefined;
 }
 
 /** Until the next sweep it is this late at most: a deadline that is reckoned from here is never early. */

@@ -61,6 +61,13 @@ export const tooSlow: Refusal = {
   text: "The request did not arrive whole in time. It is safe to send it again.",
 };
 
+/** The last that a request may reach (Max-Forwards). */
+export const noFurther: Refusal = {
+  status: 200,
+  title: "OK",
+  text: "This is what stands in front of the servers; the request was to go no further.",
+};
+
 const malformed: Refusal = {
   status: 400,
   title: "Bad Request",

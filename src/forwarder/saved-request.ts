@@ -86,6 +86,15 @@ export class SavedRequest {
     for (const { nameAt, valueEnd } of gone.reverse()) this.#shift(valueEnd + 2, nameAt - valueEnd - 2);
   }
 
+  /** Another value, no longer than what stands there, for fields of this name. */
+  replaceValue(name: string, value: string): void {
+    for (const { nameAt, nameEnd, valueEnd } of fieldLines(this.#bytes, this.#fieldsAt, this.#fieldsEnd)) {
+      if (this.#bytes.toString("latin1", nameAt, nameEnd).toLowerCase() !== name) continue;
+      this.#bytes.fill(" ", nameEnd + 1, valueEnd);
+      this.#bytes.write(value, valueEnd - value.length, "latin1");
+    }
+  }
+
   /** The first field of this name, or null. For what is rarely asked. */
   fieldValue(name: string): string | null {
     return this.#values(name)[0] ?? null;

@@ -117,7 +117,8 @@ export class AnswerHead extends Head {
     // A 426 must say to what (RFC 9110 §15.5.22), and what a client then asks for goes through.
     if (code === field.upgrade) return this.status !== 101 && this.status !== upgradeRequired;
     // A 204 has no body, whatever is said of it (RFC 9112 §6.1): some clients would wait for its chunks, others, of HTTP/2, refuse its length.
-    if (code === field.contentLength) return this.status === 204;
+    // Nor has a 101: over HTTP/2 a length would be that of all that follows.
+    if (code === field.contentLength) return this.status === 204 || this.status === 101;
     if (code === field.transferEncoding) return this.#unchunked || this.status === 204;
     return code !== field.expect && code !== field.http2Settings && code >= field.private;
   }

@@ -23,8 +23,10 @@ export const tokenBytes = table((byte) => isDigit(byte) || isLetter(byte) || tok
 export const valueBytes = table((byte) => byte === tab || (byte >= space && byte !== 0x7f));
 /** Bytes of a request's target: visible ones but `#`, for a fragment is never sent. */
 export const targetBytes = table((byte) => byte > space && byte < 0x7f && byte !== 0x23);
-/** Bytes of a Host field's value: a host and a port, nothing that starts a path, a user or a list. */
-export const hostBytes = table((byte) => isDigit(byte) || isLetter(byte) || ascii("!$&'()*+-.:;=[]_~%").includes(byte));
+/** Bytes of a host's name in a Host field: nothing that starts a port, a path, a user or a list. */
+export const hostBytes = table((byte) => isDigit(byte) || isLetter(byte) || ascii("!$&'()*+-.;=_~%").includes(byte));
+/** Bytes of an address in brackets there; it may name an interface. */
+export const literalBytes = table((byte) => isDigit(byte) || isLetter(byte) || ascii("-.:_~%").includes(byte));
 
 export function isDigit(byte: number | undefined): boolean {
   return byte !== undefined && byte >= 0x30 && byte <= 0x39;
@@ -58,13 +60,14 @@ export const field = {
   contentType: 8,
   idempotencyKey: 9,
   authorization: 10,
-  /** Coppice's own: never taken from outside, under any spelling. */
-  private: 11,
+  maxForwards: 11,
+  /** Coppice's own: never taken from outside, under any spelling. From here on lines may be cut. */
+  private: 12,
   /** Of one connection only, always cut. */
-  hopByHop: 12,
-  http2Settings: 13,
+  hopByHop: 13,
+  http2Settings: 14,
   /** Written with an underscore for a dash: some servers take it for the real one. */
-  disguised: 14,
+  disguised: 15,
 } as const;
 
 const names: readonly (readonly [string, number])[] = [
@@ -78,6 +81,7 @@ const names: readonly (readonly [string, number])[] = [
   ["content-type", field.contentType],
   ["idempotency-key", field.idempotencyKey],
   ["authorization", field.authorization],
+  ["max-forwards", field.maxForwards],
   ["x-coppice-client", field.private],
   ["x-coppice-fenced", field.private],
   ["keep-alive", field.hopByHop],

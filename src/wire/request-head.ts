@@ -4,7 +4,22 @@
  * long, 501 for a method or coding that is not known, 505 for another version.
  */
 import { framing, Head, type HeadVerdict, needMore, tokens, whole } from "./head.ts";
-import { ascii, colon, cr, field, hostBytes, isBlank, isDigit, isWord, lf, space, targetBytes, tokenBytes } from "./http-bytes.ts";
+import {
+  ascii,
+  colon,
+  cr,
+  field,
+  hexDigit,
+  hostBytes,
+  isBlank,
+  isDigit,
+  isWord,
+  lf,
+  literalBytes,
+  space,
+  targetBytes,
+  tokenBytes,
+} from "./http-bytes.ts";
 
 /** What Node's servers know (llhttp); a method that nobody knows cannot be framed by what it means. */
 const methodNames =
@@ -16,6 +31,11 @@ const methodBytesMax = 24;
 /** The longest host name with a port fits well. */
 const hostBytesMax = 300;
 const cookieLinesMax = 8;
+/** More hops than there are anywhere. */
+const hopDigitsMax = 9;
+const leftBracket = 0x5b;
+const rightBracket = 0x5d;
+const percent = 0x25;
 
 const httpWord = ascii("HTTP/");
 const h2cWord = ascii("h2c");
@@ -46,6 +66,8 @@ export class RequestHead extends Head {
   cookieCount = 0;
   hasIdempotencyKey = false;
   expectsContinue = false;
+  /** Of TRACE and OPTIONS: so many more may forward it (RFC 9110 §7.6.2); −1: as many as there are. */
+  hopsLeft = -1;
   /** Says who its client is in a way that holds for its connection. */
   authorizesConnection = false;
   /** And in steps, which mean something on one connection alone. */
@@ -65,6 +87,7 @@ export class RequestHead extends Head {
     this.cookieCount = 0;
     this.hasIdempotencyKey = false;
     this.expectsContinue = false;
+    this.hopsLeft = -1;
     this.authorizesConnection = false;
     this.authorizesInSteps = false;
     this.upgrades = false;
@@ -140,12 +163,25 @@ export class RequestHead extends Head {
       this.cookieCount += 1;
     } else if (code === field.idempotencyKey) this.hasIdempotencyKey = valueEnd > valueAt;
     else if (code === field.authorization) this.#noteAuthorization(bytes, valueAt, valueEnd);
+    else if (code === field.maxForwards) this.#noteHops(bytes, valueAt, valueEnd);
     else if (code === field.expect) {
       // In a list too, and in any line: a server that looks for the word may hold its client to it.
       for (const [at, end] of tokens(bytes, valueAt, valueEnd)) this.expectsContinue ||= isWord(bytes, at, end, continueWord);
     } else if (code === field.upgrade) {
       this.#upgradeLines += 1;
       for (const [at, end] of tokens(bytes, valueAt, valueEnd)) this.#asksH2c ||= isWord(bytes, at, Math.min(end, at + 3), h2cWord);
+    }
+  }
+
+  /** To other methods it says nothing. */
+  #noteHops(bytes: Uint8Array, from: number, to: number): void {
+    if (this.method !== "TRACE" && this.method !== "OPTIONS") return;
+    if (this.hopsLeft >= 0 || to === from || to - from > hopDigitsMax) this.fault = 400;
+    this.hopsLeft = 0;
+    for (let at = from; at < to; at += 1) {
+      const byte = bytes[at];
+      if (byte === undefined || !isDigit(byte)) this.fault = 400;
+      else this.hopsLeft = this.hopsLeft * 10 + byte - 0x30;
     }
   }
 
@@ -235,8 +271,27 @@ function sameLetters(bytes: Uint8Array, one: number, other: number, length: numb
   return true;
 }
 
+/** A name, or an address in brackets; a port may follow (RFC 9110 §4.2.1, RFC 3986 §3.2). */
 function isHost(bytes: Uint8Array, from: number, to: number): boolean {
   if (to - from > hostBytesMax) return false;
-  for (let at = from; at < to; at += 1) if (hostBytes[bytes[at] as number] !== 1) return false; // inside
+  let end = to;
+  while (end > from && isDigit(bytes[end - 1])) end -= 1;
+  end = end > from && bytes[end - 1] === colon ? end - 1 : to;
+  if (bytes[from] === leftBracket && from < to) return isLiteral(bytes, from + 1, end - 1);
+  for (let at = from; at < end; at += 1) {
+    if (hostBytes[bytes[at] as number] !== 1) return false; // inside
+    if (bytes[at] === percent && !isEscape(bytes, at, end)) return false;
+  }
   return true;
+}
+
+/** What brackets, the second of which is at `to`, hold. */
+function isLiteral(bytes: Uint8Array, from: number, to: number): boolean {
+  if (to <= from || bytes[to] !== rightBracket) return false;
+  for (let at = from; at < to; at += 1) if (literalBytes[bytes[at] as number] !== 1) return false; // inside
+  return true;
+}
+
+function isEscape(bytes: Uint8Array, at: number, end: number): boolean {
+  return at + 2 < end && hexDigit(bytes[at + 1] as number) >= 0 && hexDigit(bytes[at + 2] as number) >= 0; // inside
 }

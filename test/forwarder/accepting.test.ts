@@ -1,4 +1,4 @@
-/** How fast connections are taken that come at once. */
+/** How fast connections are taken that come at once, and those of clients that are gone by then. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
@@ -32,6 +32,36 @@ test("of connections that wait several are taken in one turn of the loop", { tim
     assert.ok(made < clients / 2, `${made} turns for ${clients} connections`);
   } finally {
     for (const socket of sockets) socket.destroy();
+    await stage.close();
+  }
+});
+
+test("a client that was gone before its connection was taken: its request goes to nobody, and harms nobody", {
+  timeout: 180_000,
+}, async () => {
+  const stage = await Stage.open({}, { probed: false });
+  const forwarder = stage.process;
+  try {
+    const asked: string[] = [];
+    await stage.instance("web-1.1", (incoming, response) => {
+      asked.push(incoming.url ?? "");
+      response.end("ok");
+    });
+    await stage.route({ "web-1.1": "available" });
+    forwarder.kill("SIGSTOP");
+    const gone = connect(stage.port, "127.0.0.1");
+    await once(gone, "connect");
+    await new Promise((resolve) => gone.write("GET /gone HTTP/1.1\r\nHost: x\r\n\r\n", resolve));
+    gone.resetAndDestroy();
+    await once(gone, "close");
+    forwarder.kill("SIGCONT");
+    const there = connect(stage.port, "127.0.0.1");
+    there.write("GET /there HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let heard = "";
+    for await (const chunk of there.setEncoding("latin1")) heard += String(chunk);
+    assert.match(heard, /^HTTP\/1\.1 200 /);
+    assert.deepEqual(asked, ["/there"]);
+  } finally {
     await stage.close();
   }
 });

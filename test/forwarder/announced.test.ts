@@ -98,3 +98,27 @@ test("X-Forwarded-*: of a trusted proxy gone on with, also when the request is s
     }
   }
 });
+
+test("nodes without a probe: what a proxy in front says ends no quotation, and each request has an identifier that is one", {
+  timeout: 180_000,
+}, async () => {
+  const stage = await Stage.open({ trustProxy: "127.0.0.1" }, { probed: false });
+  try {
+    await stage.instance("web-1.1", (incoming, response) => response.end(JSON.stringify(incoming.headersDistinct)));
+    await stage.route({ "web-1.1": "available" });
+    const seenWith = async (lines: string) => {
+      const heard = await speak(stage.port, [`GET / HTTP/1.1\r\nHost: shop\r\n${lines}Connection: close\r\n\r\n`]);
+      return JSON.parse(heard.slice(heard.indexOf("{"))) as Record<string, string[]>;
+    };
+    const { forwarded } = await seenWith("X-Forwarded-Host: a\\\r\n");
+    assert.deepEqual(forwarded, ["for=127.0.0.1;proto=http"]);
+    for (const empty of ["", "X-Request-Id:\r\n", "X-Request-Id: \t\r\nx-request-id: ,\r\n"]) {
+      const [id = "", ...more] = (await seenWith(empty))["x-request-id"] ?? [];
+      assert.match(id, /^[0-9a-f-]{36}$/, JSON.stringify(empty));
+      assert.deepEqual(more, []);
+    }
+    assert.deepEqual((await seenWith("X-Request-Id:\r\nX-Request-Id: own\r\n"))["x-request-id"], ["", "own"]);
+  } finally {
+    await stage.close();
+  }
+});

@@ -1,4 +1,4 @@
-/** What a client's Connection field may take out of its request, and what not. */
+/** What a client says to those who forward its request: of its connection, of what it waits for, and how far the request may go. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
@@ -38,3 +38,35 @@ withStage("who asks to be told to go on among other expectations, and is told no
     assert.match(heard, /^HTTP\/1\.1 417 .*\r\nconnection: close\r\n\r\n$/s);
   }
 });
+
+withStage(
+  "Max-Forwards: counted where TRACE and OPTIONS pass, which go no further than it says; of other methods it is the server's",
+  {},
+  async (stage) => {
+    const passed: string[] = [];
+    await stage.instance("web-1.1", (incoming, response) => {
+      passed.push(`${incoming.method} ${incoming.headers["max-forwards"]}`);
+      response.end("server");
+    });
+    await stage.route({ "web-1.1": "available" });
+    const ask = async (method: string, hops: string) => {
+      const client = connect({ port: stage.port, host: "127.0.0.1" });
+      client.write(`${method} / HTTP/1.1\r\nHost: x\r\nCookie: secret\r\nMax-Forwards:${hops}\r\nConnection: close\r\n\r\n`);
+      let heard = "";
+      for await (const chunk of client.setEncoding("latin1")) heard += String(chunk);
+      return heard;
+    };
+    for (const hops of ["1", " 10", " 010 ", "999999999"])
+      for (const method of ["OPTIONS", "TRACE"]) assert.match(await ask(method, hops), /^HTTP\/1\.1 200 .*server$/s);
+    for (const method of ["GET", "POST"]) assert.match(await ask(method, " 0"), /^HTTP\/1\.1 200 .*server$/s);
+    const counted = ["0", "9", "9", "999999998"].flatMap((left) => [`OPTIONS ${left}`, `TRACE ${left}`]);
+    assert.deepEqual(passed.splice(0), [...counted, "GET 0", "POST 0"]);
+    assert.match(await ask("OPTIONS", " 0"), /^HTTP\/1\.1 200 .*no further/s);
+    const traced = await ask("TRACE", "0");
+    assert.match(traced, /^HTTP\/1\.1 501 /);
+    assert.doesNotMatch(traced, /secret/);
+    for (const bad of ["", " -1", " 1, 1", " 9999999999", " 1\r\nMax-Forwards: 1"])
+      assert.match(await ask("OPTIONS", bad), /^HTTP\/1\.1 400 /, bad);
+    assert.deepEqual(passed, []);
+  },
+);

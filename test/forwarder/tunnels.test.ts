@@ -52,6 +52,20 @@ async function open(stage: Stage): Promise<{ client: Socket; heard: Heard; serve
   return { client, heard, server: () => server as unknown as Socket, asked: () => asked as unknown as Heard }; // both set by now
 }
 
+withStage(
+  "a node that says of its 101 that nothing follows is not taken at its word, and its client does not hear it",
+  {},
+  async (stage) => {
+    const { client, heard, server } = await open(stage);
+    server().end(
+      Buffer.concat([Buffer.from(agreed.replace("\r\n\r\n", "\r\nContent-Length: 0\r\n\r\n")), Buffer.from([0x81, 0x01, 0x61])]),
+    );
+    await stage.until(() => heard.ended);
+    assert.equal(heard.bytes.toString("latin1"), `${agreed}\x81\x01a`);
+    client.destroy();
+  },
+);
+
 withStage("a WebSocket is told 1012 between two frames, never within one", { drainTimeoutMs: 10_000 }, async (stage) => {
   const { client, heard, server } = await open(stage);
   const frame = Buffer.concat([Buffer.from([0x82, 0x7e, 0x01, 0x00]), Buffer.alloc(256, "f")]);
