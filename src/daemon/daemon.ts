@@ -234,11 +234,15 @@ export class Daemon {
         break;
       case "fence":
       case "unfence":
-      case "hand-off":
       case "take-evidence":
         this.#peers.tellInstance(effect.instance, { kind: effect.kind });
         break;
+      case "hand-off":
+        this.#peers.tellInstance(effect.instance, { kind: effect.kind, regeneration: effect.regeneration });
+        break;
       case "revoke":
+        this.#peers.tellReplicator({ kind: effect.kind, instance: effect.instance, regeneration: effect.regeneration });
+        break;
       case "reinstate":
         this.#peers.tellReplicator({ kind: effect.kind, instance: effect.instance });
         break;

@@ -162,8 +162,10 @@ export class Peers {
   #heardReplicator(message: FromReplicator): void {
     if (message.kind === "store") {
       if (this.replicator !== null) Object.assign(this.replicator, { sessions: message.sessions, conflictsTotal: message.conflictsTotal });
-    } else
-      this.#options.accept({ kind: "replicator-revoked", instance: message.instance, writes: message.writes, checksum: message.checksum });
+    } else {
+      const { instance, regeneration, writes, checksum } = message;
+      this.#options.accept({ kind: "replicator-revoked", instance, regeneration, writes, checksum });
+    }
   }
 
   #heardInstance(instance: InstanceId, message: FromInstance): void {
@@ -185,7 +187,13 @@ export class Peers {
         accept({ kind: "instance-quiet", instance });
         break;
       case "handed-off":
-        accept({ kind: "instance-handed-off", instance, writes: message.writes, checksum: message.checksum });
+        accept({
+          kind: "instance-handed-off",
+          instance,
+          regeneration: message.regeneration,
+          writes: message.writes,
+          checksum: message.checksum,
+        });
         break;
       case "evidence":
         accept({ kind: "instance-evidence", instance, evidence: message.evidence });

@@ -125,7 +125,7 @@ export class Probe {
         break;
       case "hand-off":
         this.#handOff().then(
-          ({ writes, checksum }) => this.#tell({ kind: "handed-off", writes, checksum }),
+          ({ writes, checksum }) => this.#tell({ kind: "handed-off", regeneration: message.regeneration, writes, checksum }),
           (error: unknown) =>
             this.#tell({
               kind: "notice",

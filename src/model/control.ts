@@ -59,8 +59,8 @@ export type ToInstance =
   | { readonly kind: "fence" }
   /** Back in service: the regeneration was given up. */
   | { readonly kind: "unfence" }
-  /** After the drain: flush session writes, answer with `handed-off`. */
-  | { readonly kind: "hand-off" }
+  /** After the drain: flush session writes, answer with `handed-off`, of the same regeneration. */
+  | { readonly kind: "hand-off"; readonly regeneration: string }
   /** On a drained instance only: collect evidence, answer with `evidence`. */
   | { readonly kind: "take-evidence" };
 
@@ -78,7 +78,7 @@ export type FromInstance =
   | { readonly kind: "fenced"; readonly activeRequests: number }
   /** Fenced, and no answer has been active for the quiet interval. Sent once for each fence. */
   | { readonly kind: "quiet" }
-  | { readonly kind: "handed-off"; readonly writes: number; readonly checksum: string }
+  | { readonly kind: "handed-off"; readonly regeneration: string; readonly writes: number; readonly checksum: string }
   | { readonly kind: "evidence"; readonly evidence: Readonly<Record<string, unknown>> }
   /** It saves at its hand-off what it has in memory, for the process that follows: there cannot be both at once. */
   | { readonly kind: "keeps-checkpoint" }
@@ -96,14 +96,20 @@ export type NoticeLevel = "info" | "advice" | "warning";
 
 // ---- monitor → replicator
 export type ToReplicator =
-  /** Refuse all later writes of the instance; answer with `revoked`. Idempotent. */
-  | { readonly kind: "revoke"; readonly instance: InstanceId }
+  /** Refuse all later writes of the instance; answer with `revoked`, of the same regeneration. Idempotent. */
+  | { readonly kind: "revoke"; readonly instance: InstanceId; readonly regeneration: string }
   /** Take its writes again: it stays in service, its hand-off was given up. Idempotent. */
   | { readonly kind: "reinstate"; readonly instance: InstanceId };
 
 // ---- replicator → monitor
 export type FromReplicator =
-  | { readonly kind: "revoked"; readonly instance: InstanceId; readonly writes: number; readonly checksum: string }
+  | {
+      readonly kind: "revoked";
+      readonly instance: InstanceId;
+      readonly regeneration: string;
+      readonly writes: number;
+      readonly checksum: string;
+    }
   | {
       readonly kind: "store";
       readonly sessions: number;

@@ -157,8 +157,8 @@ function giveOut(draft: Draft, regeneration: Regeneration): void {
     const isEarly = draft.nowMs - regeneration.phaseSinceMs < draft.settings.handOffTimeoutMs / 2;
     // What only it can save, nobody confirms in its place, also where its link is down for a moment.
     const waits = old.keepsCheckpoint || (old.linked && isEarly);
-    if (regeneration.handedOff === null && waits) draft.effect({ kind: "hand-off", instance: old.id });
-    else draft.effect({ kind: "revoke", instance: old.id });
+    if (regeneration.handedOff === null && waits) draft.effect({ kind: "hand-off", instance: old.id, regeneration: regeneration.id });
+    else draft.effect({ kind: "revoke", instance: old.id, regeneration: regeneration.id });
   }
   if (phase === "evidence" && old.linked) draft.effect({ kind: "take-evidence", instance: old.id });
   if (phase === "stopping") effectStop(draft, old);
@@ -168,7 +168,7 @@ function giveOut(draft: Draft, regeneration: Regeneration): void {
 export function askToRevoke(draft: Draft): void {
   const { current } = draft.state;
   if (current?.phase === "handing-off" && current.handedOff !== null && current.revoked === null && current.old !== null) {
-    draft.effect({ kind: "revoke", instance: current.old });
+    draft.effect({ kind: "revoke", instance: current.old, regeneration: current.id });
   }
 }
 

@@ -125,9 +125,12 @@ function takeOrder(draft: Draft, order: Of<"regenerate" | "resume" | "scale" | "
   }
 }
 
-function handedOff(draft: Draft, { kind, instance, writes, checksum }: Of<"instance-handed-off" | "replicator-revoked">): void {
+function handedOff(draft: Draft, input: Of<"instance-handed-off" | "replicator-revoked">): void {
+  const { kind, instance, regeneration, writes, checksum } = input;
   const { current } = draft.state;
   if (current?.phase !== "handing-off" || current.old !== instance) return;
+  // A late word may be of one that was given up: by now the instance has its right to write again.
+  if (regeneration !== undefined && regeneration !== current.id) return;
   current[kind === "replicator-revoked" ? "revoked" : "handedOff"] = { writes, checksum };
 }
 
@@ -227,8 +230,12 @@ function replicatorLinked(draft: Draft, up: boolean): void {
   draft.state.replicatorLinked = up;
   draft.retry ||= up;
   if (!up) return;
+  const { current } = draft.state;
   // One that comes back counts anew, and so does the instance: its word of before is no measure.
-  if (draft.state.current?.phase === "handing-off") draft.state.current.handedOff = null;
+  if (current?.phase === "handing-off") current.handedOff = null;
+  // And it knows of no hand-off before: who is still ending has none of its right to write back.
+  else if (current !== null && current.revoked !== null && current.old !== null)
+    draft.effect({ kind: "revoke", instance: current.old, regeneration: current.id });
   // As instances are told: it may have been away when a hand-off was given up.
   for (const { id, availability } of draft.state.instances)
     if (availability === "available") draft.effect({ kind: "reinstate", instance: id });

@@ -34,6 +34,9 @@ export function rememberRequest(draft: Draft, id: string, names: readonly NodeNa
   draft.state.requests.push({ id, nodes, reload });
   forget(draft, hasEnded, requestsMax);
   forget(draft, (request) => !hasEnded(request) && request.reload === null, openRequestsMax);
+  const { requests, queue, current } = draft.state;
+  const isKnown = (asked: string) => requests.some((request) => request.id === asked);
+  for (const wanted of current === null ? queue : [...queue, current]) wanted.requests = wanted.requests.filter(isKnown);
 }
 
 /** The oldest of those before the last, beyond so many. A reload is one at a time, and known until it has ended. */

@@ -12,6 +12,15 @@ import type { AgingReport } from "../model/report.ts";
 import type { InFlight, RouteTable } from "../model/routes.ts";
 import type { BackStop } from "./state.ts";
 
+/** What a hand-off says of an instance's acknowledged writes. */
+interface HandOffWord {
+  readonly instance: InstanceId;
+  /** Absent in journals, and from processes, of older versions. */
+  readonly regeneration?: string;
+  readonly writes: number;
+  readonly checksum: string;
+}
+
 /** Every input carries the time at which the shell saw it. */
 export type Input = { readonly nowMs: number } /** First input of a cluster's life, journalled as any other. */ & (
   | { readonly kind: "cluster-started"; readonly spec: ClusterSpec }
@@ -36,7 +45,7 @@ export type Input = { readonly nowMs: number } /** First input of a cluster's li
   | { readonly kind: "instance-deserted"; readonly instance: InstanceId }
   | { readonly kind: "instance-fenced"; readonly instance: InstanceId }
   | { readonly kind: "instance-quiet"; readonly instance: InstanceId }
-  | { readonly kind: "instance-handed-off"; readonly instance: InstanceId; readonly writes: number; readonly checksum: string }
+  | ({ readonly kind: "instance-handed-off" } & HandOffWord)
   | { readonly kind: "instance-evidence"; readonly instance: InstanceId; readonly evidence: Readonly<Record<string, unknown>> }
   /** It saves at its hand-off what the next process of its node restores. Said again to each monitor. */
   | { readonly kind: "instance-keeps-checkpoint"; readonly instance: InstanceId }
@@ -60,7 +69,7 @@ export type Input = { readonly nowMs: number } /** First input of a cluster's li
     }
   | { readonly kind: "upstream-drained"; readonly forwarder: string; readonly instance: InstanceId }
   | { readonly kind: "replicator-link"; readonly up: boolean }
-  | { readonly kind: "replicator-revoked"; readonly instance: InstanceId; readonly writes: number; readonly checksum: string }
+  | ({ readonly kind: "replicator-revoked" } & HandOffWord)
   | { readonly kind: "listener-bound"; readonly id: ListenerId }
   | { readonly kind: "listener-failed"; readonly id: ListenerId; readonly at: ListenAddress; readonly code: string }
   /** An operator's request; `request` is an id that the shell chose. */
@@ -99,9 +108,9 @@ export type Effect = { readonly key: string } & (
   | { readonly kind: "fence"; readonly instance: InstanceId }
   | { readonly kind: "unfence"; readonly instance: InstanceId }
   /** To the instance (`hand-off`), which flushes its writes. */
-  | { readonly kind: "hand-off"; readonly instance: InstanceId }
+  | { readonly kind: "hand-off"; readonly instance: InstanceId; readonly regeneration: string }
   /** To the replicator. */
-  | { readonly kind: "revoke"; readonly instance: InstanceId }
+  | { readonly kind: "revoke"; readonly instance: InstanceId; readonly regeneration: string }
   /** To the replicator: what `revoke` withdrew is given back. */
   | { readonly kind: "reinstate"; readonly instance: InstanceId }
   | { readonly kind: "take-evidence"; readonly instance: InstanceId }

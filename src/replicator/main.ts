@@ -97,19 +97,19 @@ class Replicator {
     }
   }
 
-  #heard({ kind, instance }: ToReplicator): void {
-    if (kind === "revoke") this.#revoke(instance);
-    else this.#revoked.delete(instance);
+  #heard(message: ToReplicator): void {
+    if (message.kind === "revoke") this.#revoke(message);
+    else this.#revoked.delete(message.instance);
   }
 
-  #revoke(instance: InstanceId): void {
+  #revoke({ instance, regeneration }: Extract<ToReplicator, { kind: "revoke" }>): void {
     this.#revoked.add(instance);
     for (const oldest of this.#revoked) {
       if (this.#revoked.size <= revokedMax) break;
       this.#revoked.delete(oldest);
     }
     const tally = this.#latest.get(instance) ?? new Tally();
-    this.#tell({ kind: "revoked", instance, writes: tally.writes, checksum: tally.checksum });
+    this.#tell({ kind: "revoked", instance, regeneration, writes: tally.writes, checksum: tally.checksum });
   }
 
   #tellStore(): void {

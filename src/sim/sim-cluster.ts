@@ -53,6 +53,8 @@ export class SimCluster {
   onStep: () => void = () => {};
   readonly instances = new Map<InstanceId, SimInstance>();
   readonly gaveUp: string[] = [];
+  /** Whose writes the replicator refuses. */
+  readonly revoked = new Set<InstanceId>();
   readonly #random: () => number;
   readonly #forwarders: readonly string[];
   readonly #awayForwarders = new Set<string>();
@@ -175,11 +177,11 @@ export class SimCluster {
         return this.#answer({ kind: "instance-quiet", instance: effect.instance }, 120);
       case "hand-off":
         if (this.faults.deafInstances || this.instances.get(effect.instance)?.alive !== true) return;
-        return this.#answer({ kind: "instance-handed-off", instance: effect.instance, writes: 3, checksum: "abc" });
+        return this.#answer({ ...handOffWord(effect), kind: "instance-handed-off" });
       case "revoke":
-        if (!this.faults.replicatorAway)
-          this.#answer({ kind: "replicator-revoked", instance: effect.instance, writes: 3, checksum: "abc" });
-        return;
+        if (this.faults.replicatorAway) return;
+        this.revoked.add(effect.instance);
+        return this.#answer({ ...handOffWord(effect), kind: "replicator-revoked" });
       case "take-evidence":
         if (!this.faults.deafInstances) this.#answer({ kind: "instance-evidence", instance: effect.instance, evidence: {} });
         return;
@@ -188,8 +190,10 @@ export class SimCluster {
       case "give-up":
         this.gaveUp.push(effect.reason);
         return;
-      case "unfence":
       case "reinstate":
+        this.revoked.delete(effect.instance);
+        return;
+      case "unfence":
         return;
     }
   }
@@ -255,4 +259,9 @@ export class SimCluster {
     this.#queue.push({ atMs, order: this.#order, act });
     this.#order += 1;
   }
+}
+
+/** Instance and replicator always agree. */
+function handOffWord({ instance, regeneration }: Extract<Effect, { kind: "hand-off" | "revoke" }>) {
+  return { instance, regeneration, writes: 3, checksum: "abc" };
 }

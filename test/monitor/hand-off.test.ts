@@ -39,3 +39,37 @@ test("hand-off: background work that writes between the instance's word and the 
 test("hand-off: a replicator that came back counts anew, which is no alarm", () => {
   assert.match(saidAfter({ writes: 0, checksum: "0" }, true), /0 session writes handed off/);
 });
+
+/** Up to a phase of web-1's regeneration. */
+function regeneratedUntil(cluster: SimCluster, request: string, phase: string): string {
+  cluster.tell({ kind: "regenerate", request, nodes: ["web-1"] });
+  while (cluster.state.current?.phase !== phase) cluster.run(cluster.nowMs + 1);
+  return cluster.state.current.id;
+}
+
+test("hand-off: a late word of one that was given up is none of the next", () => {
+  for (const kind of ["replicator-revoked", "instance-handed-off"] as const) {
+    const cluster = new SimCluster({ spec: simSpec(2), random: seededRandom(1) });
+    cluster.run(1_000);
+    Object.assign(cluster.faults, { replicatorAway: true, deafInstances: kind === "instance-handed-off" });
+    const regeneration = regeneratedUntil(cluster, "first", "handing-off");
+    cluster.run(cluster.nowMs + 11_000); // given up
+    regeneratedUntil(cluster, "second", "handing-off");
+    cluster.tell({ kind, instance: "web-1.1", regeneration, writes: 3, checksum: "cde" });
+    cluster.run(cluster.nowMs + 1);
+    const { state } = cluster;
+    assert.deepEqual([state.current?.phase, state.current?.revoked], ["handing-off", null]);
+    assert.notEqual(state.current?.handedOff?.checksum, "cde");
+  }
+});
+
+test("hand-off: a replicator that is started anew takes no write of who was handed off before and is still ending", () => {
+  const cluster = new SimCluster({ spec: simSpec(2), random: seededRandom(1) });
+  cluster.run(1_000);
+  regeneratedUntil(cluster, "operator", "stopping");
+  assert.deepEqual([...cluster.revoked], ["web-1.1"]);
+  cluster.revoked.clear();
+  for (const up of [false, true]) cluster.tell({ kind: "replicator-link", up });
+  cluster.run(cluster.nowMs);
+  assert.deepEqual([...cluster.revoked], ["web-1.1"]);
+});

@@ -46,7 +46,12 @@ test("requests: one that has not ended is known, however many younger ones there
   assert.equal(progress(cluster.state, "ended-300")?.done, true);
   for (let n = 1; n <= 300; n += 1) cluster.tell({ kind: "regenerate", request: `open-${n}`, nodes: ["web-2"] });
   cluster.run(20_001);
-  assert.ok(cluster.state.requests.length <= 300, "bounded");
+  const { requests, queue, current } = cluster.state;
+  assert.ok(requests.length <= 300, "bounded");
+  assert.ok(
+    [...queue, ...(current === null ? [] : [current])].every((wanted) => wanted.requests.length <= 250),
+    "nor who asked for a node",
+  );
   assert.equal(progress(cluster.state, "open-300")?.done, false);
   cluster.run(700_000);
   assert.equal(progress(cluster.state, "deploy")?.reload?.outcome, "succeeded");

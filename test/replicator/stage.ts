@@ -102,7 +102,7 @@ export class ReplicatorStage {
       if (message.kind === "revoked" && message.instance === instance) revoked.resolve(message);
     };
     this.#heard.push(listener);
-    this.#peers.at(-1)?.send({ kind: "revoke", instance });
+    this.#peers.at(-1)?.send({ kind: "revoke", instance, regeneration: "regeneration-1" });
     const message = await revoked.promise;
     this.#heard = this.#heard.filter((one) => one !== listener);
     return message;
@@ -117,12 +117,13 @@ export class ReplicatorStage {
     }
   }
 
-  /** As the kernel's out-of-memory killer would, and then as init does. */
-  async killAndRestart(): Promise<void> {
+  /** As the kernel's out-of-memory killer would, and then as init does. @param crashes so many in a row, as init counts. */
+  async killAndRestart(meanwhile: () => void = () => {}, crashes = 0): Promise<void> {
     const exited = once(this.#process, "exit");
     this.#process.kill("SIGKILL");
     await exited;
-    this.#process = this.#fork();
+    meanwhile();
+    this.#process = this.#fork(crashes);
   }
 
   /** As a machine that swaps, or a debugger: it is there and does nothing. */
@@ -148,7 +149,7 @@ export class ReplicatorStage {
     this.#monitor.close();
   }
 
-  #fork(): ChildProcess {
+  #fork(crashes = 0): ChildProcess {
     const spec = simSpec(1);
     const { directory } = this;
     const paths = {
@@ -164,7 +165,7 @@ export class ReplicatorStage {
       clusterKey,
       initPid: process.pid,
       bootId: this.#bootId,
-      crashes: 0,
+      crashes,
       spec: { ...spec, paths },
     };
     const child = fork(replicatorMain, [], { execArgv: [], stdio: ["ignore", "inherit", "pipe", "ipc"] });
