@@ -37,8 +37,8 @@ export type SessionRequest = {
   | { readonly kind: "put"; readonly id: SessionId; readonly base: number; readonly expiresAtMs: number | null }
   /** Nothing is there any more, by the same rule: another `put` may follow. Answered `done`, `absent`, or `stale`. */
   | { readonly kind: "remove"; readonly id: SessionId; readonly base: number }
-  /** Moves the expiry only; answered `done`, or `absent`. */
-  | { readonly kind: "touch"; readonly id: SessionId; readonly expiresAtMs: number | null }
+  /** Moves the expiry only; answered `done`, or `absent`. Where `version`, which it was made from, is not current, no expiry is shortened. */
+  | { readonly kind: "touch"; readonly id: SessionId; readonly expiresAtMs: number | null; readonly version?: number }
   /** Leaves a tombstone until the expiry: a later write is dropped (answered `dropped`), but a new session's. */
   | { readonly kind: "destroy"; readonly id: SessionId }
   | { readonly kind: "count" }

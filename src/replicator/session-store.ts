@@ -5,12 +5,10 @@
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { SessionAnswer, SessionRequest } from "../model/session.ts";
-import { alive, anyBase, clearMark, hasExpired, put, remove, type SessionRecord, write } from "../state/session-record.ts";
+import { alive, anyBase, clearMark, destroy, hasExpired, put, remove, type SessionRecord, touch, write } from "../state/session-record.ts";
 import type { Tally } from "../state/tally.ts";
 import { clearsStore, isOfState, type SessionFile } from "./session-file.ts";
 
-/** A tombstone stands so long at least: longer than any request is in process. */
-const tombstoneMs = 24 * 60 * 60 * 1_000;
 const noBytes = new Uint8Array(0);
 /** What goes through a whole store lets others have their turn after so many records. */
 const pageRecords = 500;
@@ -60,19 +58,13 @@ export class SessionStore {
       case "touch": {
         const record = this.#live(store, request.id, nowMs);
         if (record === null) return caller.answer({ n, kind: "absent" });
-        await this.#file.set(store, request.id, { ...record, expiresAtMs: request.expiresAtMs });
+        await this.#file.set(store, request.id, touch(record, request.expiresAtMs, request.version));
         return caller.answer({ n, kind: "done" });
       }
       case "destroy": {
-        const record = this.#file.get(store, request.id);
-        const untilMs = Math.max(record?.expiresAtMs ?? 0, nowMs + tombstoneMs);
-        await this.#file.set(store, request.id, {
-          version: (record?.version ?? this.#file.versionFloor) + 1,
-          expiresAtMs: untilMs,
-          tombstone: true,
-          text: "",
-          writes: record?.writes ?? [],
-        });
+        const record = destroy(this.#file.get(store, request.id), `${caller.writer}#${n}`, nowMs, this.#file.versionFloor);
+        if (record === null) await this.#file.settled(store, request.id);
+        else await this.#file.set(store, request.id, record);
         return caller.answer({ n, kind: "done" });
       }
       case "count": {

@@ -16,6 +16,8 @@ export interface SessionRecord {
   readonly text: string;
   /** The latest writes that made it, newest last. */
   readonly writes: readonly WriteId[];
+  /** The version that it began with, if one was destroyed before it: what was made from an older one is of that one. */
+  readonly since?: number;
 }
 
 /** The same when a write is sent again, as its acknowledgement may have been lost; never that of another one. */
@@ -42,6 +44,8 @@ export type WriteOutcome =
 export const anyBase = -1;
 /** So many writes of others may come between a write and its being sent again, half a second later at most. */
 const writesMax = 8;
+/** A tombstone stands so long at least: longer than any request is in process. */
+const tombstoneMs = 24 * 60 * 60 * 1_000;
 /** Longer than an instance sends again what it sent (`sessionStoreTimeoutMs`, 10 minutes at most). */
 const removedMs = 11 * 60_000;
 
@@ -69,8 +73,14 @@ export function write(current: SessionRecord | null, incoming: IncomingWrite, no
   // Who was made after its end is another one under the same name (`genid`), and no late write.
   if (current.tombstone && (base !== absentBase || isKnown)) return { kind: "dropped" };
   if (isKnown) return { kind: "stored-already", record: current };
+  const version = current.version + 1;
+  const since = current.tombstone ? version : current.since;
+  if (base > absentBase && base < (since ?? 0)) return { kind: "dropped" };
   const writes = latest(current, id);
-  const next = (newText: string): SessionRecord => ({ version: current.version + 1, expiresAtMs, tombstone: false, text: newText, writes });
+  const next = (newText: string): SessionRecord => ({
+    ...{ version, expiresAtMs, tombstone: false, text: newText, writes },
+    ...(since === undefined ? {} : { since }),
+  });
   if (current.version === base || base === anyBase || base === absentBase) return { kind: "store", record: next(text), conflicts: 0 };
   if (baseText === null) return { kind: "base-wanted" };
   const baseData = parse(baseText);
@@ -78,8 +88,28 @@ export function write(current: SessionRecord | null, incoming: IncomingWrite, no
   const incomingData = parse(text);
   // Not objects (a store may be given anything): there is nothing to merge by key, the later one stands.
   if (baseData === null || currentData === null || incomingData === null) return { kind: "store", record: next(text), conflicts: 1 };
-  const { data, conflicts } = mergeData(baseData, currentData, incomingData);
-  return { kind: "store", record: next(JSON.stringify(data)), conflicts };
+  const { data, conflicts, keepsCookie } = mergeData(baseData, currentData, incomingData);
+  const record = next(JSON.stringify(data));
+  return { kind: "store", record: keepsCookie ? { ...record, expiresAtMs: current.expiresAtMs } : record, conflicts };
+}
+
+/** Moves the expiry. @param version what it was made from: where others wrote since, perhaps another cookie, the later expiry stands. */
+export function touch(current: SessionRecord, expiresAtMs: number | null, version: number | undefined): SessionRecord {
+  if (version === undefined || version === current.version) return { ...current, expiresAtMs };
+  const isLater = current.expiresAtMs !== null && (expiresAtMs === null || expiresAtMs > current.expiresAtMs);
+  return isLater ? { ...current, expiresAtMs } : current;
+}
+
+/** Leaves a tombstone. Null where the same destroy came again: the session may have been made anew since. */
+export function destroy(record: SessionRecord | null, id: WriteId, nowMs: number, versionFloor: number): SessionRecord | null {
+  if (record?.writes.includes(id) === true) return null;
+  return {
+    version: (record?.version ?? versionFloor) + 1,
+    expiresAtMs: Math.max(record?.expiresAtMs ?? 0, nowMs + tombstoneMs),
+    tombstone: true,
+    text: "",
+    writes: latest(record, id),
+  };
 }
 
 /** Compare and set, where `record` is kept, alive or not. */

@@ -6,7 +6,7 @@ import { expressStage, type LiveSession } from "./express-stage.ts";
 test("saves of one session object that do not wait for each other: the last one's values stand; a session that was made anew is no late write", {
   timeout: 300_000,
 }, async () => {
-  const { stage, store, ask, save, load: loadOf } = await expressStage();
+  const { stage, client, store, ask, save, load: loadOf } = await expressStage();
   const load = () => loadOf("a");
   const cookie = { originalMaxAge: 60_000, expires: new Date(Date.now() + 60_000).toISOString() };
 
@@ -35,6 +35,22 @@ test("saves of one session object that do not wait for each other: the last one'
   session.left = 0;
   await save(session);
   assert.deepEqual([(await load()).left, (await load()).other], [0, "kept"]);
+
+  // Of two that do not wait for each other the first one fails: what it was to change, the second one says too.
+  const [mine, theirs] = [await load(), await load()];
+  theirs.other = "theirs";
+  await save(theirs);
+  const call = client.call.bind(client);
+  client.call = () => {
+    client.call = call;
+    return Promise.reject(new Error("no answer"));
+  };
+  mine.left = 9;
+  const failed = assert.rejects(save(mine), /no answer/);
+  mine.late = 1;
+  await Promise.all([failed, save(mine)]);
+  const { left: mended, other: kept2, late } = await load();
+  assert.deepEqual([mended, kept2, late], [9, "theirs", 1]);
 
   // As with `genid: () => "a"`: one identifier, and one session after the other.
   const request: { session?: LiveSession } = {};

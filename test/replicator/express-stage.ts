@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { Sessions } from "../../src/inside/session/install.ts";
 import { ReplicatorStage } from "./stage.ts";
 
-interface Package {
+export interface Package {
   readonly MemoryStore: new () => Record<string, (...args: unknown[]) => void>;
 }
 
@@ -12,10 +12,11 @@ interface Package {
 export interface LiveSession {
   left?: number;
   other?: string;
+  late?: number;
   save(callback: (error: unknown) => void): void;
 }
 
-const called = (call: (callback: (error: unknown, result?: unknown) => void) => void) =>
+export const called = (call: (callback: (error: unknown, result?: unknown) => void) => void) =>
   new Promise<unknown>((resolve, reject) => {
     call((error, result) => (error ? reject(error) : resolve(result)));
   });
@@ -32,6 +33,7 @@ export async function expressStage() {
   const ask = (name: string, ...args: unknown[]) => called((callback) => store[name]?.(...args, callback));
   return {
     stage,
+    client,
     store,
     ask,
     load: async (id: string) => (await ask("load", id)) as LiveSession, // express-session's own

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { mergeData } from "../../src/state/merge.ts";
-import { absentBase, anyBase, type SessionRecord, write } from "../../src/state/session-record.ts";
+import { absentBase, anyBase, destroy, type SessionRecord, touch, write } from "../../src/state/session-record.ts";
 import { Tally } from "../../src/state/tally.ts";
 
 const data = fc.dictionary(
@@ -33,7 +33,7 @@ test("merge: changes to different keys of one session are all kept, in any order
   const base = { count: 1 };
   const first = mergeData(base, base, { count: 1, cart: ["oak"] }).data;
   const second = mergeData(base, first, { count: 1, name: "Ann" });
-  assert.deepEqual(second, { data: { count: 1, cart: ["oak"], name: "Ann" }, conflicts: 0 });
+  assert.deepEqual(second, { data: { count: 1, cart: ["oak"], name: "Ann" }, conflicts: 0, keepsCookie: false });
 });
 
 const live = (version: number, text: string, writes: string[] = ["new"]): SessionRecord => ({
@@ -123,12 +123,61 @@ test("tombstones: a session that was made anew under the same identifier is stor
   const outcome = write(tombstone, anew, 99, 0);
   assert.deepEqual(outcome, {
     kind: "store",
-    record: { version: 4, expiresAtMs: 500, tombstone: false, text: "{}", writes: [anew.id] },
+    record: { version: 4, expiresAtMs: 500, tombstone: false, text: "{}", writes: [anew.id], since: 4 },
     conflicts: 0,
   });
   const { record } = outcome.kind === "store" ? outcome : assert.fail();
   assert.equal(write(record, anew, 99, 0).kind, "stored-already");
   assert.deepEqual(write({ ...record, tombstone: true, text: "" }, anew, 99, 0), { kind: "dropped" });
+});
+
+test("tombstones: what was made from the destroyed session does not get into the one that was made anew under its identifier", () => {
+  const anew = write({ version: 3, expiresAtMs: 100, tombstone: true, text: "", writes: [] }, incoming(absentBase, '{"user":"new"}'), 0, 0);
+  const { record } = anew.kind === "store" ? anew : assert.fail();
+  const own = write(record, incoming(4, '{"user":"new","cart":1}', null, "own"), 0, 0);
+  for (const current of [record, own.kind === "store" ? own.record : assert.fail()])
+    assert.deepEqual(write(current, incoming(2, '{"cart":"old"}', "{}", "late"), 0, 0), { kind: "dropped" });
+});
+
+test("tombstones: a destroy that is sent again does not end what was made anew meanwhile", () => {
+  const destroyed = destroy(live(3, "{}", []), "destroy", 0, 0) ?? assert.fail();
+  assert.deepEqual([destroyed.tombstone, destroyed.version], [true, 4]);
+  assert.equal(destroy(destroyed, "destroy", 1, 0), null);
+  const anew = write(destroyed, incoming(absentBase, "{}"), 2, 0);
+  assert.equal(destroy(anew.kind === "store" ? anew.record : assert.fail(), "destroy", 3, 0), null);
+});
+
+const dayMs = 24 * 60 * 60 * 1_000;
+/** As express-session has it at a time: its arithmetic loses a millisecond now and then. */
+const cookieAt = (atMs: number, maxAgeMs: number, lostMs = 0) => ({
+  originalMaxAge: maxAgeMs - lostMs,
+  expires: new Date(atMs + maxAgeMs).toISOString(),
+  httpOnly: true,
+  path: "/",
+});
+
+test("merge: a cookie that one request made for longer is not shortened by another one that was in process", () => {
+  const short = (atMs: number, lostMs = 0) => cookieAt(atMs, 60_000, lostMs);
+  const remembered = { ...live(2, JSON.stringify({ cookie: cookieAt(2_000, 30 * dayMs), user: "Ann" }), []), expiresAtMs: 30 * dayMs };
+  const poll = { ...incoming(1, JSON.stringify({ cookie: short(3_000, 1), polled: 1 })), expiresAtMs: 63_000 };
+  const outcome = write(remembered, { ...poll, baseText: JSON.stringify({ cookie: short(0) }) }, 3_000, 0);
+  assert.ok(outcome.kind === "store" && outcome.conflicts === 0);
+  const { cookie, user, polled } = JSON.parse(outcome.record.text) as Record<string, unknown>;
+  assert.deepEqual({ cookie, user, polled }, { cookie: cookieAt(2_000, 30 * dayMs), user: "Ann", polled: 1 });
+  assert.equal(outcome.record.expiresAtMs, 30 * dayMs);
+  // Where nobody changed it, the later expiry is the later request's.
+  const both = mergeData({ cookie: short(0) }, { cookie: short(1_000) }, { cookie: short(2_000, 1) });
+  assert.deepEqual(both, { data: { cookie: short(2_000, 1) }, conflicts: 0, keepsCookie: false });
+  // Who changes it last is heard.
+  const forgets = mergeData({ cookie: short(0) }, { cookie: cookieAt(1_000, 30 * dayMs) }, { cookie: cookieAt(2_000, 10_000) });
+  assert.deepEqual(forgets, { data: { cookie: cookieAt(2_000, 10_000) }, conflicts: 1, keepsCookie: false });
+});
+
+test("touch: moves the expiry; one of a request that had not seen the last write shortens none", () => {
+  const current = { ...live(5, "{}"), expiresAtMs: 1_000 };
+  const touched = (expiresAtMs: number | null, version?: number) => touch(current, expiresAtMs, version).expiresAtMs;
+  assert.deepEqual([touched(500), touched(500, 5), touched(500, 4), touched(2_000, 4), touched(null, 4)], [500, 500, 1_000, 2_000, null]);
+  assert.equal(touch({ ...current, expiresAtMs: null }, 500, 4).expiresAtMs, null);
 });
 
 test("tally: the same writes in any order, and only those, give the same checksum", () => {

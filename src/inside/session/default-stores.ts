@@ -13,18 +13,27 @@ export type StoreConstructor = (new () => Record<string, unknown>) & { prototype
 const expressMethods: Readonly<Record<string, number>> = { all: 1, clear: 1, destroy: 2, get: 2, length: 1, set: 3, touch: 3 };
 const fastifyMethods: Readonly<Record<string, number>> = { destroy: 2, get: 2, set: 3 };
 
-/** Calls back for each default store, after the module that made it has run and before anything is served. */
-export function findDefaultStores(found: (storeClass: StoreConstructor, kind: StoreKind) => void): void {
+/** What the middleware sets at its store when it is set up: express-session's, and @fastify/session's own constructor. */
+const setUpKeys = ["generate", "store"] as const;
+
+/**
+ * Calls back for each default store, after the module that made it has run and before anything is served; with those of its
+ * stores that are set up by then, in their order. Most are: a server's first turn is all of it.
+ */
+export function findDefaultStores(found: (storeClass: StoreConstructor, kind: StoreKind, stores: readonly object[]) => void): void {
   const inherits = util.inherits;
   util.inherits = function (this: unknown, storeClass: unknown, parent: unknown): void {
     inherits(storeClass as never, parent as never); // as called
-    if (typeof storeClass !== "function") return;
+    if (typeof storeClass !== "function" || storeClass.length !== 0) return;
+    const candidate = storeClass as StoreConstructor; // a function; its prototype is looked at first
+    const stores: object[] = [];
+    const ends = setUpKeys.map((key) => listenTo(candidate.prototype, key, stores));
     // The methods are put on the prototype after this call: look when the module has run.
     process.nextTick(() => {
+      for (const end of ends) end();
       try {
-        const candidate = storeClass as StoreConstructor; // a function; its prototype is looked at first
         const kind = classify(candidate);
-        if (kind !== null) found(candidate, kind);
+        if (kind !== null) found(candidate, kind, stores);
       } catch {
         // A class of the application's own that does not like to be looked at.
       }
@@ -32,9 +41,26 @@ export function findDefaultStores(found: (storeClass: StoreConstructor, kind: St
   };
 }
 
+/** Notes on which objects the key is set, which goes on as it would without. @returns ends it. */
+function listenTo(prototype: object, key: string, on: object[]): () => void {
+  if (Object.hasOwn(prototype, key) || !Object.isExtensible(prototype)) return () => {};
+  const parent: object = Object.getPrototypeOf(prototype) ?? {};
+  const set = function (this: object, value: unknown): void {
+    if (this === prototype) return void Object.defineProperty(this, key, { value, writable: true, configurable: true, enumerable: true });
+    on.push(this);
+    Reflect.set(parent, key, value, this);
+  };
+  const get = function (this: object): unknown {
+    return Reflect.get(parent, key, this);
+  };
+  Object.defineProperty(prototype, key, { configurable: true, get, set });
+  return () => {
+    if (Object.getOwnPropertyDescriptor(prototype, key)?.set === set) Reflect.deleteProperty(prototype, key);
+  };
+}
+
 /** An instance is made only where the methods are exactly a default store's: theirs has no side effect. */
 function classify(storeClass: StoreConstructor): StoreKind | null {
-  if (storeClass.length !== 0) return null;
   if (hasExactly(storeClass.prototype, expressMethods)) {
     const sessions = new storeClass()["sessions"];
     return typeof sessions === "object" &&

@@ -6,7 +6,7 @@
 import type { IncomingMessage } from "node:http";
 import type { InstanceBirth } from "../../model/birth.ts";
 import type { FromInstance } from "../../model/control.ts";
-import { anyBase } from "../../state/session-record.ts";
+import { isSameCookie } from "../../state/cookie.ts";
 import { findDefaultStores, type StoreConstructor, type StoreKind } from "./default-stores.ts";
 import { expiryOf, isToBeTouched } from "./expiry.ts";
 import { lostValue } from "./lost-values.ts";
@@ -33,6 +33,17 @@ interface MadeFrom {
   readonly cookie: Cookie | undefined;
 }
 
+/** A session object as it was when it was saved. */
+interface Saved {
+  readonly id: string;
+  readonly text: string;
+  readonly cookie: Cookie | undefined;
+  readonly expiresAtMs: number;
+}
+
+/** Of express-session: makes a request's session. */
+type Generator = (this: unknown, request: { readonly session?: object }, ...rest: unknown[]) => unknown;
+
 /**
  * @fastify/session makes its session object from what the store gave by copying: the values of its text keys, and
  * the options of its cookie with all their properties. Through these a symbol of ours comes along, unseen.
@@ -41,7 +52,6 @@ const madeFrom = Symbol("coppice.madeFrom");
 
 type Tell = (message: FromInstance) => void;
 
-const sameAgeMs = 1_000;
 /** Clients name their cookies: who sends its identifier under ever new names is not listened to for ever. The monitor keeps as many. */
 const cookiesToldMax = 8;
 
@@ -57,9 +67,9 @@ export class Sessions {
 
   constructor(client: StoreClient) {
     this.#client = client;
-    findDefaultStores((storeClass, kind) => {
+    findDefaultStores((storeClass, kind, stores) => {
       const context = { isActive: () => this.#isActive, tell: (message: FromInstance) => this.#tell(message) };
-      new StoreReplacement(this.#client, kind, context).install(storeClass);
+      new StoreReplacement(this.#client, kind, context).install(storeClass, stores);
       this.#kinds.push(kind);
       if (this.#isActive) this.#announce(kind);
     });
@@ -102,6 +112,8 @@ class StoreReplacement {
   readonly #bases = new WeakMap<object, MadeFrom>();
   /** Those that were made just now, and not saved yet. */
   readonly #made = new WeakSet<object>();
+  /** Resolves when the last save of a session object has ended, however. */
+  readonly #saving = new WeakMap<object, Promise<void>>();
   readonly #cookiesTold = new Set<string>();
   #lostValueTold = false;
 
@@ -111,7 +123,8 @@ class StoreReplacement {
     this.#context = context;
   }
 
-  install({ prototype }: StoreConstructor): void {
+  /** @param stores those that are set up already, in their order. */
+  install({ prototype }: StoreConstructor, stores: readonly object[]): void {
     const replacement = this;
     const methods: StoreObject = {
       get(this: StoreObject, id: string, callback: Callback) {
@@ -144,6 +157,7 @@ class StoreReplacement {
       };
     }
     if (this.#kind === "express-session") this.#installExpress(prototype);
+    this.#nameAtSetUp(prototype, stores);
   }
 
   #installExpress(prototype: StoreObject): void {
@@ -157,19 +171,35 @@ class StoreReplacement {
       replacement.#tellCookie(request);
       return session;
     };
-    // `session(options)` gives its store a generator, once: the order of these calls names the stores.
-    Object.defineProperty(prototype, "generate", {
+  }
+
+  /** `session(options)` gives its store a generator, once, and @fastify/session's constructor its map: the order of these calls names the stores. */
+  #nameAtSetUp(prototype: StoreObject, stores: readonly object[]): void {
+    const replacement = this;
+    const key = this.#kind === "express-session" ? "generate" : "store";
+    Object.defineProperty(prototype, key, {
       configurable: true,
-      set(this: StoreObject, generate: unknown) {
+      set(this: StoreObject, given: unknown) {
         replacement.#of(this);
-        const value = function (this: StoreObject, request: { readonly session?: object }, ...rest: unknown[]): unknown {
-          const result: unknown = Reflect.apply(generate as () => unknown, this, [request, ...rest]); // express-session's
-          if (request.session !== undefined) replacement.#made.add(request.session);
-          return result;
-        };
-        Object.defineProperty(this, "generate", { value, writable: true, configurable: true, enumerable: true });
+        const value = replacement.#kind === "express-session" ? replacement.#generatorOf(given as Generator) : given; // express-session's
+        Object.defineProperty(this, key, { value, writable: true, configurable: true, enumerable: true });
       },
     });
+    for (const store of new Set(stores)) {
+      if (!Object.hasOwn(store, key)) continue;
+      const given: unknown = Reflect.get(store, key);
+      Reflect.deleteProperty(store, key);
+      Reflect.set(store, key, given);
+    }
+  }
+
+  #generatorOf(generate: Generator): Generator {
+    const made = this.#made;
+    return function (this: unknown, request, ...rest) {
+      const result = Reflect.apply(generate, this, [request, ...rest]);
+      if (request.session !== undefined) made.add(request.session);
+      return result;
+    };
   }
 
   #of(object: StoreObject): ReplicatedStore {
@@ -186,10 +216,10 @@ class StoreReplacement {
     if (read === null) return undefined;
     const raw = sessionOf(read.base.text, read.expiresAtMs);
     if (Object(raw) !== raw) return raw;
-    // Refused where this instance was handed off: its reads are answered still.
-    if (isToBeTouched(raw, read.expiresAtMs, Date.now())) this.#touch(object, id, raw).catch(() => {});
     const from = { id, base: read.base, cookie: raw.cookie };
     this.#bases.set(raw, from);
+    // Refused where this instance was handed off: its reads are answered still.
+    if (isToBeTouched(raw, read.expiresAtMs, Date.now())) this.#touch(object, id, raw).catch(() => {});
     if (this.#kind === "fastify-session" && raw.cookie !== undefined) Object.assign(raw.cookie, { [madeFrom]: from });
     return raw;
   }
@@ -198,40 +228,43 @@ class StoreReplacement {
     const store = this.#of(object);
     // An application that keeps something else in its store: there is nothing to merge, and no cookie.
     if (Object(session) !== session) return void (await store.write(id, null, JSON.stringify(session), expiryOf({}, Date.now())));
-    const pinned = this.#bases.get(session) ?? madeFromOf(session);
-    let base = pinned?.id === id ? pinned.base : null;
     if (this.#kind === "fastify-session") {
-      // Of its older versions nothing links the two: what this process saw last is nearer than nothing.
-      base ??= store.lastSeen(id);
       this.#tellLostValue(session);
       this.#tellCookie({ ...requestOf(session), sessionID: id });
     }
-    const text = JSON.stringify(session);
-    const cookie = session.cookie?.toJSON?.() ?? session.cookie;
-    const isNew = this.#made.delete(session) && base === null;
-    const writing = store.write(id, isNew ? newSession : base, text, expiryOf(session, Date.now()));
-    // A save of the same object that does not wait for this one changes what this one sent.
-    const sent = { id, base: { version: base?.version ?? anyBase, text, stale: base !== null }, cookie };
-    this.#bases.set(session, sent);
-    const becomes = (from: MadeFrom | undefined) => {
-      if (this.#bases.get(session) !== sent) return;
-      if (from === undefined) this.#bases.delete(session);
-      else this.#bases.set(session, from);
-    };
+    const saved = { id, text: JSON.stringify(session), cookie: cookieOf(session), expiresAtMs: expiryOf(session, Date.now()) };
+    const save = () => this.#save(store, session, saved);
+    // What a save changes is known when the one before it has been kept, or has not.
+    const saving = this.#saving.get(session)?.then(save) ?? save();
+    const ended = saving.catch(() => {});
+    this.#saving.set(session, ended);
     try {
-      const next = await writing;
-      becomes(next === null ? undefined : { id, base: next, cookie });
-    } catch (error) {
-      becomes(pinned);
-      throw error;
+      await saving;
+    } finally {
+      if (this.#saving.get(session) === ended) this.#saving.delete(session);
     }
+  }
+
+  async #save(store: ReplicatedStore, session: SessionObject, { id, text, cookie, expiresAtMs }: Saved): Promise<void> {
+    const pinned = this.#bases.get(session) ?? madeFromOf(session);
+    let base = pinned?.id === id ? pinned.base : null;
+    // Of older versions of @fastify/session nothing links the two: what this process saw last is nearer than nothing.
+    if (this.#kind === "fastify-session") base ??= store.lastSeen(id);
+    if (base === null && this.#made.has(session)) base = newSession;
+    const next = await store.write(id, base, text, expiresAtMs);
+    this.#made.delete(session);
+    if (next === null) this.#bases.delete(session);
+    else this.#bases.set(session, { id, base: next, cookie });
   }
 
   /** What the application changed in the cookie alone ("remember me") is no change of the session to its middleware: it comes as a touch. */
   async #touch(object: StoreObject, id: string, session: SessionObject): Promise<void> {
+    const saving = this.#saving.get(session);
+    if (saving !== undefined) await saving;
     const pinned = this.#bases.get(session);
-    if (pinned?.id === id && !isSameCookie(pinned.cookie, session.cookie)) return this.#set(object, id, session);
-    return this.#of(object).touch(id, expiryOf(session, Date.now()));
+    if (pinned?.id !== id) return this.#of(object).touch(id, expiryOf(session, Date.now()));
+    if (!isSameCookie(pinned.cookie, cookieOf(session))) return this.#set(object, id, session);
+    return this.#of(object).touch(id, expiryOf(session, Date.now()), pinned.base);
   }
 
   async #all(object: StoreObject): Promise<Record<string, unknown>> {
@@ -290,12 +323,8 @@ function requestOf(session: object): Pick<IncomingMessage, "headers"> {
   return { headers: request === undefined ? {} : (Reflect.get(request, "headers") as IncomingMessage["headers"]) }; // Fastify's Request
 }
 
-/** Sets of options, and how long they are for; express-session's arithmetic loses a millisecond of that now and then. */
-function isSameCookie(one: Cookie | undefined, other: Cookie | undefined): boolean {
-  const { expires: _was, originalMaxAge: was = null, ...before } = one?.toJSON?.() ?? one ?? {};
-  const { expires: _is, originalMaxAge: is = null, ...now } = other?.toJSON?.() ?? other ?? {};
-  const isSameAge = was === is || (typeof was === "number" && typeof is === "number" && Math.abs(was - is) < sameAgeMs);
-  return isSameAge && JSON.stringify(before) === JSON.stringify(now);
+function cookieOf({ cookie }: SessionObject): Cookie | undefined {
+  return cookie?.toJSON?.() ?? cookie;
 }
 
 /**

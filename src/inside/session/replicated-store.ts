@@ -77,8 +77,8 @@ export class ReplicatedStore {
     }
     if (answer.kind !== "written") throw new Error(`the session store answered ${answer.kind} to a write`);
     this.#keep(id, { version: answer.version, text: answer.merged ? stored : text });
-    // After a merge the object in hand still lacks what others wrote: it stays based on what it was.
-    return answer.merged ? { version, text, stale: true } : { version: answer.version, text, stale: false };
+    // After a merge the object in hand still lacks what others wrote: it is based on what it was, which is older than what is stored.
+    return answer.merged ? { version: answer.version - 1, text, stale: true } : { version: answer.version, text, stale: false };
   }
 
   /** Compare and set, without merging. */
@@ -113,8 +113,10 @@ export class ReplicatedStore {
     return copy === undefined ? null : { ...copy, stale: false };
   }
 
-  async touch(id: string, expiresAtMs: number | null): Promise<void> {
-    await this.#client.call({ kind: "touch", store: this.#name, id, expiresAtMs });
+  /** @param base what it was made from, if that is known. */
+  async touch(id: string, expiresAtMs: number | null, base: Base | null = null): Promise<void> {
+    const version = base === null ? {} : { version: base.version };
+    await this.#client.call({ kind: "touch", store: this.#name, id, expiresAtMs, ...version });
   }
 
   async destroy(id: string): Promise<void> {
