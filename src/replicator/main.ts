@@ -14,6 +14,7 @@ import { controlProtocol, type FromReplicator, type ToReplicator } from "../mode
 import type { InstanceId } from "../model/node.ts";
 import type { SessionAnswer, SessionRequest } from "../model/session.ts";
 import { Tally } from "../state/tally.ts";
+import { DiskFull } from "./room.ts";
 import { isDamage, SessionFile } from "./session-file.ts";
 import { SessionStore } from "./session-store.ts";
 
@@ -37,6 +38,8 @@ class Replicator {
     this.#bootId = bootId;
     if (crashes === crashesOfFile) setAside(spec.paths.sessionsFile);
     this.#file = new SessionFile(spec.paths.sessionsFile, sayFull);
+    // Instances know versions of the other one; none of a record's came as fast as milliseconds do.
+    if (crashes === crashesOfFile) this.#file.raiseFloor(Date.now()).catch(endIfDamaged); // a full disk forgets it at the next start
     this.#store = new SessionStore(this.#file);
     this.#server = new LinkServer({
       path: spec.paths.storeSocket,
@@ -92,7 +95,7 @@ class Replicator {
     } catch (error) {
       endIfDamaged(error);
       const reason = error instanceof Error ? error.message : String(error);
-      process.stderr.write(`a session could not be stored: ${reason}\n`);
+      if (!(error instanceof DiskFull)) process.stderr.write(`a session could not be stored: ${reason}\n`); // else it was said
       answer({ n: request.n, kind: "failed", reason });
     }
   }

@@ -16,6 +16,10 @@ import { DiskFull, Room } from "./room.ts";
 const mapBytesMax = 64 * 1024 ** 3; // address space, not memory; the file grows with its content
 /** A full disk is tried again so often: until there is room the write is not acknowledged, and its answer waits. */
 const fullRetryMs = 1_000;
+/** So much may wait for room on the disk, in memory; what comes beyond is refused at once. */
+const waitingBytesMax = 64 * 1024 ** 2;
+/** What a write that waits takes beside its text. */
+const waitingBytes = 2 * 1024;
 const floorKey = "\u0000floor";
 /** Behind our own keys, and before all that begin with a store's name. */
 const firstKey = " ";
@@ -27,6 +31,9 @@ const stateStores = ["map.", "checkpoint.", clearsStore];
 const separator = ":";
 /** The next character: no key of a store comes behind it. */
 const separatorAfter = ";";
+
+/** What a loss of power tore: nothing is there, and the next sweep takes it away. */
+const torn: SessionRecord = { version: 0, expiresAtMs: 0, tombstone: true, text: "", writes: [] };
 
 export interface Entry {
   readonly key: string;
@@ -50,6 +57,8 @@ export class SessionFile {
   readonly #room: Room;
   readonly #onFull: (full: boolean) => void;
   #full = false;
+  /** Of writes that are not committed yet. */
+  #pendingBytes = 0;
   #floor: number;
   /** Records that are no sessions. */
   #ofState = 0;
@@ -64,6 +73,7 @@ export class SessionFile {
       mapSize: mapBytesMax,
       cache: false,
     });
+    forgiveTorn(this.#database as unknown as { encoder: Decoder }); // LMDB's own, not in its types
     this.#commits = new Commits(this.#database);
     this.#onFull = onFull;
     this.#room = new Room(path, () => this.#contentBytes());
@@ -75,6 +85,12 @@ export class SessionFile {
   /** No version of a new record may be at or below this. */
   get versionFloor(): number {
     return this.#floor;
+  }
+
+  /** Versions up to this one are known of another file: none of this one is to be taken for them. */
+  async raiseFloor(version: number): Promise<void> {
+    this.#floor = Math.max(this.#floor, version);
+    await this.#room.run(0, () => this.#commits.add(() => this.#database.putSync(floorKey, this.#floor)));
   }
 
   get size(): number {
@@ -100,9 +116,14 @@ export class SessionFile {
     return this.#pending.get(keyOf(store, id))?.committed ?? Promise.resolve();
   }
 
-  /** Resolves when durable. Removing raises the floor above the record's version. */
+  /**
+   * Resolves when durable. Removing raises the floor above the record's version.
+   * @throws DiskFull where too much waits for room already; LMDB's error, as for a key that is too long.
+   */
   async set(store: StoreName, id: SessionId, record: SessionRecord | null): Promise<void> {
     const key = keyOf(store, id);
+    const bytes = record === null ? 0 : Buffer.byteLength(record.text);
+    if (this.#full && record !== null && this.#pendingBytes + bytes > waitingBytesMax) throw new DiskFull();
     const ofState = isOfState(store);
     const before = record === null || ofState ? this.get(store, id) : null;
     if (ofState) this.#ofState += Number(record !== null) - Number(before !== null);
@@ -117,11 +138,12 @@ export class SessionFile {
     const older = this.#pending.get(key);
     if (older !== undefined) older.newer = pending;
     this.#pending.set(key, pending);
-    const bytes = record === null ? 0 : Buffer.byteLength(record.text);
     pending.committed = this.#commit(bytes, write, pending);
+    this.#pendingBytes += waitingBytes + bytes;
     try {
       await pending.committed;
     } finally {
+      this.#pendingBytes -= waitingBytes + bytes;
       if (this.#pending.get(key) === pending) this.#pending.delete(key);
     }
   }
@@ -193,6 +215,22 @@ export class SessionFile {
     await this.#database.close();
     this.#room.close();
   }
+}
+
+interface Decoder {
+  decode: (...args: unknown[]) => unknown;
+}
+
+/** One record that cannot be read must not keep those beside it from being read. */
+function forgiveTorn({ encoder }: { readonly encoder: Decoder }): void {
+  const decode = encoder.decode;
+  encoder.decode = (...args) => {
+    try {
+      return Reflect.apply(decode, encoder, args);
+    } catch {
+      return torn;
+    }
+  };
 }
 
 export function isOfState(store: StoreName): boolean {

@@ -1,6 +1,6 @@
 /** The real store process and the instances' own client: versions, merges, hand-off, and kill -9. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -121,6 +121,17 @@ withStage(
     for (const id of ["a", "b"]) assert.equal((await other.read(id))?.base.text, "2");
   },
 );
+
+withStage("behind a file that was set aside nothing is taken for unchanged that an instance knows from before", async (stage) => {
+  const [one, two] = [new ReplicatedStore(stage.client("web-1.1"), "map.m"), new ReplicatedStore(stage.client("web-2.1"), "map.m")];
+  await one.put("a", absentBase, '"before"', null);
+  await stage.killAndRestart(() => writeFileSync(join(stage.directory, "sessions.mdb"), Buffer.alloc(20_000, 171)), 3);
+  await two.put("a", absentBase, '"after"', null);
+  assert.equal((await one.read("a"))?.base.text, '"after"');
+  await stage.killAndRestart();
+  await two.put("b", absentBase, "1", null);
+  assert.ok(((await two.read("b"))?.base.version ?? 0) > 1, "nor by the next process");
+});
 
 withStage("a clear whose acknowledgement was lost is not executed again upon what others have set since", async (stage) => {
   const other = new ReplicatedStore(stage.client("web-2.1"), "map.m");
@@ -245,6 +256,30 @@ withStage("kill -9 under 200 writers, three times: nothing acknowledged is lost,
     const stored = (JSON.parse((await fresh.read(id))?.base.text ?? "{}") as { n: number }).n;
     assert.ok(stored >= n, `${id}: ${stored} is stored, ${n} was acknowledged`);
   }
+});
+
+test("a disk that stays full: so much waits for it, and no more; what waited is kept", { timeout: 300_000, skip: notRoot }, async () => {
+  const disk = await SmallDisk.mount(256);
+  const stage = new ReplicatorStage(disk.path);
+  await stage.listen();
+  const store = new ReplicatedStore(stage.client("web-1.1", 240_000), "s");
+  await store.write("first", null, "{}", null);
+  disk.fill();
+  const text = JSON.stringify("x".repeat(1024 * 1024));
+  const ends = { kept: 0, refused: 0 };
+  const writes = Array.from({ length: 120 }, (_, index) =>
+    store.write(`id-${index}`, null, text, null).then(
+      () => (ends.kept += 1),
+      () => (ends.refused += 1),
+    ),
+  );
+  await stage.until(() => ends.refused > 40);
+  assert.equal((await store.read("first"))?.base.text, "{}");
+  disk.empty();
+  await Promise.all(writes);
+  assert.ok(ends.kept >= 60, `${ends.kept} were kept`);
+  assert.equal(await store.count(), 1 + ends.kept);
+  assert.equal(stage.output.match(/full/g)?.length, 1, stage.output);
 });
 
 test("a disk that is full again and again: writes wait and go on, by one process, and none acknowledged is lost", {

@@ -1,6 +1,6 @@
 /** The rules of the store over its file, without a process around it. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -50,6 +50,19 @@ test("sweep: a session that is touched at its last moment stays", () =>
     const touch = execute({ kind: "touch", id: "a", expiresAtMs: 10_000 }, 999);
     await Promise.all([touch, store.sweep(1_001, 1)]);
     assert.equal(file.get("s", "a")?.expiresAtMs, 10_000);
+  }));
+
+test("a destroy whose acknowledgement was lost does not end, sent again, what was made anew under the same identifier", () =>
+  withStore(async ({ file, execute }) => {
+    const write = { kind: "write", id: "a", expiresAtMs: 60_000 } as const;
+    await execute({ ...write, base: -1 }, 0, "{}");
+    await execute({ kind: "destroy", id: "a" }, 1, "", 1_000);
+    assert.deepEqual(await execute({ ...write, base: -1 }, 2, "{}"), [{ n: 1_001, kind: "dropped" }]);
+    await execute({ ...write, base: 0 }, 3, '{"anew":1}');
+    assert.deepEqual(await execute({ kind: "destroy", id: "a" }, 4, "", 1_000), [{ n: 1_000, kind: "done" }]);
+    assert.equal(file.get("s", "a")?.text, '{"anew":1}');
+    await execute({ kind: "destroy", id: "a" }, 5, "", 1_001);
+    assert.equal(file.get("s", "a")?.tombstone, true);
   }));
 
 test("sweep: where the last one still waits for the disk, none begins", () =>
@@ -109,6 +122,34 @@ test("whatever a session is called, it is counted, listed, swept and cleared", (
     await execute({ kind: "clear" }, 1);
     assert.equal(store.sessions, 0, "cleared");
   }));
+
+test("a record that a loss of power tore is one that has expired, and holds up no other", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-store-"));
+  const path = join(directory, "s.mdb");
+  const before = new SessionFile(path, () => {});
+  const record = { version: 7, expiresAtMs: null, tombstone: false, text: "whole", writes: [] };
+  for (const id of ["a", "c"]) await before.set("s", id, record);
+  await before.set("s", "b", { ...record, text: "torn".repeat(5_000) });
+  await before.close();
+  const bytes = readFileSync(path);
+  const at = bytes.indexOf("torntorn");
+  writeFileSync(path, bytes.fill(0, at - (at % 4096), at - (at % 4096) + 4096));
+  const file = new SessionFile(path, () => {});
+  const store = new SessionStore(file);
+  assert.deepEqual(
+    file.page(10, null, "s").map(({ id, record: found }) => [id, found?.text]),
+    [
+      ["a", "whole"],
+      ["b", ""],
+      ["c", "whole"],
+    ],
+  );
+  await store.sweep(1, 1);
+  assert.equal(store.sessions, 2);
+  assert.equal(file.get("s", "b"), null);
+  await file.close();
+  rmSync(directory, { recursive: true });
+});
 
 test("a clear that is sent again while it is under way removes nothing twice", () =>
   withStore(async ({ store, file, execute }) => {
