@@ -60,7 +60,9 @@ function takeAway(lock: string, { pid, startTicks }: Owner): void {
 /** Null: it was given back just now, and is perhaps another's already. */
 function ownerOf(lock: string): Owner | null {
   try {
-    const [pid = 0, startTicks = 0] = readFileSync(lock, "utf8").split(" ").map(Number);
+    const [pid = 0, startTicks = 0] = readFileSync(lock, "utf8")
+      .split(" ")
+      .map((part) => Number(part) || 0); // what a loss of power tore is nobody's
     return { pid, startTicks };
   } catch {
     return null;

@@ -67,6 +67,19 @@ test("the lock of a dead owner is taken over, also where others died while they 
   rmSync(directory, { recursive: true });
 });
 
+test("a lock that a loss of power tore is nobody's", { timeout }, async () => {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-lock-"));
+  const lock = join(directory, "l");
+  for (const torn of ["", "\0".repeat(12), "1 x"]) {
+    writeFileSync(lock, torn);
+    const next = taker(lock);
+    await next.closed;
+    assert.equal(next.output(), "mine");
+    assert.deepEqual(readdirSync(directory), []);
+  }
+  rmSync(directory, { recursive: true });
+});
+
 test("the lock of a dead owner: who has found it does not remove what another one has made in its place meanwhile", {
   timeout,
 }, async () => {
