@@ -8,7 +8,7 @@ import { processorMsOf, wantsProcessor } from "../link/process-stat.ts";
 import type { ClusterSpec, FromInit, ToInit, Welcome } from "../model/birth.ts";
 import type { EventDraft } from "../model/events.ts";
 import { residentLimit } from "../model/memory.ts";
-import { type InstanceId, nodeOf } from "../model/node.ts";
+import { type InstanceId, type ListenAddress, nodeOf } from "../model/node.ts";
 import { earliestEndInMs } from "../model/report.ts";
 import type { Settings } from "../model/settings.ts";
 import { completedSpec } from "../monitor/completed.ts";
@@ -27,6 +27,7 @@ import { Engine } from "./engine.ts";
 import { EventLog } from "./event-log.ts";
 import { Journal } from "./journal.ts";
 import { whyNoProbe } from "./lost-probe.ts";
+import { whyNeverListened } from "./never-listened.ts";
 import { Notices } from "./notices.ts";
 import { onlyOneCanHave } from "./only-one.ts";
 import { Orders } from "./orders.ts";
@@ -43,7 +44,10 @@ export class Daemon {
   readonly #backStops: BackStopWatch;
   readonly #stuck: StuckWatch;
   readonly #deserted: DesertedWatch;
-  readonly #ports: PortWatch;
+  readonly #ports = new PortWatch({
+    onListening: (instance, socketPath) => this.#listensUnprobed(instance, socketPath),
+    onClosed: (instance) => this.#engine.accept({ kind: "instance-listener-closed", instance, at: this.#givenAt }),
+  });
   readonly #peers: Peers;
   readonly #engine: Engine;
   readonly #regenerator: Regenerator;
@@ -85,7 +89,6 @@ export class Daemon {
       startedPid: (instance) => this.#record(instance)?.pid,
       onDeserted: (instance) => this.#engine.accept({ kind: "instance-deserted", instance }),
     });
-    this.#ports = new PortWatch((instance, socketPath) => this.#listensUnprobed(instance, socketPath));
     this.#peers = new Peers({
       path: paths.controlSocket,
       clusterKey,
@@ -156,14 +159,18 @@ export class Daemon {
 
   /** Who ever had a probe listens elsewhere, and says so itself: on its port there may be anybody. */
   #watchPort(instance: InstanceId, port: number | null): void {
-    if (port !== null && this.#record(instance)?.probed !== true) this.#ports.begin(instance, port);
+    const record = this.#record(instance);
+    if (port !== null && record?.probed !== true) this.#ports.begin(instance, port, Object.values(record?.sockets ?? {})[0]);
   }
 
   #listensUnprobed(instance: InstanceId, socketPath: string): void {
-    const { port } = this.#welcome.spec;
-    if (port === null) return;
-    this.#engine.accept({ kind: "instance-listening", instance, at: { address: null, port }, socketPath });
+    this.#engine.accept({ kind: "instance-listening", instance, at: this.#givenAt, socketPath });
     this.#tellNotice(this.#notices.hear(instance, whyNoProbe(this.#watch.pid(instance) ?? 0)));
+  }
+
+  /** What a port that is given in PORT stands for: only with --port is one given. */
+  get #givenAt(): ListenAddress {
+    return { address: null, port: this.#welcome.spec.port ?? 0 };
   }
 
   /** In force by now: init knows those of the start. */
@@ -191,8 +198,8 @@ export class Daemon {
         this.#stuck.end(message.instance);
         this.#deserted.forget(message.instance);
         this.#ports.end(message.instance);
+        if (this.#isCrash(message.instance)) this.#advise(message.instance, message);
         this.#notices.ended(message.instance);
-        if (this.#isCrash(message.instance)) this.#adviseOnlyOne(message.tail);
         this.#engine.accept({ ...message, kind: "instance-exited" });
         break;
       case "roster":
@@ -291,13 +298,17 @@ export class Daemon {
     return stopping === null || stopping.crash !== null;
   }
 
-  /** Several nodes, and one of them died for want of what another one has. */
-  #adviseOnlyOne(tail: readonly string[]): void {
-    const { spec, releases, release } = this.#engine.state;
-    const isSaid = this.#notices.standing.some(({ code }) => saysWhyNotShared.has(code));
-    if (spec === null || isSaid || this.#engine.state.nodes.length < 2) return;
-    const kind = releases.find(({ id }) => id === release)?.kind ?? spec.release.kind;
-    const notice = onlyOneCanHave(tail, { kind, port: spec.port });
+  /** What its user may not know of one that died. */
+  #advise(instance: InstanceId, { code, tail }: { readonly code: number | null; readonly tail: readonly string[] }): void {
+    const { spec, releases, nodes } = this.#engine.state;
+    const record = this.#record(instance);
+    if (spec === null || record === undefined) return;
+    const started = { kind: releases.find(({ id }) => id === record.release)?.kind ?? spec.release.kind, port: spec.port };
+    const said = this.#notices.standing.map((notice) => notice.code);
+    if (said.some((one) => saysWhyNotShared.has(one))) return;
+    // Several nodes, and one of them died for want of what another one has.
+    const onlyOne = nodes.length < 2 ? null : onlyOneCanHave(tail, started);
+    const notice = onlyOne ?? (said.some((one) => saysWhyNotSeen.has(one)) ? null : whyNeverListened(record, code, started));
     if (notice !== null) this.#tellNotice(this.#notices.tellOnce(notice));
   }
 
@@ -316,6 +327,8 @@ export class Daemon {
 
 /** What has one port and cannot be shared says more than that the port is taken. */
 const saysWhyNotShared: ReadonlySet<string> = new Set(["https-inside", "node-cluster", "worker-thread"]);
+/** Nor can what is no port of HTTP/1.1 be. */
+const saysWhyNotSeen: ReadonlySet<string> = new Set(["not-http", "random-port", "unix-socket"]);
 
 function tellInit(message: ToInit): void {
   process.send?.(message);

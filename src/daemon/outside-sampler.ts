@@ -19,10 +19,10 @@ export interface OutsideReading {
 
 /**
  * The same of a process and all that descend from it, added up: a server without a probe may be a wrapper
- * with workers. Limits are of one process, so of the descriptors only the fullest counts.
+ * with workers. Limits are of one process, so of the descriptors only the fullest counts, by its own limit.
  */
 export function readTree(pid: number): OutsideReading | null {
-  const root = readProcess(pid);
+  const root = readProcess(pid, true);
   if (root === null) return null;
   return childrenOf(pid)
     .map(readTree)
@@ -31,11 +31,16 @@ export function readTree(pid: number): OutsideReading | null {
 
 function together(one: OutsideReading, other: OutsideReading): OutsideReading {
   const indicators: Record<string, number> = { ...one.indicators };
-  for (const [name, value] of Object.entries(other.indicators)) {
-    const before = indicators[name] ?? 0;
-    indicators[name] = name === "openFds" ? Math.max(before, value) : before + value;
-  }
-  return { indicators, limits: { ...other.limits, ...one.limits }, cpuTicks: one.cpuTicks + other.cpuTicks };
+  for (const [name, value] of Object.entries(other.indicators)) indicators[name] = (indicators[name] ?? 0) + value;
+  const { indicators: fullest, limits } = openRatio(one) >= openRatio(other) ? one : other;
+  if (fullest["openFds"] !== undefined) indicators["openFds"] = fullest["openFds"];
+  return { indicators, limits, cpuTicks: one.cpuTicks + other.cpuTicks };
+}
+
+/** Below 0: nobody knows. */
+function openRatio({ indicators, limits }: OutsideReading): number {
+  const { openFds } = indicators;
+  return openFds === undefined ? -1 : openFds / (limits["openFds"] ?? Number.POSITIVE_INFINITY);
 }
 
 /** Each thread has the children that it started. */
@@ -57,8 +62,11 @@ function threadsOf(pid: number): string[] {
   }
 }
 
-/** Reads pid's resident memory, descriptors, threads and CPU ticks; null if it is gone. */
-export function readProcess(pid: number): OutsideReading | null {
+/**
+ * Reads pid's resident memory, descriptors, threads and CPU ticks; null if it is gone. `andEnded`: the ticks of its
+ * children that have ended too, so that those of a tree do not fall when a worker is exchanged.
+ */
+export function readProcess(pid: number, andEnded = false): OutsideReading | null {
   const fields = statFieldsOf(pid);
   if (fields === null) return null;
   const indicators: Record<string, number> = {
@@ -73,7 +81,8 @@ export function readProcess(pid: number): OutsideReading | null {
   } catch {
     // Another user's process: its descriptors cannot be counted.
   }
-  return { indicators, limits, cpuTicks: Number(fields[11]) + Number(fields[12]) };
+  const cpuTicks = fields.slice(11, andEnded ? 15 : 13).reduce((sum, ticks) => sum + Number(ticks), 0);
+  return { indicators, limits, cpuTicks };
 }
 
 /** Share of one core between two readings, 0..n. */

@@ -11,6 +11,7 @@ import { controlProtocol } from "../model/control.ts";
 import type { InstanceId, ListenAddress, ListenerId } from "../model/node.ts";
 import { type Health, HealthServer } from "./health.ts";
 import { type InitFile, passableMode, takeHome } from "./home.ts";
+import { InheritedSockets } from "./inherited-sockets.ts";
 import { Instance, type StartOrder } from "./instance.ts";
 import { anyFreePort, bindSocket, type ListeningSocket, socketHandles } from "./listening-sockets.ts";
 import type { Log } from "./log.ts";
@@ -43,6 +44,7 @@ export class Init {
   readonly #giveBackHome: () => void;
   readonly #instances = new Map<InstanceId, Instance>();
   readonly #startedIds = new Set<InstanceId>();
+  readonly #inherited = new InheritedSockets();
   readonly #sockets = new Map<ListenerId, ListeningSocket>();
   /** Those on which a forwarder has accepted: what connects to them is queued at least, whoever is away. */
   readonly #accepted = new Set<ListenerId>();
@@ -234,7 +236,7 @@ export class Init {
       if (known !== undefined && this.#accepted.has(id)) this.#tell({ kind: "bound", id, at: known.at });
       return;
     }
-    const bound = bindSocket(id, at);
+    const bound = this.#inherited.take(id, at) ?? bindSocket(id, at);
     if ("code" in bound) {
       this.#tell({ kind: "bind-failed", id, at, code: bound.code });
       return;

@@ -15,7 +15,13 @@ export interface BoundHandle {
   close(): void;
 }
 
-type CreateServerHandle = (address: string, port: number, addressType: 4 | 6, fd: null, flags: number) => BoundHandle | number;
+type CreateServerHandle = (
+  address: string | null,
+  port: number,
+  addressType: 4 | 6 | null,
+  fd: number | null,
+  flags: number,
+) => BoundHandle | number;
 // Not in Node's type declarations; see above.
 const createServerHandle = (net as unknown as { _createServerHandle: CreateServerHandle })._createServerHandle;
 
@@ -50,12 +56,22 @@ export function bindSocket(id: ListenerId, at: ListenAddress): ListeningSocket |
   return { code };
 }
 
-/** A port of the loopback that nobody listens on at this moment. */
+/** Of a descriptor that this process was given: null where it is no TCP socket. */
+export function handleOf(descriptor: number): BoundHandle | null {
+  const handle = createServerHandle(null, 0, null, descriptor, 0);
+  return typeof handle === "number" || !("getsockname" in handle) ? null : handle;
+}
+
+/** A port that nobody listens on at this moment, at neither address of the loopback. */
 export function anyFreePort(): number {
-  const handle = createServerHandle("127.0.0.1", 0, 4, null, 0);
-  if (typeof handle === "number") throw new Error(`no free port: ${getSystemErrorName(handle)}`);
-  const name: { port?: number } = {};
-  handle.getsockname(name);
-  handle.close();
-  return name.port ?? 0;
+  for (;;) {
+    const handle = createServerHandle("127.0.0.1", 0, 4, null, 0);
+    if (typeof handle === "number") throw new Error(`no free port: ${getSystemErrorName(handle)}`);
+    const name: { port?: number } = {};
+    handle.getsockname(name);
+    handle.close();
+    const other = bindSocket("", { address: "::1", port: name.port ?? 0 });
+    if (!("code" in other)) other.handle.close();
+    if (!("code" in other) || other.code !== "EADDRINUSE") return name.port ?? 0;
+  }
 }

@@ -8,8 +8,9 @@ import { dirname, join } from "node:path";
 
 /** Bytes. `root`: where /proc and /sys are, for tests. */
 export function memoryLimitBytes(root = "/"): number {
-  const groups = (read(join(root, "proc/self/cgroup")) ?? "").split("\n").map((line) => line.split(":"));
-  const limits = groups.flatMap(([, controllers, path = "/"]) => {
+  // The path may hold colons itself, as the names of units and of container engines' groups do.
+  const groups = (read(join(root, "proc/self/cgroup")) ?? "").matchAll(/^\d+:([^:\n]*):(.*)$/gm);
+  const limits = [...groups].flatMap(([, controllers, path = "/"]) => {
     // Above memory.high the kernel slows everybody down: it is no place to be either.
     if (controllers === "") return ["memory.max", "memory.high"].flatMap((file) => limitsUpwards(join(root, "sys/fs/cgroup"), path, file));
     if (controllers?.split(",").includes("memory")) return limitsUpwards(join(root, "sys/fs/cgroup/memory"), path, "memory.limit_in_bytes");

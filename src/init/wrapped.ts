@@ -58,8 +58,9 @@ function writeShims({ directory, nodePath }: Wrapping): string {
     'if [ -n "$COPPICE_BIRTH_FD" ]; then',
     '  case "$NODE_OPTIONS" in',
     '    *"$COPPICE_OPTIONS"*) ;;',
+    // The last word of two on the heap counts, and that is the script's own.
     // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's, not ours
-    '    *) NODE_OPTIONS="${NODE_OPTIONS:+$NODE_OPTIONS }$COPPICE_OPTIONS"; export NODE_OPTIONS ;;',
+    '    *) NODE_OPTIONS="$COPPICE_OPTIONS${NODE_OPTIONS:+ $NODE_OPTIONS}"; export NODE_OPTIONS ;;',
     "  esac",
     "fi",
     `exec ${quoted(nodePath)} "$@"`,

@@ -64,7 +64,10 @@ export function claim(path: string): boolean {
   try {
     closeSync(openSync(path, "wx", 0o600));
     return true;
-  } catch {
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException; // Node's own
+    // One without the right to make it (Node's permission model, another user) looks like a server that does not listen.
+    if (code !== "EEXIST") process.stderr.write(`coppice: this process listens, and cannot be the node: ${message} (${path})\n`);
     return false;
   }
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -110,7 +110,7 @@ test("a tool of node_modules/.bin that starts the server as its child", { timeou
 });
 
 const pythonServer = `
-import http.server, json, os, signal, sys
+import http.server, json, os, signal, socket, sys
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_GET(self):
@@ -121,8 +121,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
     def log_message(self, *args): pass
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+class Server(http.server.ThreadingHTTPServer):
+    address_family = socket.AF_INET6 if "SIX" in os.environ else socket.AF_INET
+Server(("::1" if "SIX" in os.environ else "127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 `;
+
+const hasIPv6 = networkInterfaces()["lo"]?.some(({ family }) => family === "IPv6") === true;
 
 function python(): string | null {
   try {
@@ -208,6 +212,33 @@ test("a Node server that was started without its parent's environment: that the 
   });
   const journal = readFileSync(join(cluster.home, "t", "journal.jsonl"), "utf8");
   assert.doesNotMatch(journal, /instance-stuck/, "nobody is expected to be heard who has no probe");
+  assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+  rmSync(directory, { recursive: true });
+});
+
+test("a server without a probe that ends while its command goes on: its node is not called ready, and is started again; on ::1 alone it is found", {
+  timeout: 180_000,
+  skip: python() === null ? "no python3 on this machine (scripts/debian-packages.sh installs it)" : !hasIPv6 && "this machine has no IPv6",
+}, async () => {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-app-"));
+  writeFileSync(join(directory, "app.py"), pythonServer);
+  const port = await freePort();
+  const cluster = await TestCluster.start({
+    script: "sh",
+    rest: ["-c", `${python()} app.py; exec sleep 600`],
+    cwd: directory,
+    nodes: 1,
+    args: ["--port", String(port)],
+    settings: { startTimeoutMs: 10_000 },
+    env: { SIX: "1" },
+  });
+  const served = async () => ((await (await fetch(`http://127.0.0.1:${port}/`)).json()) as { pid: number }).pid; // the server's above
+  const before = await served();
+  process.kill(before, "SIGKILL");
+  await cluster.until("it is no longer called ready", async () => (await cluster.status()).nodes[0]?.state !== "ready");
+  assert.notEqual(await served(), before);
+  const died = (await cluster.events()).filter(({ kind }) => kind === "instance-exited").map(({ text }) => text);
+  assert.deepEqual(died, ["web-1.1 died: it closed its port and did not listen again within 10000 ms"]);
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
   rmSync(directory, { recursive: true });
 });

@@ -46,6 +46,12 @@ test("memory limit: version 1, beside other controllers, in a container whose ow
   assert.equal(limitWith(nested), 128 * mebibyte);
 });
 
+test("memory limit: a group whose name holds colons", () => {
+  const path = "system.slice:docker:abc";
+  const files = { "proc/self/cgroup": `0::/${path}`, [`sys/fs/cgroup/${path}/memory.max`]: String(256 * mebibyte) };
+  assert.equal(limitWith(files), 256 * mebibyte);
+});
+
 test("memory limit: none of a group's (version 1 says so by a huge number), or no groups at all: the machine's", () => {
   const unlimited = { "proc/self/cgroup": "4:memory:/", "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712" };
   assert.equal(limitWith(unlimited), totalmem());
