@@ -20,6 +20,7 @@ import {
 import { dirname, join } from "node:path";
 import type { ClusterPaths } from "../model/birth.ts";
 import { CoppiceError } from "../model/errors.ts";
+import { livesElsewhere } from "./elsewhere.ts";
 import { oneAtATime } from "./one-at-a-time.ts";
 import { isAlive, startTicksOf } from "./process-identity.ts";
 
@@ -145,6 +146,13 @@ function takeDirectory(paths: ClusterPaths, owner: Omit<InitFile, "pid" | "start
       "COPPICE_CLUSTER_RUNNING",
       `a cluster named "${owner.name}" is running already (pid ${living.pid}); stop it with "coppice stop --name ${owner.name}" or choose another --name`,
       { facts: { name: owner.name, pid: living.pid } },
+    );
+  }
+  if (initFileOf(paths) !== null && livesElsewhere(paths.adminSocket)) {
+    throw new CoppiceError(
+      "COPPICE_CLUSTER_RUNNING",
+      `a cluster named "${owner.name}" is running already in ${paths.directory}, where its processes cannot be seen (another container); give each a COPPICE_HOME of its own, or another --name`,
+      { facts: { name: owner.name } },
     );
   }
   const made = makeDirectory(paths.directory, mode);

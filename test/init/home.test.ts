@@ -1,6 +1,7 @@
 /** The run-time directory: one living owner, nothing left behind, sessions kept from an init that died. */
 import assert from "node:assert/strict";
-import { execFile, spawnSync } from "node:child_process";
+import { execFile, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +9,7 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 import { clusterPaths, livingInit, runningClusters, takeHome } from "../../src/init/home.ts";
 import { startTicksOf } from "../../src/init/process-identity.ts";
+import { endAfterTest } from "../left-open.ts";
 import { notRoot, SmallDisk } from "../small-disk.ts";
 
 const owner = { name: "shop", bootId: "b", stopTimeoutMs: 1, background: null };
@@ -82,6 +84,30 @@ test("home: a pid that the kernel gave to another process is not the owner", () 
   takeHome(paths, owner);
   writeFileSync(paths.initFile, JSON.stringify({ ...owner, pid: process.pid, startTicks: (startTicksOf(process.pid) ?? 0) + 1 }));
   assert.equal(livingInit(paths), null);
+  rmSync(base, { recursive: true });
+});
+
+test("home: of a cluster whose processes cannot be seen, as in another container with the same directory, nothing is taken while its monitor answers", {
+  timeout: 60_000,
+}, async () => {
+  const base = mkdtempSync(join(tmpdir(), "coppice-home-"));
+  const paths = clusterPaths(base, "shop");
+  takeHome(paths, owner);
+  writeFileSync(paths.initFile, JSON.stringify({ ...owner, pid: spawnSync("true").pid, startTicks: 1 }));
+  const listen = `require("node:http").createServer((_, answer) => answer.end("{}")).listen(process.argv[1], () => console.log("here"))`;
+  const monitor = spawn(process.execPath, ["-e", listen, paths.adminSocket], { stdio: ["ignore", "pipe", "inherit"] });
+  endAfterTest(() => monitor.kill("SIGKILL"));
+  await once(monitor.stdout, "data");
+  assert.throws(() => takeHome(paths, owner), {
+    code: "COPPICE_CLUSTER_RUNNING",
+    message: /is running already in .*shop, .*another container.* COPPICE_HOME of its own/,
+  });
+  assert.equal(existsSync(paths.adminSocket), true);
+  const ended = once(monitor, "exit");
+  monitor.kill("SIGKILL");
+  await ended;
+  takeHome(paths, owner)();
+  assert.deepEqual(readdirSync(base), []);
   rmSync(base, { recursive: true });
 });
 
