@@ -23,7 +23,7 @@ export function registerLogs(program: Command): void {
     .command("logs")
     .summary("the end of a background cluster's log")
     .description("Prints the end of a background cluster's log: what its nodes printed, each line with its node in front.")
-    .option("--node <name>", "of this node alone, as in web-1 (coppice: what Coppice itself said)")
+    .option("--node <name>", "of this node alone, as in web-1 (coppice: what Coppice itself said)", sourceNamed)
     .option("--lines <number>", "how many lines", (text) => wholeNumber(text), linesDefault)
     .option("--follow", "go on with what is printed, until Ctrl-C or the cluster's end")
     .option("--name <name>", "the cluster's name; not needed if only one runs")
@@ -109,6 +109,11 @@ async function followFile(path: string, from: number, wanted: (line: string) => 
     if (!goOn) return closeSync(file);
     await pause(pollMs);
   }
+}
+
+function sourceNamed(text: string): string {
+  if (/^(?:web-[1-9]\d*|coppice)$/.test(text)) return text;
+  throw new InvalidArgumentError("Expected the name of a node, as in web-1, or coppice.");
 }
 
 function wholeNumber(text: string): number {

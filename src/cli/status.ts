@@ -68,7 +68,7 @@ function rowOf(node: NodeStatus, nowMs: number): string[] {
     String(node.generation),
     node.phase === null ? node.state : `${node.state} (${node.phase})`,
     String(node.pid ?? "-"),
-    node.startedAtMs === null ? "-" : duration(nowMs - node.startedAtMs),
+    node.startedAtMs === null ? "-" : duration(Math.max(nowMs - node.startedAtMs, 0)),
     String(node.inFlight),
     String(node.requestsTotal),
     latency(node.latencyP99Ms),

@@ -131,7 +131,7 @@ export function takeHome(paths: ClusterPaths, owner: Omit<InitFile, "pid" | "sta
     const { bavail, bsize } = statfsSync(dirname(paths.directory));
     if (bavail * bsize < freeBytesMin) throw new Error(`its disk is full: ${freeBytesMin / 1024 / 1024} MiB must be free`);
     const made = oneAtATime(lockOf(paths), () => takeDirectory(paths, owner, mode));
-    return () => giveBack(paths, madeAbove ?? made);
+    return () => giveBack(paths, owner.bootId, madeAbove ?? made);
   } catch (cause) {
     if (madeAbove !== undefined) removeEmpty(dirname(paths.directory), madeAbove);
     throw cause instanceof CoppiceError ? cause : unusable(paths.directory, cause);
@@ -214,7 +214,9 @@ function removeLeftovers(paths: ClusterPaths): void {
   rmSync(paths.initFile, { force: true });
 }
 
-function giveBack(paths: ClusterPaths, firstMade: string | undefined): void {
+/** Somebody may have removed all of it meanwhile, and another cluster have made it anew. */
+function giveBack(paths: ClusterPaths, bootId: string, firstMade: string | undefined): void {
+  if ((initFileOf(paths)?.bootId ?? bootId) !== bootId) return;
   try {
     oneAtATime(lockOf(paths), () => removeDirectory(paths));
   } catch {

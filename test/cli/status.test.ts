@@ -68,3 +68,8 @@ test("status: what an application said moves no cursor, and no line of it looks 
   assert.ok(lines.includes("    web-2: all is well)"));
   assert.ok(lines.includes("  only-one: a node cannot start (\uFFFD\uFFFD[1A): look"));
 });
+
+test("status: a clock that was set back makes nobody younger than just born", () => {
+  const shown = { ...status, nodes: [{ ...node, startedAtMs: 3_600_000 }] } as unknown as ClusterStatus; // what is shown of one
+  assert.match(describeStatus(shown, 1_000), /^web-1 +1 +ready +100 +0 ms /m);
+});

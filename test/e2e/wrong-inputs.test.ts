@@ -111,6 +111,7 @@ test("what is typed wrong is refused at once, by every command line alike", { ti
     [["restart"], /no cluster is running/],
     [["reload"], /no cluster is running/],
     [["logs"], /no cluster is running/],
+    [["logs", "--node", "web1"], /Expected the name of a node, as in web-1, or coppice/],
     [["logs", "--name", "odd"], /odd\.log: EISDIR/, { COPPICE_HOME: place }],
     [["frobnicate"], /unknown command 'frobnicate'/],
   ];

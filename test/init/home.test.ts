@@ -111,6 +111,19 @@ test("home: of a cluster whose processes cannot be seen, as in another container
   rmSync(base, { recursive: true });
 });
 
+test("home: a directory that was removed, and made anew by another cluster, is that one's", () => {
+  const base = mkdtempSync(join(tmpdir(), "coppice-home-"));
+  const paths = clusterPaths(base, "shop");
+  const giveBack = takeHome(paths, owner);
+  rmSync(paths.directory, { recursive: true });
+  const giveBackOther = takeHome(paths, { ...owner, bootId: "other" });
+  giveBack();
+  assert.equal(livingInit(paths)?.bootId, "other");
+  giveBackOther();
+  assert.deepEqual(readdirSync(base), []);
+  rmSync(base, { recursive: true });
+});
+
 test("home: several that start and end at the same time never have it together, and none breaks another's", async () => {
   const base = mkdtempSync(join(tmpdir(), "coppice-home-"));
   const taker = `
