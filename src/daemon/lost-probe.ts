@@ -1,14 +1,14 @@
 /** Why a server that answers has no probe: what runs in its tree, and with which environment. */
 import { readFileSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
+import { descendantsOf } from "../link/process-stat.ts";
 import type { Notice } from "./notices.ts";
-import { childrenOf } from "./outside-sampler.ts";
 
 const consequence = "the nodes are watched from outside, and keep their own sessions";
 
 /** `pid`: of the instance's first process. */
 export function whyNoProbe(pid: number): Notice {
-  const bare = treeOf(pid).find((one) => isNode(one) && read(one, "environ")?.includes("--require=") !== true);
+  const bare = [pid, ...descendantsOf(pid)].find((one) => isNode(one) && read(one, "environ")?.includes("--require=") !== true);
   if (bare === undefined)
     return { level: "info", code: "no-probe", text: `the nodes have no probe (no Node process of theirs listens): ${consequence}` };
   const command = (read(bare, "cmdline") ?? "")
@@ -22,10 +22,6 @@ export function whyNoProbe(pid: number): Notice {
       `the probe did not reach "${command.slice(0, 120)}", which was started without the NODE_OPTIONS of its parent: ${consequence}. ` +
       "Let what starts it pass its environment on, or give that command to Coppice itself",
   };
-}
-
-function treeOf(pid: number): number[] {
-  return [pid, ...childrenOf(pid).flatMap(treeOf)];
 }
 
 function isNode(pid: number): boolean {

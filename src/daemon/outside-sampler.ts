@@ -3,7 +3,7 @@
  * loop is stuck. Each reading that cannot be had is left out.
  */
 import { readdirSync, readFileSync } from "node:fs";
-import { statFieldsOf } from "../link/process-stat.ts";
+import { childrenOf, statFieldsOf } from "../link/process-stat.ts";
 
 const ticksPerSecond = 100;
 /** In the kernel's words to each process (getauxval(3)), pairs of machine words, by this number: 4 KiB here, 16 or 64 KiB there. */
@@ -41,25 +41,6 @@ function together(one: OutsideReading, other: OutsideReading): OutsideReading {
 function openRatio({ indicators, limits }: OutsideReading): number {
   const { openFds } = indicators;
   return openFds === undefined ? -1 : openFds / (limits["openFds"] ?? Number.POSITIVE_INFINITY);
-}
-
-/** Each thread has the children that it started. */
-export function childrenOf(pid: number): number[] {
-  return threadsOf(pid).flatMap((thread) => {
-    const children = read(`/proc/${pid}/task/${thread}/children`) ?? "";
-    return children
-      .split(" ")
-      .filter((text) => text !== "")
-      .map(Number);
-  });
-}
-
-function threadsOf(pid: number): string[] {
-  try {
-    return readdirSync(`/proc/${pid}/task`);
-  } catch {
-    return []; // it is gone
-  }
 }
 
 /**

@@ -4,13 +4,16 @@
  * stop ladder: signal, grace, SIGKILL of the whole group.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, rmSync } from "node:fs";
-import type { Writable } from "node:stream";
+import { closeSync, existsSync, rmSync } from "node:fs";
+import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { descendantsOf, groupOf } from "../link/process-stat.ts";
 import type { InstanceBirth, ToInit } from "../model/birth.ts";
 import type { InstanceId } from "../model/node.ts";
 import type { Log } from "./log.ts";
 import { LogLines } from "./log-lines.ts";
+import { makeLogPipes } from "./log-pipes.ts";
+import { isAlive, startTicksOf } from "./process-identity.ts";
 import type { AppUser } from "./rights.ts";
 import { claimPath, heapOptions, wrappedEnvironment } from "./wrapped.ts";
 
@@ -47,11 +50,15 @@ export class Instance {
   readonly port: number | null;
   /** Null: it could not be started. */
   readonly #child: ChildProcess | null;
+  readonly #out: Readable | null;
+  readonly #err: Readable | null;
   readonly #isCommand: boolean;
   #ladder: NodeJS.Timeout | null = null;
   /** By `performance.now()`. */
   #killedAtMs = Number.POSITIVE_INFINITY;
   #groupWatch: NodeJS.Timeout | null = null;
+  /** Of its tree, who was in a group of its own when it was told to end. */
+  #strays: readonly { readonly pid: number; readonly startTicks: number }[] = [];
   #ended = false;
 
   constructor(options: InstanceOptions) {
@@ -60,15 +67,21 @@ export class Instance {
     this.startedAtMs = Date.now();
     this.port = birth.givenPort?.own ?? null;
     this.#isCommand = order.release.kind === "command";
-    this.#child = spawnOrFail(options);
+    const pipes = makeLogPipes(options.directory, order.instance, options.user);
+    this.#child = spawnOrFail(options, pipes);
+    for (const { writing } of pipes ?? []) closeSync(writing);
+    this.#out = pipes?.[0].reading ?? this.#child?.stdout ?? null;
+    this.#err = pipes?.[1].reading ?? this.#child?.stderr ?? null;
     if (this.#child !== null) this.#watch(this.#child, options);
+    else for (const stream of [this.#out, this.#err]) stream?.destroy();
   }
 
   #watch(child: ChildProcess, options: InstanceOptions): void {
     const { order, birth } = options;
-    new LogLines(options.log, order.node, "stdout").read(child.stdout);
+    new LogLines(options.log, order.node, "stdout").read(this.#out);
     const err = new LogLines(options.log, order.node, "stderr");
-    err.read(child.stderr);
+    err.read(this.#err);
+    const outputEnds = Promise.all([closed(this.#out), closed(this.#err)]);
     giveBirth(child, birth);
     child.on("spawn", () => options.onStarted(this.pid));
     child.on("error", (error) => {
@@ -77,10 +90,11 @@ export class Instance {
     child.on("exit", () => {
       // npm and shells end at the signal at once: the server that they started has the grace, as one without a wrapper.
       if (this.#isCommand && this.#ladder !== null)
-        this.#groupWatch = setInterval(() => this.#groupIsThere() || this.#end(options), groupLookMs);
+        this.#groupWatch = setInterval(() => this.#treeIsThere() || this.#end(options), groupLookMs);
       else this.#end(options);
     });
-    child.on("close", (code, signal) => {
+    child.on("close", async (code, signal) => {
+      await outputEnds;
       this.#end(options);
       if (this.#ladder !== null) clearTimeout(this.#ladder);
       if (child.pid !== undefined) options.onExit({ code, signal, tail: err.tail });
@@ -88,21 +102,21 @@ export class Instance {
   }
 
   /**
-   * "close" comes after the pipes' ends, but a helper that outlives its parent holds them open: the group is ended
+   * The last lines come before the pipes' ends, but a helper that outlives its parent holds them open: the group is ended
    * first, and a server that left the group hears by the end of its lifeline.
    */
   #end({ birth }: InstanceOptions): void {
     if (this.#ended) return;
     this.#ended = true;
     if (this.#groupWatch !== null) clearInterval(this.#groupWatch);
-    this.#signalGroup("SIGKILL");
+    this.#signalTree("SIGKILL");
     if (this.#isCommand) rmSync(claimPath(birth), { force: true });
     const child = this.#child;
     child?.stdio?.[3]?.destroy(); // without a descriptor left there is no stdio at all
     // A helper in a session of its own may still hold the log pipes: they are not waited for long.
     setTimeout(() => {
-      child?.stdout?.destroy();
-      child?.stderr?.destroy();
+      this.#out?.destroy();
+      this.#err?.destroy();
     }, pipesCloseMs);
   }
 
@@ -113,41 +127,57 @@ export class Instance {
   /** Idempotent: a second stop does not lengthen the grace, though it may shorten it; SIGKILL does not wait for it. */
   stop(signal: "SIGTERM" | "SIGKILL", graceMs: number): void {
     if (this.#ended) return;
-    if (signal === "SIGKILL") this.#signalGroup("SIGKILL");
+    if (this.#isCommand) this.#lookForStrays();
+    if (signal === "SIGKILL") this.#signalTree("SIGKILL");
     const killedAtMs = performance.now() + graceMs;
     if (killedAtMs >= this.#killedAtMs) return;
     this.#killedAtMs = killedAtMs;
     if (this.#ladder !== null) clearTimeout(this.#ladder);
     // A wrapper may keep the signal to itself: all of its tree is told.
-    else if (this.#isCommand) this.#signalGroup(signal);
+    else if (this.#isCommand) this.#signalTree(signal);
     else this.#child?.kill(signal);
-    this.#ladder = setTimeout(() => this.#signalGroup("SIGKILL"), graceMs);
+    this.#ladder = setTimeout(() => this.#signalTree("SIGKILL"), graceMs);
   }
 
-  #groupIsThere(): boolean {
-    return this.#signalGroup(0);
+  /** What has left the group (php-fpm does) is known by its parents alone: it must be found before they end. */
+  #lookForStrays(): void {
+    if (this.#strays.length > 0) return;
+    const strays = descendantsOf(this.pid).filter((pid) => groupOf(pid) !== this.pid);
+    this.#strays = strays.map((pid) => ({ pid, startTicks: startTicksOf(pid) ?? 0 }));
+  }
+
+  #treeIsThere(): boolean {
+    return this.#signalGroup(0) || this.#strays.some(({ pid, startTicks }) => isAlive(pid, startTicks));
+  }
+
+  #signalTree(signal: NodeJS.Signals): void {
+    this.#signalGroup(signal);
+    for (const { pid, startTicks } of this.#strays) if (isAlive(pid, startTicks)) signalIfThere(pid, signal);
   }
 
   /** False: the group is gone already. */
   #signalGroup(signal: NodeJS.Signals | 0): boolean {
-    if (this.#child?.pid === undefined) return false;
-    try {
-      return process.kill(-this.#child.pid, signal);
-    } catch {
-      return false;
-    }
+    return this.#child?.pid !== undefined && signalIfThere(-this.#child.pid, signal);
+  }
+}
+
+function signalIfThere(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch {
+    return false;
   }
 }
 
 /** Node throws some of the system's errors (a working directory that is none), and tells others later: each is a start that failed. */
-function spawnOrFail(options: InstanceOptions): ChildProcess | null {
+function spawnOrFail(options: InstanceOptions, pipes: ReturnType<typeof makeLogPipes>): ChildProcess | null {
   const { order, user, onFailed } = options;
   const [program, args] = commandLineOf(order);
   try {
     return spawn(program, args, {
       cwd: order.release.workingDirectory,
       env: environmentOf(options),
-      stdio: ["ignore", "pipe", "pipe", "pipe"],
+      stdio: ["ignore", pipes?.[0].writing ?? "pipe", pipes?.[1].writing ?? "pipe", "pipe"],
       detached: true, // a group of its own: Ctrl-C in the terminal is for init, and the ladder ends helpers too
       ...(user === null ? {} : { uid: user.uid, gid: user.gid }),
     });
@@ -155,6 +185,10 @@ function spawnOrFail(options: InstanceOptions): ChildProcess | null {
     setImmediate(() => onFailed(error instanceof Error ? error.message : String(error)));
     return null;
   }
+}
+
+function closed(stream: Readable | null): Promise<unknown> {
+  return stream === null ? Promise.resolve() : new Promise((resolve) => stream.once("close", resolve));
 }
 
 /** The system says ENOENT of the program also where it is the directory that is gone. */

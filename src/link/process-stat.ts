@@ -1,4 +1,4 @@
-/** What the kernel says of a process, and of each of its threads, in `/proc/<pid>/stat`. */
+/** What the kernel says of a process, of each of its threads and of those that it started, in `/proc/<pid>`. */
 import { readdirSync, readFileSync } from "node:fs";
 
 /** The same on every Linux, as user space sees it. */
@@ -23,9 +23,35 @@ export function processorMsOf(pid: number): number | null {
 
 /** Whether one of its threads runs, or waits for nothing but the processor. */
 export function wantsProcessor(pid: number): boolean {
+  return threadsOf(pid).some((thread) => statFieldsOf(pid, thread)?.[0] === "R");
+}
+
+function threadsOf(pid: number): string[] {
   try {
-    return readdirSync(`/proc/${pid}/task`).some((thread) => statFieldsOf(pid, thread)?.[0] === "R");
+    return readdirSync(`/proc/${pid}/task`);
   } catch {
-    return false;
+    return []; // it is gone, or there is no /proc
   }
+}
+
+/** Its process group; null if there is no such process. */
+export function groupOf(pid: number): number | null {
+  const fields = statFieldsOf(pid);
+  return fields === null ? null : Number(fields[2]);
+}
+
+/** Each thread has the children that it started. */
+export function childrenOf(pid: number): number[] {
+  return threadsOf(pid).flatMap((thread) => {
+    try {
+      const children = readFileSync(`/proc/${pid}/task/${thread}/children`, "latin1").split(" ");
+      return children.filter((text) => text !== "").map(Number);
+    } catch {
+      return []; // it is gone
+    }
+  });
+}
+
+export function descendantsOf(pid: number): number[] {
+  return childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
 }

@@ -4,7 +4,8 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
-import { childrenOf, pageBytes, readProcess, readTree } from "../../src/daemon/outside-sampler.ts";
+import { pageBytes, readProcess, readTree } from "../../src/daemon/outside-sampler.ts";
+import { childrenOf } from "../../src/link/process-stat.ts";
 import { endAfterTest } from "../left-open.ts";
 
 test("from outside: resident memory is what the process itself sees, in this machine's pages", () => {

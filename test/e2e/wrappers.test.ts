@@ -269,7 +269,7 @@ test("a start script that leaves a daemon behind, which holds all that it inheri
     for (const pid of readFileSync(daemons, "utf8").trim().split("\n")) process.kill(Number(pid));
     rmSync(directory, { recursive: true });
   });
-  writeFileSync(join(directory, "start.sh"), `#!/bin/sh\nsetsid sleep 600 &\necho $! >> daemons\nexec node server.cjs\n`);
+  writeFileSync(join(directory, "start.sh"), `#!/bin/sh\n(setsid sleep 600 & echo $! >> daemons)\nexec node server.cjs\n`);
   chmodSync(join(directory, "start.sh"), 0o755);
   const cluster = await TestCluster.start({ script: "./start.sh", cwd: directory, nodes: 1, settings: { minReadyMs: 0 } });
   const outcome = await cluster.command("regenerate", "--all", "--wait", "--name", "t");

@@ -7,16 +7,24 @@ import { Writable } from "node:stream";
 import { test } from "node:test";
 import { Instance, type InstanceExit, type InstanceOptions } from "../../src/init/instance.ts";
 import { Log } from "../../src/init/log.ts";
+import { startTicksOf } from "../../src/init/process-identity.ts";
+import { descendantsOf } from "../../src/link/process-stat.ts";
 import type { InstanceBirth } from "../../src/model/birth.ts";
 import { endAfterTest } from "../left-open.ts";
 
-/** A command that hears SIGTERM, says so and stays. */
-const stays = 'trap "echo no" TERM; echo here; while :; do sleep 0.05; done';
+interface Begun {
+  readonly instance: Instance;
+  readonly exited: Promise<InstanceExit>;
+  /** Resolves with the next output that has this word in it. */
+  readonly hears: (word: string) => Promise<void>;
+}
 
-test("stop: a second one with less grace shortens what is under way, one with more does not lengthen it", { timeout: 60_000 }, async () => {
+/** A command that does what this shell script says; `here` is its first word. */
+async function begin(text: string): Promise<Begun> {
   const directory = mkdtempSync(join(tmpdir(), "coppice-instance-"));
-  const script = join(directory, "stays");
-  writeFileSync(script, `#!/bin/sh\n${stays}\n`, { mode: 0o755 });
+  endAfterTest(() => rmSync(directory, { recursive: true }));
+  const script = join(directory, "command");
+  writeFileSync(script, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
   const said = new Map<string, () => void>();
   const output = new Writable({
     write: (chunk, _encoding, done) => {
@@ -52,11 +60,41 @@ test("stop: a second one with less grace shortens what is under way, one with mo
   });
   endAfterTest(() => instance.stop("SIGKILL", 0));
   await here;
+  return { instance, exited, hears };
+}
+
+/** Hears SIGTERM, says so and stays. */
+const stays = 'trap "echo no" TERM; echo here; while :; do sleep 0.05; done';
+
+test("stop: a second one with less grace shortens what is under way, one with more does not lengthen it", { timeout: 60_000 }, async () => {
+  const { instance, exited, hears } = await begin(stays);
   const no = hears("no");
   instance.stop("SIGTERM", 600_000);
   await no;
   instance.stop("SIGTERM", 10);
   instance.stop("SIGTERM", 600_000);
   assert.equal((await exited).signal, "SIGKILL");
-  rmSync(directory, { recursive: true });
+});
+
+test("stop: who of a command's tree has left its group (php-fpm, setsid) is told too, and has the grace", { timeout: 60_000 }, async () => {
+  const stray = 'trap "sleep 0.3; echo told; exit" TERM; echo here; while :; do sleep 0.05; done';
+  const { instance, exited, hears } = await begin(`setsid sh -c '${stray}' &\nexec sleep 600`);
+  const told = hears("told");
+  instance.stop("SIGTERM", 600_000);
+  await told;
+  assert.equal((await exited).signal, "SIGTERM");
+});
+
+test("stop: who has left its group and stays is ended after the grace", { timeout: 60_000 }, async () => {
+  const { instance, exited } = await begin(`setsid sh -c '${stays}' &\necho $!\nexec sleep 600`);
+  const [stray = 0] = descendantsOf(instance.pid);
+  assert.ok(startTicksOf(stray) !== null);
+  instance.stop("SIGTERM", 200);
+  await exited;
+  assert.equal(startTicksOf(stray), null);
+});
+
+test("output: /dev/stdout and /dev/stderr can be opened by their names, as in a terminal or a container", { timeout: 60_000 }, async () => {
+  const { exited } = await begin("echo here > /dev/stdout; echo words > /dev/stderr; exit 3");
+  assert.deepEqual(await exited, { code: 3, signal: null, tail: ["words"] });
 });
