@@ -124,12 +124,13 @@ function realpathOrNull(path: string): string | null {
   }
 }
 
-/** Of the shell that a command was typed in, not of the application. */
-const shellOnly = /^(?:PWD|OLDPWD|SHLVL|_|SHELL|TERM|TERM_.*|COLUMNS|LINES|SSH_.*|COPPICE_.*|PORT|npm_.*|INIT_CWD)$/;
+/** Of the shell that a command was typed in, or of who typed it: a deploy may be root's, or another user's than the server is. */
+const callersOwn =
+  /^(?:PWD|OLDPWD|SHLVL|_|SHELL|TERM|TERM_.*|COLUMNS|LINES|SSH_.*|COPPICE_.*|PORT|npm_.*|INIT_CWD|HOME|USER|LOGNAME|MAIL|SUDO_.*|XDG_(?:RUNTIME_DIR|SESSION_.*))$/;
 
-/** The caller's environment, for a release: what a deploy changed comes along, what belongs to the shell does not. */
+/** The caller's environment, for a release: what a deploy changed comes along, what is the caller's own does not. */
 export function environmentOfCaller(environment: NodeJS.ProcessEnv = process.env): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined && !shellOnly.test(entry[0])),
+    Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined && !callersOwn.test(entry[0])),
   );
 }

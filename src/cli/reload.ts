@@ -19,7 +19,7 @@ export const registerReload: Register = (program, setExitCode) => {
     .summary("deploy: bring all nodes to the new release, one after the other")
     .description(
       "Brings all nodes to the new release: the working directory's links are resolved anew, and this command's " +
-        "environment is laid over the cluster's. One node after the other, the replacement first; the first one is " +
+        "environment is laid over the cluster's, but for what is its shell's and its user's (PWD, HOME ...). One node after the other, the replacement first; the first one is " +
         "watched. If a new instance does not become ready, dies or answers worse, all go back to the release before.",
     )
     .option("--wait", "wait until it has ended; exit code 1 if the release did not make it")

@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { coppiceHome } from "../../src/cli/home.ts";
+import { environmentOfCaller } from "../../src/cli/release.ts";
 import { specificationOf } from "../../src/cli/run.ts";
 
 const script = fileURLToPath(new URL("../e2e/fixtures/plain-app.mjs", import.meta.url));
@@ -43,4 +44,18 @@ test("run: a HOME that is empty or no whole path is none: each process would loo
     Object.assign(process.env, { HOME, COPPICE_HOME });
     if (COPPICE_HOME === undefined) delete process.env["COPPICE_HOME"];
   }
+});
+
+test("reload: what a deploy set comes along, not who deploys: root's HOME is no server's of another user", () => {
+  const set = { DATABASE_URL: "postgres://x", NODE_ENV: "production", XDG_CONFIG_HOME: "/etc/shop", PATH: "/usr/bin" };
+  const own = {
+    HOME: "/root",
+    USER: "root",
+    LOGNAME: "root",
+    MAIL: "/var/mail/root",
+    SUDO_USER: "me",
+    XDG_RUNTIME_DIR: "/run/user/0",
+    PWD: "/root",
+  };
+  assert.deepEqual(environmentOfCaller({ ...set, ...own }), set);
 });
