@@ -3,7 +3,7 @@
  * until every node serves and the public ports answer, so that its exit code means something.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { closeSync, fchmodSync, fstatSync, openSync, readFileSync } from "node:fs";
+import { closeSync, fchmodSync, fstatSync, openSync, readFileSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -70,6 +70,12 @@ export const registerRestart: Register = (program, setExitCode) => {
       const { name, paths } = findCluster(options.name);
       const how = livingInit(paths)?.background ?? null;
       if (how === null) throw new CoppiceError("COPPICE_ARGUMENT", `"${name}" runs in the foreground: stop it there, and run it again`);
+      const [owner, own] = [statSync(paths.directory).uid, process.getuid?.()];
+      if (owner !== own)
+        throw new CoppiceError(
+          "COPPICE_ARGUMENT",
+          `"${name}" is user ${owner}'s, and would be user ${own}'s from then on: restart it as that user`,
+        );
       const status = await callAdmin<ClusterStatus>(paths, adminRoutes.status).catch(() => null); // a monitor that is away keeps nobody from it
       if (status !== null) resolveRelease(status.release.asTyped); // what is not there any more is said before anything is stopped
       checkAgain(name, how);

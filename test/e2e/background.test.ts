@@ -2,7 +2,18 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -275,7 +286,9 @@ test("several starts of one name at once: one of them starts it, and what stands
   rmSync(home, { recursive: true });
 });
 
-test("restart stops nothing that it could not start again, whatever of what was typed is gone", { timeout: 180_000 }, async () => {
+test("restart stops nothing that it could not start again as it was: what was typed is gone, or it is another user's", {
+  timeout: 180_000,
+}, async () => {
   const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
   const port = await freePort();
   const run = (...args: string[]) => coppice(home, { APP_PORT: String(port) }, ...args);
@@ -293,6 +306,15 @@ test("restart stops nothing that it could not start again, whatever of what was 
   );
   assert.equal((await fetch(`http://127.0.0.1:${port}/`)).status, 200);
   mkdirSync(logs);
+  if (process.getuid?.() === 0) {
+    chownSync(join(home, "shop"), 54_321, 54_321); // as if it ran as that user
+    assert.match(
+      (await run("restart")).stderr,
+      /^coppice: "shop" is user 54321's, and would be user 0's from then on: restart it as that user$/m,
+    );
+    assert.equal((await fetch(`http://127.0.0.1:${port}/`)).status, 200);
+    chownSync(join(home, "shop"), 0, 0);
+  }
   assert.equal((await run("restart")).code, 0);
   assert.equal((await run("stop")).code, 0);
   rmSync(home, { recursive: true });
