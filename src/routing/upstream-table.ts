@@ -141,7 +141,7 @@ export class UpstreamTable {
 
   /**
    * Affinity first, else the less loaded of two drawn at random; null if none is available, or all are full.
-   * One that was failed on, or set aside, has it only where there is no other.
+   * One that was set aside has it only where there is no other, and one that was failed on only where there is not even that.
    */
   choose({ listener, session, nowMs, avoid, never = nobody }: ChoiceOptions): Upstream | null {
     const candidates = this.#candidatesOf(listener);
@@ -152,19 +152,25 @@ export class UpstreamTable {
       among[count] = upstream;
       count += 1;
     }
-    if (count === 0) {
-      for (const upstream of candidates) {
-        if (upstream.total >= this.#concurrencyMax || never.includes(upstream.id)) continue;
-        among[count] = upstream;
-        count += 1;
-      }
-    }
+    if (count === 0) count = this.#amongAllBut(avoid, candidates);
+    if (count === 0) count = this.#amongAllBut(never, candidates);
     if (count === 0) return null;
     if (count === 1) return among[0] ?? null;
     if (session !== null) return byAffinity(among, count, session);
     const first = this.#draw(count, null);
     const second = this.#draw(count, first);
     return this.#load(first, nowMs) <= this.#load(second, nowMs) ? first : second;
+  }
+
+  /** Those that have room, set aside or not; returns how many. */
+  #amongAllBut(those: readonly InstanceId[], candidates: readonly Upstream[]): number {
+    let count = 0;
+    for (const upstream of candidates) {
+      if (upstream.total >= this.#concurrencyMax || those.includes(upstream.id)) continue;
+      this.#among[count] = upstream;
+      count += 1;
+    }
+    return count;
   }
 
   /** A request to this listener could be had now, by another than these. */

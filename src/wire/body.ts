@@ -14,6 +14,7 @@ export const badBody = -1;
 const sizeDigitsMax = 13;
 /** Leading zeros count too. */
 const sizeBytesMax = 16;
+/** Beyond as many bytes as there were of data: a long body may have one at each of its chunks. */
 const extensionBytesMax = 4 * 1024;
 const trailerBytesMax = 16 * 1024;
 const trailersMax = 64;
@@ -125,6 +126,7 @@ export class BodyReader {
         if (byte !== lf) return -1;
         this.#sizeBytes = 0;
         this.#sizeDigits = 0;
+        this.#extensionBytes = Math.max(0, this.#extensionBytes - this.#left);
         return this.#left === 0 ? at.line : at.data;
       case at.dataCr:
         return byte === cr ? at.dataLf : -1;

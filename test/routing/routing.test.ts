@@ -250,6 +250,15 @@ test("an upstream that a request has failed on has it again where there is no ot
   assert.equal(upstreams.choose({ ...failedOn, never: ["web-1.1", "web-2.1"] }), null);
 });
 
+test("an upstream that was set aside has a request before one that it has failed on", () => {
+  const upstreams = newTable();
+  upstreams.apply(table(1, [route("web-1.1"), route("web-2.1")]));
+  const [aside] = upstreams.all();
+  assert.ok(aside !== undefined);
+  for (let count = 0; count < 3; count += 1) upstreams.failed(aside, 0);
+  for (let count = 0; count < 50; count += 1) assert.equal(upstreams.choose({ ...ask(`s${count}`, 1), avoid: ["web-2.1"] }), aside);
+});
+
 test("limit: an upstream that is full gets no more, whoever's session it is; all full: nobody", () => {
   const upstreams = new UpstreamTable({ slowStartMs: 0, concurrencyMax: 1, random: seededRandom(1), onDrained: () => {} });
   upstreams.apply(table(1, [route("web-1.1"), route("web-2.1")]));
