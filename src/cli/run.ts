@@ -95,7 +95,9 @@ function userOf({ user: given }: RunOptions, { release, paths, tls }: ClusterSpe
 /** What `run` and `start` have in common. */
 export function withRunOptions(command: Command): Command {
   return command
-    .showHelpAfterError("(an option of the server's own goes behind --, as in: coppice run -n 3 -- server.js --verbose)")
+    .showHelpAfterError(
+      "(an option of the server's own goes behind --, as in: coppice run -n 3 -- server.js --verbose; one of Node's into NODE_OPTIONS)",
+    )
     .argument("<target>", "the server's script, a directory with a package.json, or a command (npm, next ...)")
     .argument("[args...]", "its arguments; where some begin with a dash, put -- before the target")
     .option(
@@ -133,6 +135,12 @@ function clusterNameOf({ name = nameFrom(basename(typedDirectory())) }: Pick<Run
 
 /** @throws CoppiceError COPPICE_ARGUMENT or COPPICE_SETTING that says what was expected. */
 export function specificationOf(script: string, args: readonly string[], options: RunOptions): ClusterSpec {
+  // Without /proc nobody would find the cluster that was started.
+  if (process.platform !== "linux")
+    throw new CoppiceError(
+      "COPPICE_ARGUMENT",
+      `Coppice runs servers on Linux, and this is ${process.platform}: use it in a container there`,
+    );
   const name = clusterNameOf(options);
   const parsed = parseSettings(options.set);
   const limitBytes = parsed.memoryLimitBytes > 0 ? parsed.memoryLimitBytes : memoryLimitBytes();

@@ -59,3 +59,14 @@ test("reload: what a deploy set comes along, not who deploys: root's HOME is no 
   };
   assert.deepEqual(environmentOfCaller({ ...set, ...own }), set);
 });
+
+test("run: where there is no Linux it says so; start would wait for ever for a cluster that it cannot see", () => {
+  const { platform } = process;
+  try {
+    Object.defineProperty(process, "platform", { value: "darwin" });
+    const run = () => specificationOf(script, [], { name: "t", set: {}, tlsCert: [], tlsKey: [], logFormat: "text" });
+    assert.throws(run, { code: "COPPICE_ARGUMENT", message: /runs servers on Linux, and this is darwin/ });
+  } finally {
+    Object.defineProperty(process, "platform", { value: platform });
+  }
+});
