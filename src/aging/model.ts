@@ -23,7 +23,7 @@ import { multiply } from "./forecast.ts";
 import type { Support } from "./fusion.ts";
 import { LoadProfile } from "./load-profile.ts";
 import type { PeerMember, PeerOpinion, Turns } from "./peers.ts";
-import { ToldReport } from "./told-report.ts";
+import { type Told, ToldReport } from "./told-report.ts";
 import { type Evaluation, type Surroundings, Watch } from "./watch.ts";
 
 export interface AgingModelOptions {
@@ -54,9 +54,19 @@ const startJitterMs = 5_000;
 /** Elders that settled above this share of the limit are no comfort. */
 const settledLevelRatio = 0.95;
 
-interface Judged extends Evidence {
+/** What a report is made of, once somebody reads it. */
+interface Seen {
+  readonly indicator: Indicator;
+  readonly limit: number | null;
+  /** At the evaluation. */
+  readonly ageMs: number;
+  readonly evaluation: Evaluation;
+  /** Of its peers, where a trend is held; null where there are none. */
+  readonly peers: PeerOpinion | null;
   readonly aging: boolean;
-  /** Of its peers; null where there are none. */
+}
+
+interface Judged extends Evidence {
   readonly peers: PeerOpinion | null;
   readonly ranOutAt: number | null;
 }
@@ -130,30 +140,26 @@ export class AgingModel {
   }
 
   report(nowMs: number): AgingReport {
-    const judged: Judged[] = [];
+    const seen: Seen[] = [];
+    let surest = 0;
     for (const watch of this.#watches.values()) {
       const { evaluation } = watch;
-      if (evaluation !== null) insert(judged, judge(watch, evaluation, nowMs, this.#options.peers));
+      if (evaluation === null) continue;
+      insert(seen, seenOf(watch, evaluation, nowMs, this.#options.peers), nowMs);
+      surest = Math.max(surest, evaluation.growsRatio);
     }
-    const worst = judged.find(({ aging }) => aging) ?? judged.find(({ trend }) => trend.held) ?? null;
-    const trends = judged.map(({ trend }) => trend);
-    if (judged.length === 0) {
-      return { atMs: nowMs, verdict: "insufficient", trends, confidenceRatio: 0, reasons: [this.#tooLittle(nowMs)], against: [] };
+    const [worst] = seen;
+    if (worst === undefined) {
+      return { atMs: nowMs, verdict: "insufficient", trends: [], confidenceRatio: 0, reasons: [this.#tooLittle(nowMs)], against: [] };
     }
-    if (worst === null) {
-      const confidenceRatio = judged.reduce((least, { growsRatio }) => Math.min(least, 1 - growsRatio), 1);
-      return new ToldReport({ atMs: nowMs, verdict: "healthy", trends, confidenceRatio }, () => ({
-        reasons: describeHealthy(judged),
-        against: [],
-      }));
-    }
-    const { aging, growsRatio } = worst;
-    const { indicator } = worst.trend;
+    const { standing, growsRatio } = worst.evaluation;
+    const judged = () => seen.map((one) => judge(one, nowMs, this.#options.peers));
+    if (!standing.held)
+      return new ToldReport({ atMs: nowMs, verdict: "healthy", confidenceRatio: 1 - surest }, () => toldHealthy(judged()));
+    const { indicator } = worst;
+    const verdict = worst.aging ? "aging" : "attention";
     const confidenceRatio = Math.min(growsRatio, 1);
-    return new ToldReport({ atMs: nowMs, verdict: aging ? "aging" : "attention", indicator, trends, confidenceRatio }, () => ({
-      reasons: reasonsOf(worst, judged),
-      against: aging ? [] : againstOf(worst),
-    }));
+    return new ToldReport({ atMs: nowMs, verdict, indicator, confidenceRatio }, () => toldWorst(judged(), worst.aging));
   }
 
   /** What it is given, or where one of its release ran out before. */
@@ -180,7 +186,7 @@ export class AgingModel {
 
   #support(): Support[] {
     return [...this.#watches.values()].flatMap(({ indicator, evaluation }) =>
-      evaluation?.held === true ? [{ indicator, growsRatio: evaluation.forecast.growsRatio }] : [],
+      evaluation?.standing.held === true ? [{ indicator, growsRatio: evaluation.forecast.growsRatio }] : [],
     );
   }
 
@@ -217,15 +223,23 @@ export class AgingModel {
   }
 }
 
-function reasonsOf(worst: Judged, all: readonly Judged[]): string[] {
-  const agree = all.filter(({ trend }) => trend.held && trend !== worst.trend);
-  return [
+const trendsOf = (judged: readonly Judged[]) => judged.map(({ trend }) => trend);
+
+function toldHealthy(judged: readonly Judged[]): Told {
+  return { trends: trendsOf(judged), reasons: describeHealthy(judged), against: [] };
+}
+
+function toldWorst(judged: readonly Judged[], aging: boolean): Told {
+  const [worst, ...others] = judged;
+  if (worst === undefined) return toldHealthy(judged);
+  const reasons = [
     describeTrend(worst),
-    ...(worst.aging ? describeDue(worst) : []),
-    ...describeAgreement(agree),
+    ...(aging ? describeDue(worst) : []),
+    ...describeAgreement(others.filter(({ trend }) => trend.held)),
     ...describePeers(worst.trend, worst.peers).for,
     ...describeRanOut(worst.trend, worst.ranOutAt),
   ];
+  return { trends: trendsOf(judged), reasons, against: aging ? [] : againstOf(worst) };
 }
 
 function againstOf(worst: Judged): string[] {
@@ -239,32 +253,44 @@ function turnsOf({ peers, regenerationMs }: AgingModelOptions): Turns {
   return peers?.turns(eachMs) ?? { instances: 1, eachMs, allMs: eachMs };
 }
 
-function judge(watch: Watch, evaluation: Evaluation, nowMs: number, member: PeerMember | undefined): Judged {
-  const { indicator, limit, track } = watch;
-  const { forecast, growsRatio, horizonMs, due, held, aging } = evaluation;
-  const ageMs = evaluation.atMs - track.startMs;
-  // The forecast was made at its evaluation, and time has passed since.
-  const sinceMs = Math.max(nowMs - evaluation.atMs, 0);
-  const peers = held ? (member?.opinion(indicator, nowMs - track.startMs, forecast.level) ?? null) : null;
+function seenOf({ indicator, limit, track }: Watch, evaluation: Evaluation, nowMs: number, member: PeerMember | undefined): Seen {
+  const { atMs, forecast, standing } = evaluation;
+  const { startMs } = track;
+  const peers = standing.held ? (member?.opinion(indicator, nowMs - startMs, forecast.level) ?? null) : null;
   // Elders that settled well below the limit are believed, until this one passes their level.
   const willSettle = peers !== null && peers.settledAt !== null && limit !== null && peers.settledAt < settledLevelRatio * limit;
+  return { indicator, limit, ageMs: atMs - startMs, evaluation, peers, aging: standing.aging && !willSettle };
+}
+
+function judge(seen: Seen, nowMs: number, member: PeerMember | undefined): Judged {
+  const { indicator, evaluation, peers, ageMs } = seen;
+  const { forecast, growsRatio, horizonMs, standing } = evaluation;
+  // The forecast was made at its evaluation, and time has passed since.
+  const sinceMs = sinceMsOf(evaluation, nowMs);
   return {
-    trend: trendOf(watch, evaluation, sinceMs),
+    trend: trendOf(seen, sinceMs),
     shape: forecast.shape,
     growsRatio,
     ageMs,
     evaluatedMsAgo: sinceMs,
-    middleMs: Math.max(forecast.exhaustionMsMiddle - sinceMs, 0),
+    middleMs: middleMsOf(evaluation, nowMs),
     earliestMs: forecast.exhaustionMsEarliest,
     horizonMs,
-    due,
-    aging: aging && !willSettle,
+    due: standing.due,
     peers,
     ranOutAt: member?.ranOutAt(indicator) ?? null,
   };
 }
 
-function trendOf({ indicator, limit }: Watch, { forecast, held }: Evaluation, sinceMs: number): Trend {
+function sinceMsOf({ atMs }: Evaluation, nowMs: number): number {
+  return Math.max(nowMs - atMs, 0);
+}
+
+function middleMsOf(evaluation: Evaluation, nowMs: number): number {
+  return Math.max(evaluation.forecast.exhaustionMsMiddle - sinceMsOf(evaluation, nowMs), 0);
+}
+
+function trendOf({ indicator, limit, evaluation: { forecast, standing } }: Seen, sinceMs: number): Trend {
   const { level, slopePerHour, hoursPerThousandRequests, exhaustionMs, exhaustionMsMiddle } = forecast;
   const trend: { -readonly [field in keyof Trend]: Trend[field] } = {
     indicator,
@@ -272,7 +298,7 @@ function trendOf({ indicator, limit }: Watch, { forecast, held }: Evaluation, si
     slopePerHour,
     exhaustionInMs: exhaustionMs === null ? null : later(exhaustionMs, sinceMs),
     exhaustionLikely: Number.isFinite(exhaustionMsMiddle),
-    held,
+    held: standing.held,
   };
   if (limit !== null) trend.limit = limit;
   if (hoursPerThousandRequests !== null) trend.slopePerThousandRequests = multiply(slopePerHour, hoursPerThousandRequests);
@@ -284,18 +310,19 @@ function later({ low, mid, high }: Interval, byMs: number): Interval {
 }
 
 /** The worst first; of equals the one that came first. */
-function insert(judged: Judged[], one: Judged): void {
-  judged.push(one);
-  for (let at = judged.length - 1; at > 0; at -= 1) {
-    const before = judged[at - 1];
-    if (before === undefined || !isWorse(one, before)) return;
-    judged[at] = before;
-    judged[at - 1] = one;
+function insert(seen: Seen[], one: Seen, nowMs: number): void {
+  seen.push(one);
+  for (let at = seen.length - 1; at > 0; at -= 1) {
+    const before = seen[at - 1];
+    if (before === undefined || !isWorse(one, before, nowMs)) return;
+    seen[at] = before;
+    seen[at - 1] = one;
   }
 }
 
-function isWorse(a: Judged, b: Judged): boolean {
+function isWorse(a: Seen, b: Seen, nowMs: number): boolean {
   if (a.aging !== b.aging) return a.aging;
-  if (a.trend.held !== b.trend.held) return a.trend.held;
-  return a.middleMs < b.middleMs;
+  const [one, other] = [a.evaluation, b.evaluation];
+  if (one.standing.held !== other.standing.held) return one.standing.held;
+  return middleMsOf(one, nowMs) < middleMsOf(other, nowMs);
 }

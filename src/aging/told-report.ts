@@ -1,45 +1,44 @@
-/** A report whose sentences are made when somebody reads them: samples come far more often than readers. */
+/** A report whose trends and sentences are made when somebody reads them: samples come far more often than readers. */
 import type { AgingReport, Trend, Verdict } from "../model/report.ts";
 import type { Indicator } from "../model/sample.ts";
 
-export interface Sentences {
-  readonly reasons: readonly string[];
-  readonly against: readonly string[];
-}
+export type Told = Pick<AgingReport, "trends" | "reasons" | "against">;
 
 export class ToldReport implements AgingReport {
   readonly atMs: number;
   readonly verdict: Verdict;
   readonly indicator?: Indicator;
-  readonly trends: readonly Trend[];
   readonly confidenceRatio: number;
-  readonly #tell: () => Sentences;
-  #told: Sentences | null = null;
+  readonly #tell: () => Told;
+  #known: Told | null = null;
 
   /** @param tell of what does not change any more. */
-  constructor(report: Omit<AgingReport, keyof Sentences>, tell: () => Sentences) {
-    this.atMs = report.atMs;
-    this.verdict = report.verdict;
-    if (report.indicator !== undefined) this.indicator = report.indicator;
-    this.trends = report.trends;
-    this.confidenceRatio = report.confidenceRatio;
+  constructor({ atMs, verdict, indicator, confidenceRatio }: Omit<AgingReport, keyof Told>, tell: () => Told) {
+    this.atMs = atMs;
+    this.verdict = verdict;
+    if (indicator !== undefined) this.indicator = indicator;
+    this.confidenceRatio = confidenceRatio;
     this.#tell = tell;
   }
 
+  get trends(): readonly Trend[] {
+    return this.#told.trends;
+  }
+
   get reasons(): readonly string[] {
-    return this.#sentences.reasons;
+    return this.#told.reasons;
   }
 
   get against(): readonly string[] {
-    return this.#sentences.against;
+    return this.#told.against;
   }
 
   toJSON(): AgingReport {
-    return { ...this, reasons: this.reasons, against: this.against };
+    return { ...this, ...this.#told };
   }
 
-  get #sentences(): Sentences {
-    this.#told ??= this.#tell();
-    return this.#told;
+  get #told(): Told {
+    this.#known ??= this.#tell();
+    return this.#known;
   }
 }

@@ -35,10 +35,26 @@ export interface Evaluation {
   readonly growsRatio: number;
   /** What is met within this time is due, at that age. */
   readonly horizonMs: number;
-  /** What this evaluation says; `aging` is what has stood for long enough. */
+  readonly standing: Standing;
+}
+
+/** What the evaluation says is `due`; a trend that is `held` and an instance that is `aging` have stood for long enough. */
+interface Standing {
   readonly due: boolean;
   readonly held: boolean;
   readonly aging: boolean;
+}
+
+/** Few, and shared: many instances keep theirs. */
+const standings: readonly Standing[] = [0, 1, 2, 3, 4, 5, 6, 7].map((bits) => ({
+  due: (bits & 1) > 0,
+  held: (bits & 2) > 0,
+  aging: (bits & 4) > 0,
+}));
+const nothingStands: Standing = { due: false, held: false, aging: false };
+
+function standingOf({ due, held, aging }: Standing): Standing {
+  return standings[(due ? 1 : 0) + (held ? 2 : 0) + (aging ? 4 : 0)] ?? nothingStands;
 }
 
 /** Evaluations come each evaluatePerAge; where nothing grows and the limit is far, a third as often is soon enough. */
@@ -231,7 +247,7 @@ export class Watch {
     this.#urgent = isUrgent(input);
     const due = this.#urgent || isDue(input);
     if (this.#dueSinceMs === null) this.#dueSinceCount = count;
-    const trend = isTrend(input, this.#evaluation?.held ?? false) || due;
+    const trend = isTrend(input, this.#evaluation?.standing.held ?? false) || due;
     this.#trendSinceMs = trend ? (this.#trendSinceMs ?? atMs) : null;
     this.#dueSinceMs = due ? (this.#dueSinceMs ?? atMs) : null;
     this.#evaluation = {
@@ -239,23 +255,23 @@ export class Watch {
       forecast: outlookOf(made),
       growsRatio: input.growsRatio,
       horizonMs: Math.ceil(horizonAt(input)), // whole milliseconds take no room of their own
-      due,
-      held: false,
-      aging: false,
+      standing: standingOf({ due, held: false, aging: false }),
     };
     this.#stand(atMs);
   }
 
   /** What the evaluations have said for long enough is believed; time may pass without a new floor. */
   #stand(nowMs: number): void {
-    if (this.#evaluation === null) return;
+    const evaluation = this.#evaluation;
+    if (evaluation === null) return;
     const ageMs = nowMs - this.#track.startMs;
     const stands = (sinceMs: number | null, perAge: number) => sinceMs !== null && nowMs - sinceMs >= Math.max(holdMsMin, ageMs * perAge);
     const isYoung = this.#urgent && ageMs < veryYoungMs;
-    const isAtLimit = this.#limit !== null && this.#evaluation.forecast.level >= atLimitLevelRatio * this.#limit;
+    const isAtLimit = this.#limit !== null && evaluation.forecast.level >= atLimitLevelRatio * this.#limit;
     const needed = isAtLimit ? decideReadingsAtLimit : decideReadings;
     const seen = isYoung || this.#track.count - this.#dueSinceCount >= needed || stands(this.#dueSinceMs, decidePerAgeRare);
     const aging = seen && stands(this.#dueSinceMs, decidePerAge);
-    this.#evaluation = { ...this.#evaluation, held: aging || stands(this.#trendSinceMs, holdPerAge), aging };
+    const standing = standingOf({ due: evaluation.standing.due, held: aging || stands(this.#trendSinceMs, holdPerAge), aging });
+    if (standing !== evaluation.standing) this.#evaluation = { ...evaluation, standing };
   }
 }
