@@ -6,7 +6,7 @@ import { availableParallelism } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { defaultsWithin, parseSettings } from "../config/settings.ts";
-import { clusterPaths } from "../init/home.ts";
+import { checkRoom, clusterPaths } from "../init/home.ts";
 import { Init } from "../init/init.ts";
 import { probePath } from "../init/instance.ts";
 import { Log, type LogFormat } from "../init/log.ts";
@@ -61,7 +61,7 @@ export const registerRun: Register = (program, setExitCode) => {
     .action(async (script: string, args: string[], options: RunOptions) => {
       const specification = specificationOf(script, args, options);
       const user = userOf(options, specification);
-      if (options.check === true) return;
+      if (options.check === true) return checkRoom(coppiceHome());
       const file = options.logFile === undefined ? null : new LogFile(options.logFile, { format: options.logFormat });
       const log = new Log({ stdout: file ?? process.stdout, stderr: file ?? process.stderr, format: options.logFormat });
       const background = file === null ? null : { args: process.argv.slice(2), directory: typedDirectory() };

@@ -7,7 +7,7 @@ import { closeSync, fchmodSync, fstatSync, openSync, readFileSync, statSync } fr
 import { dirname } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { clusterPaths, livingInit, makeDirectory, passableMode, unusable } from "../init/home.ts";
+import { checkRoom, clusterPaths, livingInit, makeDirectory, passableMode, unusable } from "../init/home.ts";
 import { adminRoutes, type ClusterStatus } from "../model/admin.ts";
 import { CoppiceError } from "../model/errors.ts";
 import { callAdmin } from "./admin-client.ts";
@@ -109,6 +109,7 @@ async function startInBackground(name: string, how: How, json: boolean): Promise
     );
   const log = logFileOf(name);
   const output = openLog(log);
+  checkRoom(dirname(log)); // else its words about that would have none
   const logBytes = fstatSync(output).size;
   const child = spawn(process.execPath, [launcher, ...how.args], {
     cwd: how.directory,

@@ -128,8 +128,7 @@ export function takeHome(paths: ClusterPaths, owner: Omit<InitFile, "pid" | "sta
   let madeAbove: string | undefined;
   try {
     madeAbove = makeDirectory(dirname(paths.directory), passableMode);
-    const { bavail, bsize } = statfsSync(dirname(paths.directory));
-    if (bavail * bsize < freeBytesMin) throw new Error(`its disk is full: ${freeBytesMin / 1024 / 1024} MiB must be free`);
+    checkRoom(dirname(paths.directory));
     const made = oneAtATime(lockOf(paths), () => takeDirectory(paths, owner, mode));
     return () => giveBack(paths, owner.bootId, madeAbove ?? made);
   } catch (cause) {
@@ -175,6 +174,12 @@ function takeDirectory(paths: ClusterPaths, owner: Omit<InitFile, "pid" | "start
 /** Beside the directory, which may come and go. */
 function lockOf({ directory }: ClusterPaths): string {
   return `${directory}.taking`;
+}
+
+/** @throws CoppiceError COPPICE_HOME_UNUSABLE where the disk of COPPICE_HOME has too little room for a cluster. */
+export function checkRoom(home: string): void {
+  const { bavail, bsize } = statfsSync(home);
+  if (bavail * bsize < freeBytesMin) throw unusable(home, new Error(`its disk is full: ${freeBytesMin / 1024 / 1024} MiB must be free`));
 }
 
 function checkLength(paths: ClusterPaths): void {

@@ -23,6 +23,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { ClusterStatus } from "../../src/model/admin.ts";
 import { endAfterTest } from "../left-open.ts";
+import { notRoot, SmallDisk } from "../small-disk.ts";
 import { bin, type CommandResult, freePort } from "./cluster.ts";
 
 const expressApp = fileURLToPath(new URL("./fixtures/express-app.cjs", import.meta.url));
@@ -360,4 +361,22 @@ test("Ctrl-C at a stop says that it goes on; at a restart, that nothing will be 
     rmSync(join(home, "shop.log"));
   }
   rmSync(home, { recursive: true });
+});
+
+test("on a full disk start says why it starts nothing, and restart stops nothing", { timeout: 180_000, skip: notRoot }, async () => {
+  const disk = await SmallDisk.mount(16);
+  const port = await freePort();
+  const run = (...args: string[]) => coppice(disk.path, { APP_PORT: String(port) }, ...args);
+  endAfterTest(() => run("stop"));
+  disk.fill();
+  const refused = await run("start", plainApp, "-n", "1", "--name", "shop");
+  assert.deepEqual([refused.code, /^coppice: .* its disk is full: 8 MiB must be free/.test(refused.stderr)], [1, true], refused.stderr);
+  disk.empty();
+  assert.equal((await run("start", plainApp, "-n", "1", "--name", "shop")).code, 0);
+  disk.fill();
+  const restarted = await run("restart");
+  assert.equal(restarted.code, 1);
+  assert.match(restarted.stderr, /^coppice: "shop" was not stopped, since it could not be started again: .* its disk is full/);
+  assert.equal((await fetch(`http://127.0.0.1:${port}/`)).status, 200);
+  assert.equal((await run("stop")).code, 0);
 });
