@@ -32,8 +32,8 @@ const separator = ":";
 /** The next character: no key of a store comes behind it. */
 const separatorAfter = ";";
 
-/** What a loss of power tore: nothing is there, and the next sweep takes it away. */
-const torn: SessionRecord = { version: 0, expiresAtMs: 0, tombstone: true, text: "", writes: [] };
+/** What a loss of power tore: no record, and nothing to be touched, since its pages may not be its own. */
+const torn = 0;
 
 export interface Entry {
   readonly key: string;
@@ -267,5 +267,5 @@ function isDiskFull(error: unknown): boolean {
 
 /** What is in the file cannot be: LMDB says so where it does not die of it. */
 export function isDamage(error: unknown): boolean {
-  return error instanceof Error && /^MDB_(?:CORRUPTED|INVALID|PAGE_NOTFOUND|PANIC|VERSION_MISMATCH)\b/.test(error.message);
+  return error instanceof Error && /^MDB_(?:BAD_TXN|CORRUPTED|INVALID|PAGE_NOTFOUND|PANIC|VERSION_MISMATCH)\b/.test(error.message);
 }

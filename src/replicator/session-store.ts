@@ -7,7 +7,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { SessionAnswer, SessionRequest } from "../model/session.ts";
 import { alive, anyBase, clearMark, destroy, hasExpired, put, remove, type SessionRecord, touch, write } from "../state/session-record.ts";
 import type { Tally } from "../state/tally.ts";
-import { clearsStore, isOfState, type SessionFile } from "./session-file.ts";
+import { clearsStore, isDamage, isOfState, type SessionFile } from "./session-file.ts";
 
 const noBytes = new Uint8Array(0);
 /** What goes through a whole store lets others have their turn after so many records. */
@@ -113,7 +113,9 @@ export class SessionStore {
     const page = this.#file.page(limit, this.#sweptTo);
     this.#sweptTo = page.at(-1)?.key ?? null;
     const expired = page.filter(({ record }) => record !== null && hasExpired(record, nowMs));
-    await Promise.all(expired.map(({ store, id }) => this.#file.set(store, id, null)));
+    // One that cannot be removed, as its pages are torn, stays, and keeps none beside it.
+    const removals = await Promise.allSettled(expired.map(({ store, id }) => this.#file.set(store, id, null)));
+    for (const removal of removals) if (removal.status === "rejected" && isDamage(removal.reason)) throw removal.reason;
     return Math.max(page.length, 1);
   }
 
