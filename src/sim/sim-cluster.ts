@@ -55,10 +55,12 @@ export class SimCluster {
   readonly gaveUp: string[] = [];
   /** Whose writes the replicator refuses. */
   readonly revoked = new Set<InstanceId>();
+  /** What a replicator that hangs has not read yet. */
+  #unheard: Extract<Effect, { kind: "revoke" | "reinstate" }>[] = [];
   readonly #random: () => number;
   readonly #forwarders: readonly string[];
   readonly #awayForwarders = new Set<string>();
-  #queue: { atMs: number; readonly order: number; readonly act: () => void }[] = [];
+  #queue: { atMs: number; readonly order: number; readonly act: () => void; readonly fact: Fact["kind"] | null }[] = [];
   #order = 0;
   #nextPid = 100;
   #table: RouteTable | null = null;
@@ -103,6 +105,29 @@ export class SimCluster {
     if (up && this.#table !== null) this.#tellRoutes(forwarder, this.#table, null);
   }
 
+  /** Its process ends, with all that it knew, and another one comes. */
+  restartReplicator(): void {
+    this.tell({ kind: "replicator-link", up: false });
+    this.#at(this.nowMs, () => {
+      this.#unheard = [];
+      this.#queue = this.#queue.filter(({ fact }) => fact !== "replicator-revoked");
+      this.revoked.clear();
+    });
+    this.tell({ kind: "replicator-link", up: true });
+  }
+
+  /** It may have hung: then it does all that it was told, late. */
+  #hearReplicator(): void {
+    if (this.faults.replicatorAway) return;
+    for (const effect of this.#unheard.splice(0)) {
+      if (effect.kind === "reinstate") this.revoked.delete(effect.instance);
+      else {
+        this.revoked.add(effect.instance);
+        this.#answer({ ...handOffWord(effect), kind: "replicator-revoked" });
+      }
+    }
+  }
+
   killMonitor(): void {
     this.#monitorAlive = false;
   }
@@ -116,6 +141,7 @@ export class SimCluster {
       .filter(({ alive }) => alive)
       .map(({ id, pid }) => ({ instance: id, pid, startedAtMs: 0, port: null }));
     this.tell({ kind: "recovered", roster });
+    this.tell({ kind: "replicator-link", up: true });
     for (const forwarder of this.#forwarders) {
       if (!this.#awayForwarders.has(forwarder)) this.#answer({ kind: "forwarder-link", forwarder, up: true });
     }
@@ -151,6 +177,7 @@ export class SimCluster {
   }
 
   #step(fact: Fact): void {
+    this.#hearReplicator();
     if (!this.#monitorAlive) return;
     const input = { ...fact, nowMs: this.nowMs } as Input; // a Fact is an Input less its time
     this.inputs.push(input);
@@ -179,9 +206,9 @@ export class SimCluster {
         if (this.faults.deafInstances || this.instances.get(effect.instance)?.alive !== true) return;
         return this.#answer({ ...handOffWord(effect), kind: "instance-handed-off" });
       case "revoke":
-        if (this.faults.replicatorAway) return;
-        this.revoked.add(effect.instance);
-        return this.#answer({ ...handOffWord(effect), kind: "replicator-revoked" });
+      case "reinstate":
+        this.#unheard.push(effect);
+        return this.#hearReplicator();
       case "take-evidence":
         if (!this.faults.deafInstances) this.#answer({ kind: "instance-evidence", instance: effect.instance, evidence: {} });
         return;
@@ -189,9 +216,6 @@ export class SimCluster {
         return this.onEvent(this.nowMs, effect.event);
       case "give-up":
         this.gaveUp.push(effect.reason);
-        return;
-      case "reinstate":
-        this.revoked.delete(effect.instance);
         return;
       case "unfence":
         return;
@@ -252,11 +276,11 @@ export class SimCluster {
   }
 
   #schedule(atMs: number, fact: Fact): void {
-    this.#at(atMs, () => this.#step(fact));
+    this.#at(atMs, () => this.#step(fact), fact.kind);
   }
 
-  #at(atMs: number, act: () => void): void {
-    this.#queue.push({ atMs, order: this.#order, act });
+  #at(atMs: number, act: () => void, fact: Fact["kind"] | null = null): void {
+    this.#queue.push({ atMs, order: this.#order, act, fact });
     this.#order += 1;
   }
 }

@@ -68,8 +68,7 @@ test("hand-off: a replicator that is started anew takes no write of who was hand
   cluster.run(1_000);
   regeneratedUntil(cluster, "operator", "stopping");
   assert.deepEqual([...cluster.revoked], ["web-1.1"]);
-  cluster.revoked.clear();
-  for (const up of [false, true]) cluster.tell({ kind: "replicator-link", up });
+  cluster.restartReplicator();
   cluster.run(cluster.nowMs);
   assert.deepEqual([...cluster.revoked], ["web-1.1"]);
 });

@@ -51,8 +51,10 @@ export function simulate(seed: number, { kills, sabotage = false, say = () => {}
   let least = nodes;
   // A node that was regenerated so, and does not start, is out for longer than the setting lasts: until all serve again.
   let isInPlace = regenerate === "in-place";
+  cluster.onStep = () => checkHandOff(cluster, seed);
   if (!kills)
     cluster.onStep = () => {
+      checkHandOff(cluster, seed);
       least = Math.min(least, cluster.state.wanted);
       const { nodes: now, spec, current } = cluster.state;
       isInPlace = spec?.regenerate === "in-place" || current?.mode === "in-place" || (isInPlace && cluster.serving().length < least);
@@ -88,7 +90,7 @@ function misbehave(cluster: SimCluster, { random, draw, loss, nodes, kills }: Mi
   faults.duplicateRatio = random() * 0.3;
   const node = `web-${1 + draw(nodes)}`;
   const serving = cluster.serving();
-  switch (draw(kills ? 16 : 15)) {
+  switch (draw(kills ? 17 : 16)) {
     case 0:
       return cluster.tell({ kind: "regenerate", request: `request-${cluster.nowMs}`, nodes: random() < 0.3 ? "all" : [node] });
     case 1: {
@@ -138,12 +140,23 @@ function misbehave(cluster: SimCluster, { random, draw, loss, nodes, kills }: Mi
       const by = (["watermark", "max-age", "max-requests"] as const)[draw(3)] ?? "max-age";
       return instance === undefined ? undefined : cluster.tell({ kind: "back-stop", instance, by, why: "drawn" });
     }
-    case 15: {
+    case 15:
+      return cluster.restartReplicator();
+    case 16: {
       const victim = serving[draw(serving.length)];
       if (victim !== undefined) cluster.kill(victim);
       return;
     }
   }
+}
+
+/** Who is handed off writes no more, as long as it lives. */
+function checkHandOff({ state, instances, revoked, faults }: SimCluster, seed: number): void {
+  const { current, replicatorLinked } = state;
+  const old = current?.old ?? "";
+  if (current === null || current.revoked === null || !replicatorLinked || faults.replicatorAway || instances.get(old)?.alive !== true)
+    return;
+  assert.ok(revoked.has(old), `seed ${seed}: ${old} may write, and is ${current.phase}`);
 }
 
 function drawSettings(cluster: SimCluster, draw: (max: number) => number): SettingChange[] {
@@ -200,6 +213,11 @@ function comeToRest(cluster: SimCluster, seed: number, nodes: number): void {
     `seed ${seed}: not all on release ${release}`,
   );
   assert.equal(cluster.serving().length, nodes, `seed ${seed}: who serves at rest`);
+  assert.deepEqual(
+    cluster.serving().filter((id) => cluster.revoked.has(id)),
+    [],
+    `seed ${seed}: who serves may write`,
+  );
   const alive = [...cluster.instances.values()].filter((one) => one.alive).length;
   assert.equal(alive, nodes, `seed ${seed}: processes left over`);
 }
