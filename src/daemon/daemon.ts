@@ -2,10 +2,11 @@
  * The monitor around its pure core: wires init's channel, the peers, the models, the events and the
  * admin API to the engine. Facts go in, effects come out; there is no rule of its own here.
  */
+import { existsSync } from "node:fs";
 import type { FastifyInstance } from "fastify";
 import { defaultSettings } from "../config/declared.ts";
 import { processorMsOf, wantsProcessor } from "../link/process-stat.ts";
-import type { ClusterSpec, FromInit, ToInit, Welcome } from "../model/birth.ts";
+import { type ClusterSpec, claimPath, type FromInit, type ToInit, type Welcome } from "../model/birth.ts";
 import type { EventDraft } from "../model/events.ts";
 import { residentLimit } from "../model/memory.ts";
 import { type InstanceId, type ListenAddress, nodeOf } from "../model/node.ts";
@@ -165,7 +166,8 @@ export class Daemon {
 
   #listensUnprobed(instance: InstanceId, socketPath: string): void {
     this.#engine.accept({ kind: "instance-listening", instance, at: this.#givenAt, socketPath });
-    this.#tellNotice(this.#notices.hear(instance, whyNoProbe(this.#watch.pid(instance) ?? 0)));
+    const isClaimed = existsSync(claimPath(this.#welcome.spec.paths.listenDirectory, instance));
+    this.#tellNotice(this.#notices.hear(instance, whyNoProbe(this.#watch.pid(instance) ?? 0, isClaimed)));
   }
 
   /** What a port that is given in PORT stands for: only with --port is one given. */
@@ -308,7 +310,8 @@ export class Daemon {
     if (said.some((one) => saysWhyNotShared.has(one))) return;
     // Several nodes, and one of them died for want of what another one has.
     const onlyOne = nodes.length < 2 ? null : onlyOneCanHave(tail, started);
-    const notice = onlyOne ?? (said.some((one) => saysWhyNotSeen.has(one)) ? null : whyNeverListened(record, code, started));
+    const notice =
+      onlyOne ?? (said.some((one) => saysWhyNotSeen.has(one)) ? null : whyNeverListened(record, { code, nowMs: Date.now() }, started));
     if (notice !== null) this.#tellNotice(this.#notices.tellOnce(notice));
   }
 

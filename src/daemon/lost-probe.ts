@@ -6,9 +6,15 @@ import type { Notice } from "./notices.ts";
 
 const consequence = "the nodes are watched from outside, and keep their own sessions";
 
-/** `pid`: of the instance's first process. */
-export function whyNoProbe(pid: number): Notice {
+/** `pid`: of the instance's first process; `isClaimed`: one of the tree listened as a node would, and is not heard of. */
+export function whyNoProbe(pid: number, isClaimed: boolean): Notice {
   const bare = [pid, ...descendantsOf(pid)].find((one) => isNode(one) && read(one, "environ")?.includes("--require=") !== true);
+  if (bare === undefined && isClaimed)
+    return {
+      level: "advice",
+      code: "probe-lost",
+      text: `the probe was loaded where the nodes listen, but what started that process did not pass on the descriptor that Coppice had given it: ${consequence}. Give its own command to Coppice itself`,
+    };
   if (bare === undefined)
     return { level: "info", code: "no-probe", text: `the nodes have no probe (no Node process of theirs listens): ${consequence}` };
   const command = (read(bare, "cmdline") ?? "")

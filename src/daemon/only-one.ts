@@ -17,7 +17,7 @@ export function onlyOneCanHave(
 }
 
 const advices = {
-  port: "what listens on a port for something else than HTTP must have one of its own in each node (COPPICE_NODE_INDEX says which it is); one node (-n 1) is regenerated in place",
+  port: "what listens on a port for something else than HTTP must have one of its own in each node (COPPICE_NODE_INDEX says which it is); one node (-n 1) is regenerated in place. A script that starts its HTTP server as a child goes behind node, as a command (coppice run -- node start.js)",
   noPort: "all nodes want the same port. With --port Coppice takes that port, and gives each node another one in PORT",
   otherPort: "each node must listen where PORT says, which is another port for each, for example by an argument of its command line",
   file: "all nodes want the same file or lock. Give each its own (COPPICE_NODE says which it is); one node (-n 1) is regenerated in place",

@@ -8,14 +8,14 @@ import { closeSync, existsSync, rmSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { descendantsOf, groupOf } from "../link/process-stat.ts";
-import type { InstanceBirth, ToInit } from "../model/birth.ts";
+import { claimPath, type InstanceBirth, type ToInit } from "../model/birth.ts";
 import type { InstanceId } from "../model/node.ts";
 import type { Log } from "./log.ts";
 import { LogLines } from "./log-lines.ts";
 import { makeLogPipes } from "./log-pipes.ts";
 import { isAlive, startTicksOf } from "./process-identity.ts";
 import type { AppUser } from "./rights.ts";
-import { claimPath, heapOptions, wrappedEnvironment } from "./wrapped.ts";
+import { heapOptions, wrappedEnvironment } from "./wrapped.ts";
 
 export const probePath = fileURLToPath(new URL("../probe/inside/preload.js", import.meta.url));
 
@@ -110,7 +110,7 @@ export class Instance {
     this.#ended = true;
     if (this.#groupWatch !== null) clearInterval(this.#groupWatch);
     this.#signalTree("SIGKILL");
-    if (this.#isCommand) rmSync(claimPath(birth), { force: true });
+    if (this.#isCommand) rmSync(claimPath(birth.listenDirectory, birth.instance), { force: true });
     const child = this.#child;
     child?.stdio?.[3]?.destroy(); // without a descriptor left there is no stdio at all
     // A helper in a session of its own may still hold the log pipes: they are not waited for long.

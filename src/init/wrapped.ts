@@ -5,6 +5,7 @@
  */
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import { claimPath } from "../model/birth.ts";
 import { semiSpace } from "../model/memory.ts";
 
 export interface Wrapping {
@@ -28,13 +29,8 @@ export function wrappedEnvironment(base: NodeJS.ProcessEnv, wrapping: Wrapping):
     PATH: `${shims}${delimiter}${base["PATH"] ?? "/usr/bin:/bin"}`,
     COPPICE_SHIMS: shims,
     COPPICE_OPTIONS: options,
-    COPPICE_CLAIM: claimPath(wrapping),
+    COPPICE_CLAIM: claimPath(wrapping.listenDirectory, wrapping.instance),
   };
-}
-
-/** The file that the first listening process of the tree makes: there is one instance. */
-export function claimPath({ listenDirectory, instance }: Pick<Wrapping, "listenDirectory" | "instance">): string {
-  return join(listenDirectory, `${instance}.claim`);
 }
 
 /** For Node's old space, which is nearly all of its heap, and for the young generation. Node 18.19 knows both. */

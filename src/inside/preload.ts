@@ -41,7 +41,12 @@ function waitForListen(fd: number, path: string): void {
   install(() => {
     if (!claim(path)) return null;
     forgetWrapping();
-    return begin(fd);
+    const birth = begin(fd);
+    if (birth === null)
+      process.stderr.write(
+        `coppice: this process listens, and cannot be the node: what started it did not pass on descriptor ${fd}, which Coppice had given it (node --watch, sudo and Python's subprocess do not). Give its own command to Coppice\n`,
+      );
+    return birth;
   }, false);
 }
 

@@ -34,6 +34,11 @@ export interface InstanceBirth extends InstanceSettings {
   readonly replaceSessionStore: boolean;
 }
 
+/** The file that the first listening process of a command's tree makes: there is one instance. */
+export function claimPath(listenDirectory: string, instance: InstanceId): string {
+  return `${listenDirectory}/${instance}.claim`;
+}
+
 /** Paths of one running cluster, all absolute, the directory is private (0700). */
 export interface ClusterPaths {
   readonly directory: string;

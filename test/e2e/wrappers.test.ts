@@ -216,6 +216,29 @@ test("a Node server that was started without its parent's environment: that the 
   rmSync(directory, { recursive: true });
 });
 
+test("a command that closes the descriptor that its tree was given: said by the process that listens, and by status", {
+  timeout: 180_000,
+}, async () => {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-app-"));
+  writeFileSync(
+    join(directory, "server.cjs"),
+    'require("node:http").createServer((_, response) => response.end("here")).listen(process.env.PORT);',
+  );
+  const port = await freePort();
+  const start = { script: "sh", rest: ["-c", "exec 3<&-; exec node server.cjs"], cwd: directory, nodes: 1 };
+  const cluster = await TestCluster.start({ ...start, args: ["--port", String(port)] });
+  const { notices } = await cluster.status();
+  assert.deepEqual(
+    notices.map(({ code }) => code),
+    ["probe-lost"],
+  );
+  assert.match(notices[0]?.text ?? "", /did not pass on the descriptor/);
+  assert.match(cluster.output, /this process listens, and cannot be the node: what started it did not pass on descriptor 3/);
+  assert.equal(await (await fetch(`http://127.0.0.1:${port}/`)).text(), "here");
+  assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+  rmSync(directory, { recursive: true });
+});
+
 test("a server without a probe that ends while its command goes on: its node is not called ready, and is started again; on ::1 alone it is found", {
   timeout: 180_000,
   skip: python() === null ? "no python3 on this machine (scripts/debian-packages.sh installs it)" : !hasIPv6 && "this machine has no IPv6",

@@ -46,6 +46,16 @@ const unsound = `app.use(session({ secret: crypto.randomBytes(20).toString("hex"
   app.use(limiter({ windowMs: 1000, limit: 1000 })); new io.Server(server);`;
 
 for (const { path, version } of runtimes()) {
+  test(`Node ${version}: a server that gives root's rights away itself is told to let Coppice do it`, {
+    timeout: 300_000,
+    skip: process.getuid?.() === 0 ? false : "only root has them",
+  }, async () => {
+    const server = (uid: number) =>
+      `const s = require("node:http").createServer((q, r) => r.end("here")); s.listen(3000, () => process.setuid(${uid}));`;
+    assert.deepEqual((await check(path, "commonjs", server(65_534))).advice, ["drops-rights"]);
+    assert.deepEqual((await check(path, "commonjs", server(0))).advice, []);
+  });
+
   for (const kind of ["commonjs", "module"] as const) {
     test(`Node ${version}, ${kind}: what breaks with several processes is named, each thing once`, { timeout: 300_000 }, async () => {
       const [one, other] = [await check(path, kind, application(kind, unsound)), await check(path, kind, application(kind, unsound))];

@@ -46,6 +46,7 @@ export class StartUpCheck {
       "socket.io/dist/index.js": (exported) => this.#socketIo(exported),
       "@hapi/yar/lib/index.js": (exported) => this.#yar(exported),
     });
+    this.#watchRights();
   }
 
   begin({ fingerprintKey }: InstanceBirth, tell: Tell): void {
@@ -58,6 +59,21 @@ export class StartUpCheck {
         "the inspector has a fixed port, which one process alone can have: with --inspect=0 each node takes one of its own, and prints it",
       );
     this.#watchAnswers();
+  }
+
+  /** Coppice's sockets are closed to every user but the one that it started the server as. */
+  #watchRights(): void {
+    const { setuid, getuid } = process;
+    if (setuid === undefined || getuid === undefined) return;
+    process.setuid = (id) => {
+      const before = getuid();
+      setuid(id);
+      if (getuid() === before) return;
+      this.#advise(
+        "drops-rights",
+        `the server gives its rights away itself (process.setuid): as user ${getuid()} it cannot reach Coppice any more, so sessions fail, and it is taken for stuck when the monitor was started anew. Leave that out, and let Coppice start it as that user (--user)`,
+      );
+    };
   }
 
   /** The application's set-up is through. */
