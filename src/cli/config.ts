@@ -19,7 +19,8 @@ export const registerConfig: Register = (program, setExitCode) => {
   const config = program
     .command("config")
     .summary("the settings in force, and other ones from now on")
-    .description("Shows and changes the settings of a running cluster. docs/configuration.md says what each is for.");
+    .description("Shows and changes the settings of a running cluster. docs/configuration.md says what each is for.")
+    .addHelpText("after", "\nWithout a command it is show, with its options.\n");
   withConfigOptions(config.command("show", { isDefault: true }))
     .summary("all settings: value, default, and when a change of it acts")
     .description("Shows all settings: the value in force, the default where that is another, and when a change of it acts.")
