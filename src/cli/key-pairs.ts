@@ -23,9 +23,21 @@ export function keyPairsOf(certs: readonly string[], keys: readonly string[]): K
 }
 
 function read<T>(path: string, option: string, parse: (pem: Buffer) => T): T {
+  let pem: Buffer | null = null;
   try {
-    return parse(readFileSync(path));
+    pem = readFileSync(path);
+    return parse(pem);
   } catch (cause) {
-    throw new CoppiceError("COPPICE_ARGUMENT", `${option} ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new CoppiceError("COPPICE_ARGUMENT", `${option} ${path}: ${pem === null ? message : whyNotParsed(pem, option, message)}`, {
+      cause,
+    });
   }
+}
+
+/** OpenSSL's own words are for those who know it. */
+function whyNotParsed(pem: Buffer, option: string, message: string): string {
+  if (pem.includes("ENCRYPTED"))
+    return "it is encrypted, and nobody is there to type its passphrase; openssl pkey -in IT -out ANOTHER writes it without one";
+  return `it holds no ${option === "--tls-cert" ? "certificate" : "private key"} in PEM (${message})`;
 }

@@ -238,6 +238,8 @@ export class Init {
     }
     const bound = this.#inherited.take(id, at) ?? bindSocket(id, at);
     if ("code" in bound) {
+      if (bound.code === "EADDRINUSE" && at.port === this.#options.health?.port)
+        this.#options.log.say(`port ${at.port} is what --health was given: choose another one for it`);
       this.#tell({ kind: "bind-failed", id, at, code: bound.code });
       return;
     }

@@ -11,7 +11,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { statFieldsOf } from "../../src/link/process-stat.ts";
 import { endAfterTest } from "../left-open.ts";
-import { bin, TestCluster } from "./cluster.ts";
+import { bin, freePort, TestCluster } from "./cluster.ts";
 import { SessionLoad } from "./session-load.ts";
 
 const expressApp = fileURLToPath(new URL("./fixtures/express-app.cjs", import.meta.url));
@@ -177,6 +177,10 @@ test("a taken port ends the run and says what to do", { timeout: 180_000 }, asyn
   assert.match(cluster.output, new RegExp(`${address.port}[^\\n]*(in use|taken)`));
   assert.match(cluster.output, /--port/);
   server.close();
+  const own = await freePort();
+  const health = await TestCluster.startOnly({ script: plainApp, args: ["--health", `127.0.0.1:${own}`], env: { APP_PORT: String(own) } });
+  assert.equal(await health.exited, 1);
+  assert.match(health.output, new RegExp(`port ${own} is what --health was given: choose another one for it`));
 });
 
 test("what does not fit the cluster that runs is refused with a reason and an exit code", { timeout: 180_000 }, async () => {

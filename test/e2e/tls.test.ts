@@ -1,8 +1,9 @@
 /** https in front of an unmodified server: it sees the scheme, its secure cookies work, over both versions of HTTP. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -74,10 +75,15 @@ test("--tls-cert without its key, with another's, or with what is none: said at 
   const directory = mkdtempSync(join(tmpdir(), "coppice-tls-"));
   const shop = makeKeyPair(directory, "shop.example");
   const news = makeKeyPair(directory, "news.example");
+  const locked = join(directory, "locked.pem");
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
+  writeFileSync(locked, privateKey.export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: "word" }));
   for (const [args, wanted] of [
     [["--tls-cert", shop.cert], /each certificate needs its key/],
     [["--tls-cert", shop.cert, "--tls-key", news.key], /news\.example\.key\.pem is not the key of .*shop\.example\.cert\.pem/],
-    [["--tls-cert", shop.key, "--tls-key", shop.key], /--tls-cert .*shop\.example\.key\.pem/],
+    [["--tls-cert", shop.key, "--tls-key", shop.key], /--tls-cert .*shop\.example\.key\.pem: it holds no certificate in PEM/],
+    [["--tls-cert", shop.cert, "--tls-key", shop.cert], /--tls-key .*shop\.example\.cert\.pem: it holds no private key in PEM/],
+    [["--tls-cert", shop.cert, "--tls-key", locked], /--tls-key .*locked\.pem: it is encrypted, .* openssl pkey/],
     [["--tls-cert", shop.cert, "--tls-key", "absent.pem"], /--tls-key .*absent\.pem: ENOENT/],
   ] as const) {
     const cluster = await TestCluster.startOnly({ script: secureApp, args });
