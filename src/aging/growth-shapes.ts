@@ -54,7 +54,8 @@ function place(name: string, by: By, law: Law): number {
 /** What goes by time alone. */
 export const byTime: By = (marks) => marks.time;
 const byWork: By = (marks) => marks.work;
-const byStep: By = (marks) => marks.stepped;
+/** What goes by an indicator's own values. */
+export const byStep: By = (marks) => marks.stepped;
 
 const time = place("time", byTime, same);
 const work = place("work", byWork, same);

@@ -1,8 +1,8 @@
 /**
  * All shapes of growth under one kind of noise. Each column is whitened once, and freed once of what level and load
- * explain of it; a shape is then a few numbers (regression.ts).
+ * explain of it; a shape is then a few numbers (regression.ts). What the values have no part in is kept for the next that has the same blocks.
  */
-import type { ClockColumns } from "./clock-columns.ts";
+import { type ClockColumns, isSameColumn, isShared } from "./clock-columns.ts";
 import type { Candidate } from "./component.ts";
 import { pointsMax } from "./floor-track.ts";
 import { clocks, type GrowthShape } from "./growth-shapes.ts";
@@ -13,84 +13,138 @@ import { pivotOf, priorVariance } from "./trend-fit.ts";
 
 export type Blocks = Pick<ScaledLife, "values" | "loads" | "usesLoad" | "weights" | "marks">;
 
-/** A whitened column, and its products with level, load, values and itself. */
+/** A whitened column, and its products with level, load and itself. */
 interface Products {
   readonly from: number;
   readonly wave: number;
   readonly withLevel: number;
   readonly withLoad: number;
-  readonly moment: number;
   readonly square: number;
 }
 
 /** Level, load and values come before the clocks. */
 const [levelFrom, loadFrom, valuesFrom, clocksFrom] = [0, pointsMax, 2 * pointsMax, 3 * pointsMax];
 const ones = new Float64Array(pointsMax).fill(1);
-/** Whitened columns, one behind the other; of the kind of noise in question, which is done with before the next begins. */
-const whitened = new Float64Array(clocksFrom + clocks.length * pointsMax);
+
+/** Blocks under one kind of noise, without their values. */
+class WhitenedBlocks {
+  readonly whitening: Whitening;
+  readonly level: Products;
+  /** Null where it is not looked for. */
+  readonly load: Products | null;
+  readonly #blocks: Blocks;
+  readonly #life: number;
+  /** Whitened columns, one behind the other. */
+  readonly #whitened: Float64Array;
+  readonly #clocks: (Products | undefined)[] = [];
+
+  constructor(blocks: Blocks, { life }: ClockColumns, kernel: NoiseKernel, whitened: Float64Array) {
+    this.#blocks = blocks;
+    this.#life = life;
+    this.#whitened = whitened;
+    this.whitening = new Whitening(kernel, blocks.marks.time, blocks.weights);
+    whitened.fill(0, 0, clocksFrom);
+    this.level = this.products(ones, levelFrom);
+    this.load = blocks.usesLoad ? this.products(blocks.loads, loadFrom) : null;
+  }
+
+  isFor({ loads, usesLoad, weights }: Blocks, { life }: ClockColumns): boolean {
+    const own = this.#blocks;
+    if (this.#life !== life || own.usesLoad !== usesLoad || !isSameColumn(own.weights, weights)) return false;
+    return !usesLoad || isSameColumn(own.loads, loads);
+  }
+
+  clock(place: number, columns: ClockColumns): Products {
+    const before = this.#clocks[place];
+    if (before !== undefined && isShared(place)) return before;
+    const clock = this.products(columns.past(place), clocksFrom + place * pointsMax);
+    this.#clocks[place] = clock;
+    return clock;
+  }
+
+  products(column: Float64Array, from: number): Products {
+    const whitened = this.#whitened;
+    const wave = this.whitening.whiten(column, whitened, from);
+    let withLevel = 0;
+    let withLoad = 0;
+    let square = 0;
+    for (let at = 0; at < this.whitening.count; at += 1) {
+      const value = whitened[from + at] ?? 0;
+      withLevel += value * (whitened[levelFrom + at] ?? 0);
+      withLoad += value * (whitened[loadFrom + at] ?? 0);
+      square += value * value;
+    }
+    return { from, wave, withLevel, withLoad, square };
+  }
+
+  product({ from }: Pick<Whitened, "from">, other: Pick<Whitened, "from">): number {
+    const whitened = this.#whitened;
+    let sum = 0;
+    for (let at = 0; at < this.whitening.count; at += 1) sum += (whitened[from + at] ?? 0) * (whitened[other.from + at] ?? 0);
+    return sum;
+  }
+}
+
+const columnsOfKernels = new Map<NoiseKernel, Float64Array>();
+/** The last ones of each kind. */
+const lastOfKernels = new Map<NoiseKernel, WhitenedBlocks>();
+
+function whitenedBlocks(blocks: Blocks, columns: ClockColumns, kernel: NoiseKernel): WhitenedBlocks {
+  const last = lastOfKernels.get(kernel);
+  if (last?.isFor(blocks, columns) === true) return last;
+  const whitened = columnsOfKernels.get(kernel) ?? new Float64Array(clocksFrom + clocks.length * pointsMax);
+  const made = new WhitenedBlocks(blocks, columns, kernel, whitened);
+  columnsOfKernels.set(kernel, whitened);
+  lastOfKernels.set(kernel, made);
+  return made;
+}
 
 export class Regressions {
+  readonly #blocks: WhitenedBlocks;
+  readonly #values: Products;
   readonly #ground: Ground;
-  readonly #whitening: Whitening;
   readonly #clocks: (Whitened | undefined)[] = [];
-  #from = clocksFrom;
 
   /** Its shapes are to be fitted before the next is made. */
-  constructor({ values, loads, usesLoad, weights, marks }: Blocks, columns: ClockColumns, kernel: NoiseKernel) {
-    const whitening = new Whitening(kernel, marks.time, weights);
-    this.#whitening = whitening;
-    whitened.fill(0, 0, clocksFrom);
-    const level = freed(productsOf(whitening, ones, levelFrom), absent, absent, absent);
-    const load = usesLoad ? freed(productsOf(whitening, loads, loadFrom), level, absent, absent) : absent;
-    const products = productsOf(whitening, values, valuesFrom);
-    const own = freed(products, level, load, absent);
-    const squares = products.square - own.alongLevel * own.alongLevel - own.alongLoad * own.alongLoad;
-    const { sumLogs, lastVariance } = whitening;
-    this.#ground = { kernel, columns, count: values.length, usesLoad, level, load, values: own, squares, sumLogs, lastVariance };
+  constructor(blocks: Blocks, columns: ClockColumns, kernel: NoiseKernel) {
+    const { values, usesLoad } = blocks;
+    const own = whitenedBlocks(blocks, columns, kernel);
+    this.#blocks = own;
+    this.#values = own.products(values, valuesFrom);
+    const level = freed(own.level, 0, absent, absent, absent);
+    const load = own.load === null ? absent : freed(own.load, 0, level, absent, absent);
+    const freedValues = freed(this.#values, 0, level, load, absent);
+    const squares = this.#values.square - freedValues.alongLevel * freedValues.alongLevel - freedValues.alongLoad * freedValues.alongLoad;
+    const { sumLogs, lastVariance } = own.whitening;
+    this.#ground = { kernel, columns, count: values.length, usesLoad, level, load, values: freedValues, squares, sumLogs, lastVariance };
   }
 
   fit(shape: GrowthShape): Candidate {
     const [one, other] = shape.clocks;
     const first = one === undefined ? absent : this.#clock(one);
     const second = other === undefined ? absent : this.#clock(other);
-    return new Regression(this.#ground, shape, first, second, other === undefined ? 0 : this.#product(first, second));
+    return new Regression(this.#ground, shape, first, second, other === undefined ? 0 : this.#blocks.product(first, second));
   }
 
   #clock(place: number): Whitened {
     const before = this.#clocks[place];
     if (before !== undefined) return before;
     const { columns, level, load, values } = this.#ground;
-    const clock = freed(productsOf(this.#whitening, columns.past(place), this.#from), level, load, values);
-    this.#from += pointsMax;
+    const products = this.#blocks.clock(place, columns);
+    const clock = freed(products, this.#blocks.product(products, this.#values), level, load, values);
     this.#clocks[place] = clock;
     return clock;
   }
-
-  #product({ from }: Whitened, other: Whitened): number {
-    let sum = 0;
-    for (let at = 0; at < this.#ground.count; at += 1) sum += (whitened[from + at] ?? 0) * (whitened[other.from + at] ?? 0);
-    return sum;
-  }
 }
 
-function productsOf(whitening: Whitening, column: Float64Array, from: number): Products {
-  const wave = whitening.whiten(column, whitened, from);
-  let withLevel = 0;
-  let withLoad = 0;
-  let moment = 0;
-  let square = 0;
-  for (let at = 0; at < whitening.count; at += 1) {
-    const value = whitened[from + at] ?? 0;
-    withLevel += value * (whitened[levelFrom + at] ?? 0);
-    withLoad += value * (whitened[loadFrom + at] ?? 0);
-    moment += value * (whitened[valuesFrom + at] ?? 0);
-    square += value * value;
-  }
-  return { from, wave, withLevel, withLoad, moment, square };
-}
-
-/** The column without what level and load explain of it. */
-function freed({ from, wave, withLevel, withLoad, moment, square }: Products, level: Whitened, load: Whitened, values: Whitened): Whitened {
+/** The column without what level and load explain of it. @param moment its product with the values. */
+function freed(
+  { from, wave, withLevel, withLoad, square }: Products,
+  moment: number,
+  level: Whitened,
+  load: Whitened,
+  values: Whitened,
+): Whitened {
   const alongLevel = withLevel / Math.sqrt(level.squareLeft);
   const alongLoad = (withLoad - alongLevel * load.alongLevel) / Math.sqrt(load.squareLeft);
   const momentLeft = moment - alongLevel * values.alongLevel - alongLoad * values.alongLoad;

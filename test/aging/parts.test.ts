@@ -179,6 +179,40 @@ describe("noise kernels and regressions", () => {
     );
   });
 
+  it("regressions: of a life with the same blocks only that is kept which the values, weights, loads and steps have no part in", () => {
+    const shapes = [...growthShapes.single, ...growthShapes.scales.flat()];
+    const fits = (life: ScaledLife) => {
+      const columns = new ClockColumns(life);
+      return noiseKernels.map((kernel) => {
+        const regressions = new Regressions(life, columns, kernel);
+        return shapes.map((shape) => regressions.fit(shape).logWeight);
+      });
+    };
+    const normal = normals(5);
+    const walk = (count: number) => Array.from({ length: count }, (_, at) => at / count + 0.2 * normal());
+    const [one, shorter] = [lifeOf(walk(40), 1), lifeOf(walk(30), 1)];
+    const other = <T extends Float64Array>(column: T) => column.map((value, at) => value + 0.1 * (1 + (at % 5)));
+    const others: ScaledLife[] = [
+      { ...one, values: other(one.values) },
+      { ...one, weights: other(one.weights) },
+      { ...one, usesLoad: true, loads: other(one.loads) },
+      { ...one, usesLoad: true, loads: one.values },
+      { ...one, marks: { ...one.marks, stepped: other(one.marks.stepped) } },
+      { ...one, marks: { ...one.marks, work: other(one.marks.work) } },
+      { ...one, marks: { ...one.marks, overload: one.marks.overload.map(other) } },
+      { ...one, marks: { ...one.marks, time: other(one.marks.time) } },
+    ];
+    for (const life of others) {
+      fits(shorter);
+      const alone = fits(life);
+      fits(shorter);
+      const before = fits(one);
+      assert.deepEqual(fits(life), alone);
+      assert.deepEqual(fits(one), before);
+      assert.notDeepEqual(alone, before);
+    }
+  });
+
   it("regressions: with a load and two clocks the chain of steps leaves what the solution leaves", () => {
     const normal = normals(11);
     const plain = lifeOf(
