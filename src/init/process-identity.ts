@@ -10,6 +10,12 @@ export function startTicksOf(pid: number): number | null {
   return fields === null || fields[0] === "Z" ? null : Number(fields[19]);
 }
 
+/** Where there is no /proc (a bare chroot) the pid alone must do. */
 export function isAlive(pid: number, startTicks: number): boolean {
-  return startTicksOf(pid) === startTicks;
+  if (statFieldsOf(process.pid) !== null) return startTicksOf(pid) === startTicks;
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM"; // Node's own: another user's
+  }
 }
