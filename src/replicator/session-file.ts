@@ -18,8 +18,8 @@ const mapBytesMax = 64 * 1024 ** 3; // address space, not memory; the file grows
 const fullRetryMs = 1_000;
 /** So much may wait for room on the disk, in memory; what comes beyond is refused at once. */
 const waitingBytesMax = 64 * 1024 ** 2;
-/** What a write that waits takes beside its text. */
-const waitingBytes = 2 * 1024;
+/** What an operation that waits takes beside its text (measured: 7 KB a read, 12 KB a write). */
+const waitingBytes = 16 * 1024;
 const floorKey = "\u0000floor";
 /** Behind our own keys, and before all that begin with a store's name. */
 const firstKey = " ";
@@ -57,7 +57,7 @@ export class SessionFile {
   readonly #room: Room;
   readonly #onFull: (full: boolean) => void;
   #full = false;
-  /** Of writes that are not committed yet. */
+  /** Of writes that are not committed yet, and of reads that wait for them. */
   #pendingBytes = 0;
   #floor: number;
   /** Records that are no sessions. */
@@ -111,9 +111,21 @@ export class SessionFile {
     return record === undefined || typeof record === "number" ? null : record;
   }
 
-  /** Resolves when the newest write of the session so far is durable. */
-  settled(store: StoreName, id: SessionId): Promise<unknown> {
-    return this.#pending.get(keyOf(store, id))?.committed ?? Promise.resolve();
+  /** Resolves when the newest write of the session so far is durable. @throws DiskFull as `set` does. */
+  async settled(store: StoreName, id: SessionId): Promise<void> {
+    const pending = this.#pending.get(keyOf(store, id));
+    if (pending === undefined) return;
+    this.#checkWaiting(0);
+    this.#pendingBytes += waitingBytes;
+    try {
+      await pending.committed;
+    } finally {
+      this.#pendingBytes -= waitingBytes;
+    }
+  }
+
+  #checkWaiting(bytes: number): void {
+    if (this.#full && this.#pendingBytes + bytes > waitingBytesMax) throw new DiskFull();
   }
 
   /**
@@ -123,7 +135,7 @@ export class SessionFile {
   async set(store: StoreName, id: SessionId, record: SessionRecord | null): Promise<void> {
     const key = keyOf(store, id);
     const bytes = record === null ? 0 : Buffer.byteLength(record.text);
-    if (this.#full && record !== null && this.#pendingBytes + bytes > waitingBytesMax) throw new DiskFull();
+    if (record !== null) this.#checkWaiting(bytes);
     const ofState = isOfState(store);
     const before = record === null || ofState ? this.get(store, id) : null;
     if (ofState) this.#ofState += Number(record !== null) - Number(before !== null);

@@ -274,6 +274,7 @@ test("a disk that stays full: so much waits for it, and no more; what waited is 
     ),
   );
   await stage.until(() => ends.refused > 40);
+  await assert.rejects(Promise.all(Array.from({ length: 5_000 }, () => store.read("id-30"))), /No space left/);
   assert.equal((await store.read("first"))?.base.text, "{}");
   disk.empty();
   await Promise.all(writes);
