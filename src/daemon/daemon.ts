@@ -53,6 +53,7 @@ export class Daemon {
   readonly #engine: Engine;
   readonly #regenerator: Regenerator;
   #admin: FastifyInstance | null = null;
+  #isStopping = false;
   readonly #notices: Notices;
 
   constructor(welcome: Welcome) {
@@ -296,6 +297,7 @@ export class Daemon {
 
   /** As long as its end is not taken in. */
   #isCrash(instance: InstanceId): boolean {
+    if (this.#isStopping) return false;
     const stopping = this.#record(instance)?.stopping ?? null;
     return stopping === null || stopping.crash !== null;
   }
@@ -321,6 +323,7 @@ export class Daemon {
 
   /** Exits from here on are init's doing: the core hears of nothing more. */
   #stop(reason: string): void {
+    this.#isStopping = true;
     this.#event({ kind: "cluster-stopping", text: `the cluster is being stopped (${reason})`, facts: { reason } });
     this.#engine.stop();
     void this.#admin?.close();

@@ -178,6 +178,7 @@ test("a server that is not Node: any command with PORT is balanced, watched from
   const pids = new Set([(await get()).pid, (await get()).pid, (await get()).pid]);
   for (const { pid } of before.nodes) assert.equal(pids.has(pid ?? 0), false, "the old processes serve no more");
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+  assert.doesNotMatch(cluster.output, /has ended, with code 0/, "who is told to end is given no advice");
   rmSync(directory, { recursive: true });
 });
 
