@@ -173,8 +173,11 @@ export function specificationOf(script: string, args: readonly string[], options
 function accessLogOf(given: string | undefined): string | null {
   if (given === undefined || given === "-") return given ?? null;
   const path = resolve(given);
-  if (look(dirname(path))?.isDirectory() === true) return path;
-  throw new CoppiceError("COPPICE_ARGUMENT", `--access-log ${given}: there is no directory ${dirname(path)}`);
+  if (look(dirname(path))?.isDirectory() !== true)
+    throw new CoppiceError("COPPICE_ARGUMENT", `--access-log ${given}: there is no directory ${dirname(path)}`);
+  if (look(path)?.isDirectory() === true)
+    throw new CoppiceError("COPPICE_ARGUMENT", `--access-log ${given}: that is a directory; name a file`);
+  return path;
 }
 
 /** In a checkout whose caller's Node is too old for Coppice, the launcher names the caller's Node. */

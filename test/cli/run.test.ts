@@ -26,6 +26,7 @@ test("run: an access log in a directory that is not there is refused at once; on
     code: "COPPICE_ARGUMENT",
     message: /--access-log nowhere\/access\.log: there is no directory/,
   });
+  assert.throws(() => accessLog("."), { code: "COPPICE_ARGUMENT", message: "--access-log .: that is a directory; name a file" });
   assert.equal(accessLog("access.log"), resolve("access.log"));
   assert.equal(accessLog("-"), "-");
 });
