@@ -12,9 +12,9 @@ export const notRoot = process.getuid?.() === 0 ? false : "only root can do that
 export class SmallDisk {
   readonly path = mkdtempSync(join(tmpdir(), "coppice-disk-"));
 
-  static async mount(mebibytes: number): Promise<SmallDisk> {
+  static async mount(mebibytes: number, options = "rw"): Promise<SmallDisk> {
     const disk = new SmallDisk();
-    await run("mount", ["-t", "tmpfs", "-o", `size=${mebibytes}m`, "tmpfs", disk.path]);
+    await run("mount", ["-t", "tmpfs", "-o", `size=${mebibytes}m,${options}`, "tmpfs", disk.path]);
     endAfterTest(() => disk.#unmount());
     return disk;
   }

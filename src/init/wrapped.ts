@@ -3,7 +3,7 @@
  * that listens (inside/wrapped.ts). A script that sets NODE_OPTIONS itself would drop it: a `node` first in
  * the PATH puts it back, and is the Node that --node named.
  */
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { accessSync, chmodSync, constants, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { claimPath } from "../model/birth.ts";
 import { semiSpace } from "../model/memory.ts";
@@ -61,7 +61,22 @@ function writeShims({ directory, nodePath }: Wrapping): string {
     "fi",
     `exec ${quoted(nodePath)} "$@"`,
   ];
+  rmSync(path, { force: true }); // a link to a Node that is gone
   writeFileSync(path, `${lines.join("\n")}\n`);
   for (const made of [shims, path]) chmodSync(made, 0o755); // whatever the umask
+  if (!runsPrograms(path)) {
+    rmSync(path);
+    symlinkSync(nodePath, path); // it puts nothing back, but is the Node that was named
+  }
   return shims;
+}
+
+/** Not so on a file system that is mounted without (`noexec`), as a container's /dev/shm. */
+function runsPrograms(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
