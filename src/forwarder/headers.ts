@@ -4,6 +4,7 @@
  * was read. A node without a probe sees the forwarder as its client and gets the customary fields.
  */
 import { randomUUID } from "node:crypto";
+import { elementOf, elementsOf, type Said, saidIn } from "./forwarded.ts";
 import type { SavedRequest } from "./saved-request.ts";
 import type { TrustedProxies } from "./trusted-proxies.ts";
 
@@ -40,14 +41,14 @@ export function forwardedLines(request: SavedRequest, { address, encrypted }: Cl
   const client = ownFamily(address);
   const trusted = proxies.trusts(client);
   const said = (name: string) => (trusted ? saidOf(request, name) : null);
-  const host = said("x-forwarded-host") ?? request.fieldValue("host")?.slice(0, hostCharactersMax) ?? "";
+  const listed = { addresses: said("x-forwarded-for"), proto: said("x-forwarded-proto"), host: said("x-forwarded-host") };
+  const before = said("forwarded") ?? elementsOf(listed);
+  const { addresses, ...came } = isSilent(listed) && before !== null ? saidIn(before) : listed;
+  const host = came.host ?? request.fieldValue("host")?.slice(0, hostCharactersMax) ?? "";
   const own = encrypted ? "https" : "http";
-  const proto = said("x-forwarded-proto") ?? own;
-  const node = client.includes(":") ? `"[${client}]"` : client;
-  const lines = [`X-Forwarded-For: ${joined(said("x-forwarded-for"), client)}`, `X-Forwarded-Proto: ${proto}`];
+  const lines = [`X-Forwarded-For: ${joined(addresses, client)}`, `X-Forwarded-Proto: ${came.proto ?? own}`];
   if (host !== "") lines.push(`X-Forwarded-Host: ${host}`);
-  const element = `for=${node};proto=${own}${host === "" || /["\\]/.test(host) ? "" : `;host="${host}"`}`;
-  lines.push(`Forwarded: ${joined(said("forwarded"), element)}`);
+  lines.push(`Forwarded: ${joined(before, elementOf(client, own, host))}`);
   // A line that says nothing is none.
   const hasId = /[^, ]/.test(request.fieldList(requestIdName) ?? "");
   if (!hasId) lines.push(`X-Request-Id: ${randomUUID()}`);
@@ -55,6 +56,10 @@ export function forwardedLines(request: SavedRequest, { address, encrypted }: Cl
   const isReplaced = trusted ? (name: string) => written.has(name) || (name.includes("_") && isForwarded(name)) : isForwarded;
   request.dropFields((name) => isReplaced(name) || (!hasId && name === requestIdName));
   return Buffer.from(`${lines.join("\r\n")}\r\n`, "latin1");
+}
+
+function isSilent({ addresses, proto, host }: Said): boolean {
+  return addresses === null && proto === null && host === null;
 }
 
 function saidOf(request: SavedRequest, name: string): string | null {

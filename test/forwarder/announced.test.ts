@@ -99,7 +99,7 @@ test("X-Forwarded-*: of a trusted proxy gone on with, also when the request is s
   }
 });
 
-test("nodes without a probe: what a proxy in front says ends no quotation, and each request has an identifier that is one", {
+test("nodes without a probe: what a proxy in front says one way is told both ways, and ends no quotation; each request has an identifier that is one", {
   timeout: 180_000,
 }, async () => {
   const stage = await Stage.open({ trustProxy: "127.0.0.1" }, { probed: false });
@@ -112,6 +112,11 @@ test("nodes without a probe: what a proxy in front says ends no quotation, and e
     };
     const { forwarded } = await seenWith("X-Forwarded-Host: a\\\r\n");
     assert.deepEqual(forwarded, ["for=127.0.0.1;proto=http"]);
+    const listed = await seenWith("X-Forwarded-For: 198.51.100.1, 2001:db8::1\r\nX-Forwarded-Proto: https\r\n");
+    assert.deepEqual(listed["forwarded"], ['for=198.51.100.1;proto=https, for="[2001:db8::1]", for=127.0.0.1;proto=http;host="shop"']);
+    const elements = await seenWith('Forwarded: for="[2001:db8::1]:81";proto=https;host=public\r\n');
+    assert.deepEqual(elements["x-forwarded-for"], ["2001:db8::1, 127.0.0.1"]);
+    assert.deepEqual([elements["x-forwarded-proto"], elements["x-forwarded-host"]], [["https"], ["public"]]);
     for (const empty of ["", "X-Request-Id:\r\n", "X-Request-Id: \t\r\nx-request-id: ,\r\n"]) {
       const [id = "", ...more] = (await seenWith(empty))["x-request-id"] ?? [];
       assert.match(id, /^[0-9a-f-]{36}$/, JSON.stringify(empty));
