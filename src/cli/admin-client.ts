@@ -80,7 +80,7 @@ function endedMeanwhile(cause?: unknown): CoppiceError {
 }
 
 /** The answer as a stream, its head read. */
-export async function openAdmin(paths: ClusterPaths, call: AdminCall): Promise<IncomingMessage> {
+export async function openAdmin(paths: ClusterPaths, call: AdminCall, awayMsMax = monitorAwayMsMax): Promise<IncomingMessage> {
   let deadlineMs: number | null = null; // from when it is known to be away: one that hangs is ended by init after a while
   for (;;) {
     try {
@@ -90,7 +90,7 @@ export async function openAdmin(paths: ClusterPaths, call: AdminCall): Promise<I
         throw new CoppiceError("COPPICE_CLUSTER_NOT_RUNNING", "the cluster has stopped", { cause });
       }
       if (call.method !== "GET" && !neverConnected.has((cause as NodeJS.ErrnoException).code ?? "")) throw endedMeanwhile(cause); // Node's own
-      deadlineMs ??= Date.now() + monitorAwayMsMax;
+      deadlineMs ??= Date.now() + awayMsMax;
       if (Date.now() > deadlineMs) {
         throw new CoppiceError(
           "COPPICE_CLUSTER_NOT_RUNNING",

@@ -1,5 +1,7 @@
 /** `coppice events`: what happened, in order, and with `--follow` what happens. */
+import { livingInit } from "../init/home.ts";
 import { adminRoutes, type ClusterEvent } from "../model/admin.ts";
+import type { ClusterPaths } from "../model/birth.ts";
 import { CoppiceError } from "../model/errors.ts";
 import { cutShortMax, openAdmin } from "./admin-client.ts";
 import { said } from "./format.ts";
@@ -14,32 +16,47 @@ export const registerEvents: Register = (program) => {
     .option("--follow", "go on with what happens, until Ctrl-C or the cluster's end")
     .option("--name <name>", "the cluster's name; not needed if only one runs")
     .option("--json", "one JSON object a line")
-    .action(async (options: { follow?: true; name?: string; json?: true }) => {
-      const { paths } = findCluster(options.name);
-      const follows = options.follow === true;
-      let after = 0;
-      const print = (line: string) => {
-        const event = JSON.parse(line) as ClusterEvent; // made by the daemon from the same declaration
-        after = event.sequence;
-        process.stdout.write(options.json === true ? `${line}\n` : `${new Date(event.atMs).toISOString()}  ${said(event.text)}\n`);
-      };
-      // The monitor was restarted: go on where it ended.
-      for (let cutShort = 1; follows || cutShort <= cutShortMax; cutShort += 1) {
-        const query = `?after=${after}${follows ? "&follow=true" : ""}`;
-        const answer = await openAdmin(paths, { method: "GET", path: `${adminRoutes.events.path}${query}` }).catch((error: unknown) => {
-          if (follows && after > 0) return null; // followed to the cluster's end
-          throw error;
-        });
-        if (answer === null) return;
-        const isWhole = await eachLine(answer.setEncoding("utf8"), print);
-        if (isWhole && !follows) return;
-      }
-      throw new CoppiceError(
-        "COPPICE_CLUSTER_NOT_RUNNING",
-        "the cluster's monitor ended in the middle of its answer, however often it was asked",
-      );
+    .action(async ({ name, follow, json }: { follow?: true; name?: string; json?: true }) => {
+      const { paths } = findCluster(name);
+      await readEvents(paths, follow === true, (line, { atMs, text }) => {
+        process.stdout.write(json === true ? `${line}\n` : `${new Date(atMs).toISOString()}  ${said(text)}\n`);
+      });
     });
 };
+
+/**
+ * Resolves when all are told, or, where they are followed, at the cluster's end.
+ * @param awayMsMax how long the monitor may be away.
+ */
+export async function readEvents(
+  paths: ClusterPaths,
+  follows: boolean,
+  tell: (line: string, event: ClusterEvent) => void,
+  awayMsMax?: number,
+): Promise<void> {
+  let after = 0;
+  const print = (line: string) => {
+    const event = JSON.parse(line) as ClusterEvent; // made by the daemon from the same declaration
+    after = event.sequence;
+    tell(line, event);
+  };
+  // The monitor was restarted: go on where it ended.
+  for (let cutShort = 1; follows || cutShort <= cutShortMax; cutShort += 1) {
+    const query = `?after=${after}${follows ? "&follow=true" : ""}`;
+    const call = { method: "GET", path: `${adminRoutes.events.path}${query}` };
+    const answer = await openAdmin(paths, call, awayMsMax).catch((error: unknown) => {
+      if (follows && after > 0 && livingInit(paths) === null) return null; // followed to the cluster's end
+      throw error;
+    });
+    if (answer === null) return;
+    const isWhole = await eachLine(answer.setEncoding("utf8"), print);
+    if (isWhole && !follows) return;
+  }
+  throw new CoppiceError(
+    "COPPICE_CLUSTER_NOT_RUNNING",
+    "the cluster's monitor ended in the middle of its answer, however often it was asked",
+  );
+}
 
 /** False: the monitor went away in the middle; the caller decides whether to go on. */
 async function eachLine(stream: AsyncIterable<unknown>, print: (line: string) => void): Promise<boolean> {

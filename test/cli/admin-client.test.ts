@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import Fastify from "fastify";
 import { callAdmin } from "../../src/cli/admin-client.ts";
+import { readEvents } from "../../src/cli/events.ts";
 import { clusterPaths } from "../../src/init/home.ts";
 import { startTicksOf } from "../../src/init/process-identity.ts";
 import { adminRoutes } from "../../src/model/admin.ts";
@@ -116,4 +117,37 @@ test("coppice events: what a monitor's death cut short goes on where it ended, o
   assert.equal(stdout.includes("\u001b"), false, "what an application said is no order to the terminal");
   assert.deepEqual(asked, ["/v1/events?after=0", "/v1/events?after=1"]);
   await assert.rejects(events(), { code: 1 });
+});
+
+test("coppice events --follow ends in order at the cluster's end alone: a monitor that stays away is said", {
+  timeout: 60_000,
+}, async () => {
+  const home = mkdtempSync(join(tmpdir(), "coppice-admin-"));
+  const paths = clusterPaths(home, "t");
+  mkdirSync(dirname(paths.adminSocket), { recursive: true });
+  const monitor = createServer((socket) => {
+    const event = `${JSON.stringify({ sequence: 1, atMs: 0, kind: "notice", text: "one", facts: {} })}\n`;
+    socket.on("error", () => {});
+    socket.once("data", () => socket.end(`HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n${event}`));
+    monitor.close();
+  });
+  for (const lives of [true, false]) {
+    if (lives) writeFileSync(paths.initFile, JSON.stringify({ pid: process.pid, startTicks: startTicksOf(process.pid) }));
+    monitor.listen(paths.adminSocket);
+    await once(monitor, "listening");
+    const told: string[] = [];
+    const followed = readEvents(
+      paths,
+      true,
+      (_, { text }) => {
+        told.push(text);
+        if (!lives) rmSync(paths.initFile);
+      },
+      300,
+    );
+    if (lives) await assert.rejects(followed, { code: "COPPICE_CLUSTER_NOT_RUNNING", message: /monitor does not answer/ });
+    else await followed;
+    assert.deepEqual(told, ["one"]);
+  }
+  rmSync(home, { recursive: true });
 });
