@@ -25,8 +25,8 @@ export function addressLineOf({ address, port, encrypted }: ClientFacts): Buffer
 const written: ReadonlySet<string> = new Set(["forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"]);
 const requestIdName = "x-request-id";
 const hostCharactersMax = 300;
-/** What proxies in front have said; a longer row of them is none. */
-const saidCharactersMax = 400;
+/** Of what proxies in front have said, and a little more than a dozen of them say. */
+const saidCharactersMax = 600;
 
 function isForwarded(name: string): boolean {
   const dashed = name.replaceAll("_", "-");
@@ -41,7 +41,11 @@ export function forwardedLines(request: SavedRequest, { address, encrypted }: Cl
   const client = ownFamily(address);
   const trusted = proxies.trusts(client);
   const said = (name: string) => (trusted ? saidOf(request, name) : null);
-  const listed = { addresses: said("x-forwarded-for"), proto: said("x-forwarded-proto"), host: said("x-forwarded-host") };
+  const listed = {
+    addresses: trusted ? lastOf(request.fieldList("x-forwarded-for")) : null,
+    proto: said("x-forwarded-proto"),
+    host: said("x-forwarded-host"),
+  };
   const before = said("forwarded") ?? elementsOf(listed);
   const { addresses, ...came } = isSilent(listed) && before !== null ? saidIn(before) : listed;
   const host = came.host ?? request.fieldValue("host")?.slice(0, hostCharactersMax) ?? "";
@@ -65,6 +69,14 @@ function isSilent({ addresses, proto, host }: Said): boolean {
 function saidOf(request: SavedRequest, name: string): string | null {
   const value = request.fieldList(name);
   return value === null || value === "" || value.length > saidCharactersMax ? null : value;
+}
+
+/** Of a longer row the last ones: what proxies have added stands behind what a client made up, which is not to make them unheard. */
+function lastOf(list: string | null): string | null {
+  if (list === null || list.length <= saidCharactersMax) return list === "" ? null : list;
+  const tail = list.slice(-saidCharactersMax);
+  const at = tail.indexOf(",");
+  return at < 0 ? null : tail.slice(at + 1).trim();
 }
 
 function joined(before: string | null, last: string): string {

@@ -114,6 +114,9 @@ test("nodes without a probe: what a proxy in front says one way is told both way
     assert.deepEqual(forwarded, ["for=127.0.0.1;proto=http"]);
     const listed = await seenWith("X-Forwarded-For: 198.51.100.1, 2001:db8::1\r\nX-Forwarded-Proto: https\r\n");
     assert.deepEqual(listed["forwarded"], ['for=198.51.100.1;proto=https, for="[2001:db8::1]", for=127.0.0.1;proto=http;host="shop"']);
+    const [longRow = ""] = (await seenWith(`X-Forwarded-For: ${"6.6.6.6, ".repeat(200)}198.51.100.1\r\n`))["x-forwarded-for"] ?? [];
+    assert.match(longRow, /^6\.6\.6\.6, .*, 6\.6\.6\.6, 198\.51\.100\.1, 127\.0\.0\.1$/, "whom the client made up hides it from nobody");
+    assert.ok(longRow.length < 700);
     const elements = await seenWith('Forwarded: for="[2001:db8::1]:81";proto=https;host=public\r\n');
     assert.deepEqual(elements["x-forwarded-for"], ["2001:db8::1, 127.0.0.1"]);
     assert.deepEqual([elements["x-forwarded-proto"], elements["x-forwarded-host"]], [["https"], ["public"]]);
