@@ -41,12 +41,13 @@ export function forwardedLines(request: SavedRequest, { address, encrypted }: Cl
   const client = ownFamily(address);
   const trusted = proxies.trusts(client);
   const said = (name: string) => (trusted ? saidOf(request, name) : null);
+  const row = (name: string) => (trusted ? lastOf(request.fieldList(name)) : null);
   const listed = {
-    addresses: trusted ? lastOf(request.fieldList("x-forwarded-for")) : null,
+    addresses: row("x-forwarded-for"),
     proto: said("x-forwarded-proto"),
     host: said("x-forwarded-host"),
   };
-  const before = said("forwarded") ?? elementsOf(listed);
+  const before = row("forwarded") ?? elementsOf(listed);
   const { addresses, ...came } = isSilent(listed) && before !== null ? saidIn(before) : listed;
   const host = came.host ?? request.fieldValue("host")?.slice(0, hostCharactersMax) ?? "";
   const own = encrypted ? "https" : "http";
@@ -75,8 +76,12 @@ function saidOf(request: SavedRequest, name: string): string | null {
 function lastOf(list: string | null): string | null {
   if (list === null || list.length <= saidCharactersMax) return list === "" ? null : list;
   const tail = list.slice(-saidCharactersMax);
-  const at = tail.indexOf(",");
-  return at < 0 ? null : tail.slice(at + 1).trim();
+  let from = tail.length;
+  for (let at = tail.length - 1, quotes = 0; at >= 0; at -= 1) {
+    if (tail[at] === '"') quotes += 1;
+    else if (tail[at] === "," && quotes % 2 === 0) from = at + 1; // in no quotation
+  }
+  return tail.slice(from).trim() || null;
 }
 
 function joined(before: string | null, last: string): string {

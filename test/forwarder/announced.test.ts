@@ -117,6 +117,11 @@ test("nodes without a probe: what a proxy in front says one way is told both way
     const [longRow = ""] = (await seenWith(`X-Forwarded-For: ${"6.6.6.6, ".repeat(200)}198.51.100.1\r\n`))["x-forwarded-for"] ?? [];
     assert.match(longRow, /^6\.6\.6\.6, .*, 6\.6\.6\.6, 198\.51\.100\.1, 127\.0\.0\.1$/, "whom the client made up hides it from nobody");
     assert.ok(longRow.length < 700);
+    for (const own of ['"', "", ","]) {
+      const { forwarded: long = [] } = await seenWith(`Forwarded: ${own}${"for=6.6.6.6, ".repeat(200)}for="${own}", for="[::1]"\r\n`);
+      assert.match(long.join(), /(^|, )for="\[::1\]", for=127\.0\.0\.1;/, own);
+      assert.ok(long.join().length < 700);
+    }
     const elements = await seenWith('Forwarded: for="[2001:db8::1]:81";proto=https;host=public\r\n');
     assert.deepEqual(elements["x-forwarded-for"], ["2001:db8::1, 127.0.0.1"]);
     assert.deepEqual([elements["x-forwarded-proto"], elements["x-forwarded-host"]], [["https"], ["public"]]);
