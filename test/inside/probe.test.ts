@@ -169,7 +169,7 @@ for (const { path, version } of all) {
 
   withServer(
     "raw TCP is left alone and named; the process ends when it wants to, and the socket goes with its listener",
-    'require("node:net").createServer().listen(34567, "127.0.0.1", function () { this.close(); }); const s = require("node:http").createServer().listen(3000); process.on("SIGUSR2", () => s.close());',
+    'require("node:net").createServer().listen(24567, "127.0.0.1", function () { this.close(); }); const s = require("node:http").createServer().listen(3000); process.on("SIGUSR2", () => s.close());',
     async (stage) => {
       await stage.hear("notice", ({ code }) => code === "not-http");
       const { socketPath } = await stage.hear("listening");
