@@ -9,8 +9,8 @@ export class ToldReport implements AgingReport {
   readonly verdict: Verdict;
   readonly indicator?: Indicator;
   readonly confidenceRatio: number;
-  readonly #tell: () => Told;
-  #known: Told | null = null;
+  /** What tells it, until somebody reads: it keeps its model, and reports that were read lie in events for weeks. */
+  #told: Told | (() => Told);
 
   /** @param tell of what does not change any more. */
   constructor({ atMs, verdict, indicator, confidenceRatio }: Omit<AgingReport, keyof Told>, tell: () => Told) {
@@ -18,27 +18,27 @@ export class ToldReport implements AgingReport {
     this.verdict = verdict;
     if (indicator !== undefined) this.indicator = indicator;
     this.confidenceRatio = confidenceRatio;
-    this.#tell = tell;
+    this.#told = tell;
   }
 
   get trends(): readonly Trend[] {
-    return this.#told.trends;
+    return this.#read().trends;
   }
 
   get reasons(): readonly string[] {
-    return this.#told.reasons;
+    return this.#read().reasons;
   }
 
   get against(): readonly string[] {
-    return this.#told.against;
+    return this.#read().against;
   }
 
   toJSON(): AgingReport {
-    return { ...this, ...this.#told };
+    return { ...this, ...this.#read() };
   }
 
-  get #told(): Told {
-    this.#known ??= this.#tell();
-    return this.#known;
+  #read(): Told {
+    if (typeof this.#told === "function") this.#told = this.#told();
+    return this.#told;
   }
 }
