@@ -210,6 +210,7 @@ export class SessionFile {
     const isNew = (key: string) => !found.has(key) && (store === undefined || isOf(store, key)) && isBetween(after, key, last);
     const added = [...this.#pending].filter(([key, { record }]) => record !== null && isNew(key));
     for (const [key, { record }] of added) found.set(key, record);
+    if (found.size === 0 && last !== null) return this.page(limit, last, store); // none could be read: an empty page would be the end
     const keys = added.length === 0 ? [...found.keys()] : [...found.keys()].sort(inOrder);
     return keys.map((key) => {
       const at = key.indexOf(separator);

@@ -150,6 +150,28 @@ test("records that a loss of power tore hold up none beside them: what cannot be
   rmSync(directory, { recursive: true });
 });
 
+test("sweep: few sessions are looked at one by one, past those that a loss of power tore", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-store-"));
+  const path = join(directory, "s.mdb");
+  const before = new SessionFile(path, () => {});
+  const record = { version: 7, expiresAtMs: 500, tombstone: false, writes: [] };
+  for (const id of ["a", "b"]) await before.set("s", id, { ...record, text: `of ${id} `.repeat(5_000) });
+  for (const id of ["c", "d"]) await before.set("s", id, { ...record, text: "whole" });
+  await before.close();
+  const bytes = readFileSync(path);
+  for (const text of ["of a of a", "of b of b"]) bytes.fill(171, bytes.indexOf(text) - 16, bytes.indexOf(text) + 4_000);
+  writeFileSync(path, bytes);
+  const file = new SessionFile(path, () => {});
+  const store = new SessionStore(file);
+  for (let calls = 0; calls < 8; calls += 1) await store.sweep(1_000, 1_000);
+  assert.deepEqual(
+    ["c", "d"].filter((id) => file.get("s", id) !== null),
+    [],
+  );
+  await file.close();
+  rmSync(directory, { recursive: true });
+});
+
 test("a clear that is sent again while it is under way removes nothing twice", () =>
   withStore(async ({ store, file, execute }) => {
     const write = (id: string) => execute({ kind: "write", id, base: -1, expiresAtMs: null }, 0, "{}");
