@@ -62,5 +62,7 @@ test("saves of one session object that do not wait for each other: the last one'
   store["generate"]?.(request);
   await ask("set", "a", request.session);
   assert.equal((await load()).left, 7);
+  await save(session);
+  assert.equal((await load()).left, 7, "saved once more, it is of before all the same");
   await stage.close();
 });

@@ -253,8 +253,8 @@ class StoreReplacement {
     if (base === null && this.#made.has(session)) base = newSession;
     const next = await store.write(id, base, text, expiresAtMs);
     this.#made.delete(session);
-    if (next === null) this.#bases.delete(session);
-    else this.#bases.set(session, { id, base: next, cookie });
+    // Of one that was destroyed it stays what it was: saved again, it must not stand for who came after it.
+    if (next !== null) this.#bases.set(session, { id, base: next, cookie });
   }
 
   /** What the application changed in the cookie alone ("remember me") is no change of the session to its middleware: it comes as a touch. */
