@@ -1,6 +1,7 @@
 /**
  * Whether the cluster of a directory lives where its processes cannot be seen: in another container that has the same directory, a
- * pid says nothing. Its monitor answers all the same. One whose init was killed just now may answer once more, and ends.
+ * pid says nothing. Its monitor answers all the same. One whose init was killed just now may answer once more, and ends; one whose
+ * init began just now, as of containers that are started together, does not answer yet.
  */
 import { spawnSync } from "node:child_process";
 import { adminRoutes } from "../model/admin.ts";
@@ -12,7 +13,7 @@ const againMs = 100;
 
 /** In a process of its own, since nothing runs here yet: it ends with 1 where somebody answers to the end. */
 const ask = `
-  const [socketPath] = process.argv.slice(1);
+  const [socketPath, beginsMs] = process.argv.slice(1);
   const endMs = performance.now() + ${patienceMs};
   const ask = () =>
     require("node:http")
@@ -22,9 +23,14 @@ const ask = `
         setTimeout(ask, ${againMs});
       })
       .on("timeout", () => process.exit(0))
-      .on("error", () => process.exit(0));
+      .on("error", () => {
+        if (performance.now() > Number(beginsMs)) process.exit(0);
+        setTimeout(ask, ${againMs});
+      });
   ask();`;
 
-export function livesElsewhere(adminSocket: string): boolean {
-  return spawnSync(process.execPath, ["-e", ask, adminSocket], { env: {}, stdio: "ignore" }).status === 1;
+/** `begunAtMs`: when its init began. */
+export function livesElsewhere(adminSocket: string, begunAtMs: number): boolean {
+  const beginsMs = Math.min(begunAtMs + patienceMs - Date.now(), patienceMs); // a clock may have been set back
+  return spawnSync(process.execPath, ["-e", ask, adminSocket, String(beginsMs)], { env: {}, stdio: "ignore" }).status === 1;
 }

@@ -22,7 +22,7 @@ import type { ClusterPaths } from "../model/birth.ts";
 import { CoppiceError } from "../model/errors.ts";
 import { livesElsewhere } from "./elsewhere.ts";
 import { oneAtATime } from "./one-at-a-time.ts";
-import { isAlive, startTicksOf } from "./process-identity.ts";
+import { isAlive, pidNamespace, startTicksOf } from "./process-identity.ts";
 
 /** Unix socket paths end here (sun_path is 108 bytes with its end mark); Node cuts longer ones silently. */
 const socketPathBytesMax = 107;
@@ -40,6 +40,8 @@ const ownNames = /^(?:control|admin|store|i|bin|init\.json|(?:journal|events)\.j
 export interface InitFile {
   readonly pid: number;
   readonly startTicks: number;
+  /** Where that pid says something; null: nobody knows. One of an older Coppice has none. */
+  readonly pidNamespace?: string | null;
   readonly name: string;
   readonly bootId: string;
   readonly stopTimeoutMs: number;
@@ -48,6 +50,9 @@ export interface InitFile {
   /** Set where `coppice start` began it: the command line that does so again. */
   readonly background: { readonly args: readonly string[]; readonly directory: string } | null;
 }
+
+/** What is not init's process. */
+export type Owner = Omit<InitFile, "pid" | "startTicks" | "pidNamespace">;
 
 export function clusterPaths(home: string, name: string): ClusterPaths {
   const directory = join(home, name);
@@ -78,6 +83,12 @@ function initFileOf(paths: ClusterPaths): InitFile | null {
   } catch {
     return null;
   }
+}
+
+/** An init was here whose pid says nothing, as far as is known. */
+function isOfOtherPids(paths: ClusterPaths): boolean {
+  const file = initFileOf(paths);
+  return file !== null && (file.pidNamespace ?? null) !== pidNamespace();
 }
 
 /** Names of the clusters under `home` whose init lives. */
@@ -123,7 +134,7 @@ export function makeDirectory(path: string, mode: number): string | undefined {
  * @throws CoppiceError COPPICE_CLUSTER_RUNNING, COPPICE_ARGUMENT if the path is too long for sockets, or
  * COPPICE_HOME_UNUSABLE; nothing is left behind then.
  */
-export function takeHome(paths: ClusterPaths, owner: Omit<InitFile, "pid" | "startTicks">, mode = 0o700): () => void {
+export function takeHome(paths: ClusterPaths, owner: Owner, mode = 0o700): () => void {
   checkLength(paths);
   let madeAbove: string | undefined;
   try {
@@ -138,7 +149,7 @@ export function takeHome(paths: ClusterPaths, owner: Omit<InitFile, "pid" | "sta
 }
 
 /** Returns the directory if it was made. */
-function takeDirectory(paths: ClusterPaths, owner: Omit<InitFile, "pid" | "startTicks">, mode: number): string | undefined {
+function takeDirectory(paths: ClusterPaths, owner: Owner, mode: number): string | undefined {
   const living = livingInit(paths);
   if (living !== null) {
     throw new CoppiceError(
@@ -147,7 +158,7 @@ function takeDirectory(paths: ClusterPaths, owner: Omit<InitFile, "pid" | "start
       { facts: { name: owner.name, pid: living.pid } },
     );
   }
-  if (initFileOf(paths) !== null && livesElsewhere(paths.adminSocket)) {
+  if (isOfOtherPids(paths) && livesElsewhere(paths.adminSocket, statSync(paths.initFile).mtimeMs)) {
     throw new CoppiceError(
       "COPPICE_CLUSTER_RUNNING",
       `a cluster named "${owner.name}" is running already in ${paths.directory}, where its processes cannot be seen (another container); give each a COPPICE_HOME of its own, or another --name`,
@@ -162,7 +173,7 @@ function takeDirectory(paths: ClusterPaths, owner: Omit<InitFile, "pid" | "start
     removeLeftovers(paths);
     for (const path of [paths.controlSocket, paths.adminSocket, paths.storeSocket]) mkdirSync(dirname(path), { mode: 0o700 });
     mkdirSync(paths.listenDirectory, { mode: 0o700 });
-    const file: InitFile = { ...owner, pid: process.pid, startTicks: startTicksOf(process.pid) ?? 0 };
+    const file: InitFile = { ...owner, pid: process.pid, startTicks: startTicksOf(process.pid) ?? 0, pidNamespace: pidNamespace() };
     writeFileSync(paths.initFile, `${JSON.stringify(file)}\n`, { mode: 0o600 });
     return made;
   } catch (error) {
@@ -219,13 +230,15 @@ function removeLeftovers(paths: ClusterPaths): void {
   rmSync(paths.initFile, { force: true });
 }
 
-/** Somebody may have removed all of it meanwhile, and another cluster have made it anew. */
 function giveBack(paths: ClusterPaths, bootId: string, firstMade: string | undefined): void {
-  if ((initFileOf(paths)?.bootId ?? bootId) !== bootId) return;
+  const remove = () => {
+    // Somebody may have removed all of it meanwhile, and another cluster have made it anew.
+    if ((initFileOf(paths)?.bootId ?? bootId) === bootId) removeDirectory(paths);
+  };
   try {
-    oneAtATime(lockOf(paths), () => removeDirectory(paths));
+    oneAtATime(lockOf(paths), remove);
   } catch {
-    removeDirectory(paths); // a disk that is full has no room for the lock
+    remove(); // a disk that is full has no room for the lock
   }
   if (firstMade !== undefined) removeEmpty(dirname(paths.directory), firstMade);
 }

@@ -2,6 +2,7 @@
  * Who a process is: its pid and when it started. A pid alone is used again by the kernel; the two
  * together are not.
  */
+import { readlinkSync } from "node:fs";
 import { statFieldsOf } from "../link/process-stat.ts";
 
 /** Start time in clock ticks since boot (field 22 of /proc/<pid>/stat); null if there is no such process. */
@@ -17,5 +18,14 @@ export function isAlive(pid: number, startTicks: number): boolean {
     return process.kill(pid, 0);
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM"; // Node's own: another user's
+  }
+}
+
+/** Where this process's pids are known: in another container each is another process, or nobody. Null: there is no /proc to say so. */
+export function pidNamespace(): string | null {
+  try {
+    return readlinkSync("/proc/self/ns/pid");
+  } catch {
+    return null;
   }
 }

@@ -7,12 +7,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { clusterPaths, livingInit, runningClusters, takeHome } from "../../src/init/home.ts";
-import { startTicksOf } from "../../src/init/process-identity.ts";
+import { clusterPaths, type InitFile, livingInit, runningClusters, takeHome } from "../../src/init/home.ts";
+import { pidNamespace, startTicksOf } from "../../src/init/process-identity.ts";
+import type { ClusterPaths } from "../../src/model/birth.ts";
 import { endAfterTest } from "../left-open.ts";
 import { notRoot, SmallDisk } from "../small-disk.ts";
 
 const owner = { name: "shop", bootId: "b", stopTimeoutMs: 1, background: null };
+
+function deadInit(): InitFile {
+  return { ...owner, pid: spawnSync("true").pid, startTicks: 1, pidNamespace: pidNamespace() };
+}
 
 test("home: is private, owned while its init lives, and gone without trace after an orderly end", () => {
   const base = mkdtempSync(join(tmpdir(), "coppice-home-"));
@@ -35,8 +40,7 @@ test("home: what a killed init left is cleared, but for the sessions", () => {
   const base = mkdtempSync(join(tmpdir(), "coppice-home-"));
   const paths = clusterPaths(base, "shop");
   takeHome(paths, owner);
-  const dead = spawnSync("true");
-  writeFileSync(paths.initFile, JSON.stringify({ ...owner, pid: dead.pid, startTicks: 1 }));
+  writeFileSync(paths.initFile, JSON.stringify(deadInit()));
   for (const file of [paths.sessionsFile, `${paths.sessionsFile}-lock`, paths.journalFile, paths.controlSocket]) writeFileSync(file, "x");
   const giveBack = takeHome(paths, owner);
   assert.deepEqual(
@@ -69,7 +73,7 @@ test("home: what a killed init of a newer Coppice left is cleared, whatever it i
   const base = mkdtempSync(join(tmpdir(), "coppice-home-"));
   const paths = clusterPaths(base, "shop");
   takeHome(paths, owner);
-  writeFileSync(paths.initFile, JSON.stringify({ ...owner, pid: spawnSync("true").pid, startTicks: 1 }));
+  writeFileSync(paths.initFile, JSON.stringify(deadInit()));
   writeFileSync(join(paths.directory, "dossiers.jsonl"), "");
   const giveBack = takeHome(paths, owner);
   assert.equal(existsSync(join(paths.directory, "dossiers.jsonl")), false);
@@ -87,17 +91,30 @@ test("home: a pid that the kernel gave to another process is not the owner", () 
   rmSync(base, { recursive: true });
 });
 
+/** What an init of another container left or holds. */
+const unseen = { ...deadInit(), pidNamespace: "pid:[1]" };
+
+/** A monitor that listens when it is told to. */
+async function monitorOf(paths: ClusterPaths, listensAfterMs: number) {
+  const listen = `
+    const server = require("node:http").createServer((_, answer) => answer.end("{}"));
+    setTimeout(() => server.listen(process.argv[1], () => console.log("listens")), ${listensAfterMs});
+    console.log("here");`;
+  const monitor = spawn(process.execPath, ["-e", listen, paths.adminSocket], { stdio: ["ignore", "pipe", "inherit"] });
+  endAfterTest(() => monitor.kill("SIGKILL"));
+  await once(monitor.stdout, "data");
+  return monitor;
+}
+
 test("home: of a cluster whose processes cannot be seen, as in another container with the same directory, nothing is taken while its monitor answers", {
   timeout: 60_000,
 }, async () => {
   const base = mkdtempSync(join(tmpdir(), "coppice-home-"));
   const paths = clusterPaths(base, "shop");
   takeHome(paths, owner);
-  writeFileSync(paths.initFile, JSON.stringify({ ...owner, pid: spawnSync("true").pid, startTicks: 1 }));
-  const listen = `require("node:http").createServer((_, answer) => answer.end("{}")).listen(process.argv[1], () => console.log("here"))`;
-  const monitor = spawn(process.execPath, ["-e", listen, paths.adminSocket], { stdio: ["ignore", "pipe", "inherit"] });
-  endAfterTest(() => monitor.kill("SIGKILL"));
-  await once(monitor.stdout, "data");
+  writeFileSync(paths.initFile, JSON.stringify(unseen));
+  // As where both containers are started together.
+  const monitor = await monitorOf(paths, 1_000);
   assert.throws(() => takeHome(paths, owner), {
     code: "COPPICE_CLUSTER_RUNNING",
     message: /is running already in .*shop, .*another container.* COPPICE_HOME of its own/,
@@ -106,6 +123,20 @@ test("home: of a cluster whose processes cannot be seen, as in another container
   const ended = once(monitor, "exit");
   monitor.kill("SIGKILL");
   await ended;
+  takeHome(paths, owner)();
+  assert.deepEqual(readdirSync(base), []);
+  rmSync(base, { recursive: true });
+});
+
+test("home: where its processes can be seen, an init that is dead is dead: nobody's answer keeps another from the start", {
+  timeout: 60_000,
+}, async () => {
+  const base = mkdtempSync(join(tmpdir(), "coppice-home-"));
+  const paths = clusterPaths(base, "shop");
+  takeHome(paths, owner);
+  writeFileSync(paths.initFile, JSON.stringify(deadInit()));
+  const monitor = await monitorOf(paths, 0);
+  if (!existsSync(paths.adminSocket)) await once(monitor.stdout, "data");
   takeHome(paths, owner)();
   assert.deepEqual(readdirSync(base), []);
   rmSync(base, { recursive: true });
@@ -121,6 +152,29 @@ test("home: a directory that was removed, and made anew by another cluster, is t
   assert.equal(livingInit(paths)?.bootId, "other");
   giveBackOther();
   assert.deepEqual(readdirSync(base), []);
+  rmSync(base, { recursive: true });
+});
+
+test("home: what another cluster makes anew while an end waits for its turn is that one's", { timeout: 60_000 }, async () => {
+  const base = mkdtempSync(join(tmpdir(), "coppice-home-"));
+  const paths = clusterPaths(base, "shop");
+  const giveBack = takeHome(paths, owner);
+  rmSync(paths.directory, { recursive: true });
+  const lock = `${paths.directory}.taking`;
+  const other = `
+    import { existsSync, mkdirSync, writeFileSync, writeSync } from "node:fs";
+    import { oneAtATime } from ${JSON.stringify(import.meta.resolve("../../src/init/one-at-a-time.ts"))};
+    oneAtATime(${JSON.stringify(lock)}, () => {
+      writeSync(1, "here");
+      while (!existsSync(${JSON.stringify(`${lock}.${process.pid}`)}));
+      mkdirSync(${JSON.stringify(paths.directory)});
+      writeFileSync(${JSON.stringify(paths.initFile)}, ${JSON.stringify(JSON.stringify({ ...deadInit(), bootId: "other" }))});
+    });`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", other], { stdio: ["ignore", "pipe", "inherit"] });
+  endAfterTest(() => child.kill("SIGKILL"));
+  await once(child.stdout, "data");
+  giveBack();
+  assert.equal(existsSync(paths.initFile), true);
   rmSync(base, { recursive: true });
 });
 
