@@ -1,6 +1,7 @@
 /** Saves of express-session's session objects, in their order and out of it. In a process of its own: see express-stage.ts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { expressStage, type LiveSession } from "./express-stage.ts";
 
 test("saves of one session object that do not wait for each other: the last one's values stand; a session that was made anew is no late write", {
@@ -51,6 +52,23 @@ test("saves of one session object that do not wait for each other: the last one'
   await Promise.all([failed, save(mine)]);
   const { left: mended, other: kept2, late } = await load();
   assert.deepEqual([mended, kept2, late], [9, "theirs", 1]);
+
+  // Where nobody answers the last one is not told so after as many deadlines as there are saves.
+  let calls = 0;
+  client.call = async () => {
+    calls += 1;
+    await nextTurn();
+    throw new Error("no answer");
+  };
+  const unanswered = [4, 5, 6, 5].map((value) => {
+    mine.left = value;
+    return assert.rejects(save(mine), /no answer/);
+  });
+  await Promise.all(unanswered);
+  client.call = call;
+  assert.equal(calls, 2);
+  await save(mine);
+  assert.equal((await load()).left, 5);
 
   // As with `genid: () => "a"`: one identifier, and one session after the other.
   const request: { session?: LiveSession } = {};

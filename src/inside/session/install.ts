@@ -41,6 +41,11 @@ interface Saved {
   readonly expiresAtMs: number;
 }
 
+interface Waiting {
+  saved: Saved;
+  readonly saving: Promise<void>;
+}
+
 /** Of express-session: makes a request's session. */
 type Generator = (this: unknown, request: { readonly session?: object }, ...rest: unknown[]) => unknown;
 
@@ -114,6 +119,8 @@ class StoreReplacement {
   readonly #made = new WeakSet<object>();
   /** Resolves when the last save of a session object has ended, however. */
   readonly #saving = new WeakMap<object, Promise<void>>();
+  /** The save that waits for the last one: a later one says what it would have said, and more. So there are two at most. */
+  readonly #waiting = new WeakMap<object, Waiting>();
   readonly #cookiesTold = new Set<string>();
   #lostValueTold = false;
 
@@ -233,9 +240,14 @@ class StoreReplacement {
       this.#tellCookie({ ...requestOf(session), sessionID: id });
     }
     const saved = { id, text: JSON.stringify(session), cookie: cookieOf(session), expiresAtMs: expiryOf(session, Date.now()) };
-    const save = () => this.#save(store, session, saved);
+    const waiting = this.#waiting.get(session);
+    if (waiting?.saved.id === id) {
+      waiting.saved = saved;
+      return waiting.saving;
+    }
     // What a save changes is known when the one before it has been kept, or has not.
-    const saving = this.#saving.get(session)?.then(save) ?? save();
+    const before = this.#saving.get(session);
+    const saving = before === undefined ? this.#save(store, session, saved) : this.#saveAfter(before, store, session, saved);
     const ended = saving.catch(() => {});
     this.#saving.set(session, ended);
     try {
@@ -243,6 +255,16 @@ class StoreReplacement {
     } finally {
       if (this.#saving.get(session) === ended) this.#saving.delete(session);
     }
+  }
+
+  #saveAfter(before: Promise<void>, store: ReplicatedStore, session: SessionObject, saved: Saved): Promise<void> {
+    const begin = () => {
+      if (this.#waiting.get(session) === waiting) this.#waiting.delete(session);
+      return this.#save(store, session, waiting.saved);
+    };
+    const waiting: Waiting = { saved, saving: before.then(begin) };
+    this.#waiting.set(session, waiting);
+    return waiting.saving;
   }
 
   async #save(store: ReplicatedStore, session: SessionObject, { id, text, cookie, expiresAtMs }: Saved): Promise<void> {
