@@ -9,13 +9,17 @@ interface CookieData {
 
 const sameAgeMs = 1_000;
 
-/** Whatever of its time is left; express-session's arithmetic loses a millisecond of its length now and then. */
+/**
+ * Whatever of its time is left: with its length it moves with each request, and express-session's arithmetic loses a millisecond of
+ * that now and then. Where it has none (@fastify/session), its expiry is what somebody set.
+ */
 export function isSameCookie(one: unknown, other: unknown): boolean {
   if (!isCookie(one) || !isCookie(other)) return one === other;
-  const { expires: _was, originalExpires: _before, originalMaxAge: was = null, ...options } = one;
-  const { expires: _is, originalExpires: _now, originalMaxAge: is = null, ...others } = other;
-  const isSameAge = was === is || (typeof was === "number" && typeof is === "number" && Math.abs(was - is) < sameAgeMs);
-  return isSameAge && JSON.stringify(options) === JSON.stringify(others);
+  const { expires: from = null, originalExpires: _before, originalMaxAge: was = null, ...options } = one;
+  const { expires: to = null, originalExpires: _now, originalMaxAge: is = null, ...others } = other;
+  const hasLength = typeof was === "number" && typeof is === "number";
+  const isSameTime = hasLength ? Math.abs(was - is) < sameAgeMs : was === is && JSON.stringify(from) === JSON.stringify(to);
+  return isSameTime && JSON.stringify(options) === JSON.stringify(others);
 }
 
 function isCookie(value: unknown): value is CookieData {

@@ -173,6 +173,15 @@ test("merge: a cookie that one request made for longer is not shortened by anoth
   assert.deepEqual(forgets, { data: { cookie: cookieAt(2_000, 10_000) }, conflicts: 1, keepsCookie: false });
 });
 
+test("merge: where a cookie has no length, its expiry moves only when it is set (@fastify/session)", () => {
+  const browser = { expires: null, originalMaxAge: null, path: "/" };
+  const remembered = { ...browser, expires: new Date(30 * dayMs).toISOString() };
+  const polled = mergeData({ cookie: browser }, { cookie: remembered }, { cookie: browser, polled: 1 });
+  assert.deepEqual(polled, { data: { cookie: remembered, polled: 1 }, conflicts: 0, keepsCookie: true });
+  const later = mergeData({ cookie: browser }, { cookie: browser, polled: 1 }, { cookie: remembered });
+  assert.deepEqual(later, { data: { cookie: remembered, polled: 1 }, conflicts: 0, keepsCookie: false });
+});
+
 test("touch: moves the expiry; one of a request that had not seen the last write shortens none", () => {
   const current = { ...live(5, "{}"), expiresAtMs: 1_000 };
   const touched = (expiresAtMs: number | null, version?: number) => touch(current, expiresAtMs, version).expiresAtMs;
