@@ -21,7 +21,7 @@ export const probePath = fileURLToPath(new URL("../probe/inside/preload.js", imp
 
 /** After the leader's exit its last lines are read, so long at most. */
 const pipesCloseMs = 500;
-const groupLookMs = 25;
+const treeLookMs = 25;
 
 export type StartOrder = Extract<ToInit, { kind: "start" }>;
 
@@ -56,10 +56,16 @@ export class Instance {
   #ladder: NodeJS.Timeout | null = null;
   /** By `performance.now()`. */
   #killedAtMs = Number.POSITIVE_INFINITY;
-  #groupWatch: NodeJS.Timeout | null = null;
-  /** Of its tree, who was in a group of its own when it was told to end. */
-  #strays: readonly { readonly pid: number; readonly startTicks: number }[] = [];
+  #treeWatch: NodeJS.Timeout | null = null;
+  /** Of its tree, who was there when it was told to end. */
+  #descendants: readonly { readonly pid: number; readonly startTicks: number }[] = [];
+  /** All that its tree was given is closed. */
+  #isClosed = false;
   #ended = false;
+  #tellEnded: () => void = () => {};
+  readonly #hasEnded = new Promise<void>((resolve) => {
+    this.#tellEnded = resolve;
+  });
 
   constructor(options: InstanceOptions) {
     const { order, birth } = options;
@@ -90,12 +96,14 @@ export class Instance {
     child.on("exit", () => {
       // npm and shells end at the signal at once: the server that they started has the grace, as one without a wrapper.
       if (this.#isCommand && this.#ladder !== null)
-        this.#groupWatch = setInterval(() => this.#treeIsThere() || this.#end(options), groupLookMs);
+        this.#treeWatch = setInterval(() => this.#treeIsThere() || this.#end(options), treeLookMs);
       else this.#end(options);
     });
     child.on("close", async (code, signal) => {
       await outputEnds;
-      this.#end(options);
+      this.#isClosed = true;
+      if (this.#treeWatch === null) this.#end(options);
+      await this.#hasEnded;
       if (this.#ladder !== null) clearTimeout(this.#ladder);
       if (child.pid !== undefined) options.onExit({ code, signal, tail: err.tail });
     });
@@ -108,7 +116,8 @@ export class Instance {
   #end({ birth }: InstanceOptions): void {
     if (this.#ended) return;
     this.#ended = true;
-    if (this.#groupWatch !== null) clearInterval(this.#groupWatch);
+    this.#tellEnded();
+    if (this.#treeWatch !== null) clearInterval(this.#treeWatch);
     this.#signalTree("SIGKILL");
     if (this.#isCommand) rmSync(claimPath(birth.listenDirectory, birth.instance), { force: true });
     const child = this.#child;
@@ -127,7 +136,7 @@ export class Instance {
   /** Idempotent: a second stop does not lengthen the grace, though it may shorten it; SIGKILL does not wait for it. */
   stop(signal: "SIGTERM" | "SIGKILL", graceMs: number): void {
     if (this.#ended) return;
-    if (this.#isCommand) this.#lookForStrays();
+    if (this.#isCommand) this.#lookAround();
     if (signal === "SIGKILL") this.#signalTree("SIGKILL");
     const killedAtMs = performance.now() + graceMs;
     if (killedAtMs >= this.#killedAtMs) return;
@@ -139,20 +148,22 @@ export class Instance {
     this.#ladder = setTimeout(() => this.#signalTree("SIGKILL"), graceMs);
   }
 
-  /** What has left the group (php-fpm does) is known by its parents alone: it must be found before they end. */
-  #lookForStrays(): void {
-    if (this.#strays.length > 0) return;
-    const strays = descendantsOf(this.pid).filter((pid) => groupOf(pid) !== this.pid);
-    this.#strays = strays.map((pid) => ({ pid, startTicks: startTicksOf(pid) ?? 0 }));
+  /** Who has left the group (php-fpm does) is known by its parents alone: it must be found before they end. */
+  #lookAround(): void {
+    if (this.#descendants.length > 0) return;
+    this.#descendants = descendantsOf(this.pid).map((pid) => ({ pid, startTicks: startTicksOf(pid) ?? 0 }));
   }
 
+  /** Of a group that has closed all, what is left and is not known may be zombies that nobody takes in; whom we may not signal (sudo's) is not waited for. */
   #treeIsThere(): boolean {
-    return this.#signalGroup(0) || this.#strays.some(({ pid, startTicks }) => isAlive(pid, startTicks));
+    if (this.#descendants.some(({ pid, startTicks }) => isAlive(pid, startTicks) && signalIfThere(pid, 0))) return true;
+    return !this.#isClosed && this.#signalGroup(0);
   }
 
   #signalTree(signal: NodeJS.Signals): void {
     this.#signalGroup(signal);
-    for (const { pid, startTicks } of this.#strays) if (isAlive(pid, startTicks)) signalIfThere(pid, signal);
+    for (const { pid, startTicks } of this.#descendants)
+      if (isAlive(pid, startTicks) && groupOf(pid) !== this.pid) signalIfThere(pid, signal);
   }
 
   /** False: the group is gone already. */

@@ -1,6 +1,6 @@
 /** The stop ladder of one instance, with real processes. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Writable } from "node:stream";
@@ -13,6 +13,7 @@ import type { InstanceBirth } from "../../src/model/birth.ts";
 import { endAfterTest } from "../left-open.ts";
 
 interface Begun {
+  readonly directory: string;
   readonly instance: Instance;
   readonly exited: Promise<InstanceExit>;
   /** Resolves with the next output that has this word in it. */
@@ -60,7 +61,7 @@ async function begin(text: string): Promise<Begun> {
   });
   endAfterTest(() => instance.stop("SIGKILL", 0));
   await here;
-  return { instance, exited, hears };
+  return { directory, instance, exited, hears };
 }
 
 /** Hears SIGTERM, says so and stays. */
@@ -83,6 +84,16 @@ test("stop: who of a command's tree has left its group (php-fpm, setsid) is told
   instance.stop("SIGTERM", 600_000);
   await told;
   assert.equal((await exited).signal, "SIGTERM");
+});
+
+test("stop: what closed all that it was given, as a daemon or what Python started, has the grace as well", {
+  timeout: 60_000,
+}, async () => {
+  const closes = 'exec 4>&1 >/dev/null 2>&1 3>&-; trap "exec 4>&-; sleep 0.3; echo told > told; exit" TERM; echo here >&4; exec 4>&-';
+  const { instance, exited, directory } = await begin(`sh -c '${closes}; while :; do sleep 0.05; done' &\nexec sleep 600`);
+  instance.stop("SIGTERM", 600_000);
+  await exited;
+  assert.ok(readdirSync(directory).includes("told"));
 });
 
 test("stop: who has left its group and stays is ended after the grace", { timeout: 60_000 }, async () => {
