@@ -1,16 +1,19 @@
 /** The stop ladder of one instance, with real processes. */
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Writable } from "node:stream";
 import { test } from "node:test";
+import { promisify } from "node:util";
 import { Instance, type InstanceExit, type InstanceOptions } from "../../src/init/instance.ts";
 import { Log } from "../../src/init/log.ts";
 import { startTicksOf } from "../../src/init/process-identity.ts";
 import { descendantsOf } from "../../src/link/process-stat.ts";
 import type { InstanceBirth } from "../../src/model/birth.ts";
 import { endAfterTest } from "../left-open.ts";
+import { notRoot } from "../small-disk.ts";
 
 interface Begun {
   readonly directory: string;
@@ -103,6 +106,48 @@ test("stop: who has left its group and stays is ended after the grace", { timeou
   instance.stop("SIGTERM", 200);
   await exited;
   assert.equal(startTicksOf(stray), null);
+});
+
+test("stop: who has left its group and may not be signalled, as what sudo starts, is not waited for", {
+  timeout: 60_000,
+  skip: notRoot,
+}, async () => {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-instance-"));
+  chmodSync(directory, 0o777);
+  const source = (name: string) => JSON.stringify(import.meta.resolve(`../../src/init/${name}.ts`));
+  // Root's tree is told to end by one who is root no more; the command ends by itself.
+  const code = `
+    import { Writable } from "node:stream";
+    import { Instance } from ${source("instance")};
+    import { Log } from ${source("log")};
+    const directory = ${JSON.stringify(directory)};
+    const command = "setsid sleep 60 & echo $!; exec sleep 0.5";
+    const release = { kind: "command", nodePath: process.execPath, nodeArguments: [], script: "/bin/sh", arguments: ["-c", command], workingDirectory: "/", environment: {} };
+    const output = new Writable({
+      write(line, _encoding, done) {
+        console.log(String(line));
+        process.setuid(54_321);
+        instance.stop("SIGTERM", 100);
+        done();
+      },
+    });
+    const instance = new Instance({
+      order: { instance: "web-1.1", node: "web-1", nodeIndex: 0, generation: 1, release, heapLimitBytes: null },
+      birth: { instance: "web-1.1", node: "web-1", listenDirectory: directory, givenPort: null },
+      directory,
+      user: null,
+      log: new Log({ stdout: output, stderr: output, format: "text" }),
+      onStarted: () => {},
+      onFailed: console.error,
+      onExit: () => process.exit(),
+    });
+    setTimeout(() => process.exit(1), 20_000);`;
+  const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", code]).finally(() =>
+    rmSync(directory, { recursive: true }),
+  );
+  const stray = Number(/\d+$/m.exec(stdout)?.[0]);
+  assert.ok(startTicksOf(stray) !== null);
+  process.kill(stray, "SIGKILL");
 });
 
 test("output: /dev/stdout and /dev/stderr can be opened by their names, as in a terminal or a container", { timeout: 60_000 }, async () => {
