@@ -60,7 +60,7 @@ function tasksOf(judge: string, some: readonly { readonly name: string; readonly
 
 async function judgeAll(queue: readonly Task[], jobs: number): Promise<Map<string, Outcome[]>> {
   const waiting = [...queue];
-  const found = new Map<string, Outcome[]>();
+  const done = new Map<Task, Outcome[]>();
   const work = async () => {
     const worker = fork(new URL("./worker.ts", import.meta.url));
     for (let task = waiting.shift(); task !== undefined; task = waiting.shift()) {
@@ -70,12 +70,15 @@ async function judgeAll(queue: readonly Task[], jobs: number): Promise<Map<strin
         worker.send(task);
       });
       worker.removeAllListeners("exit");
-      found.set(task.judge, [...(found.get(task.judge) ?? []), ...outcomes]);
+      done.set(task, outcomes);
       process.stderr.write(`${task.judge}: ${task.family}\n`);
     }
     worker.disconnect();
   };
   await Promise.all(Array.from({ length: jobs }, work));
+  const found = new Map<string, Outcome[]>();
+  // In the order of the tasks, whichever was done first: the page is to differ by its figures alone.
+  for (const task of queue) found.set(task.judge, [...(found.get(task.judge) ?? []), ...(done.get(task) ?? [])]);
   return found;
 }
 

@@ -272,6 +272,8 @@ export class Watch {
     const seen = isYoung || this.#track.count - this.#dueSinceCount >= needed || stands(this.#dueSinceMs, decidePerAgeRare);
     const aging = seen && stands(this.#dueSinceMs, decidePerAge);
     const standing = standingOf({ due: evaluation.standing.due, held: aging || stands(this.#trendSinceMs, holdPerAge), aging });
-    if (standing !== evaluation.standing) this.#evaluation = { ...evaluation, standing };
+    if (standing === evaluation.standing) return;
+    const { atMs, forecast, growsRatio, horizonMs } = evaluation;
+    this.#evaluation = { atMs, forecast, growsRatio, horizonMs, standing }; // in one literal, as outlookOf's
   }
 }
