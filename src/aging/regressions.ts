@@ -32,24 +32,24 @@ class WhitenedBlocks {
   readonly level: Products;
   /** Null where it is not looked for. */
   readonly load: Products | null;
-  readonly #blocks: Blocks;
+  readonly #known: Pick<Blocks, "loads" | "usesLoad" | "weights">;
   readonly #life: number;
-  /** Whitened columns, one behind the other. */
-  readonly #whitened: Float64Array;
+  /** Columns, one behind the other. */
+  readonly whitened: Float64Array;
   readonly #clocks: (Products | undefined)[] = [];
 
-  constructor(blocks: Blocks, { life }: ClockColumns, kernel: NoiseKernel, whitened: Float64Array) {
-    this.#blocks = blocks;
+  constructor({ loads, usesLoad, weights, marks }: Blocks, { life }: ClockColumns, kernel: NoiseKernel, whitened: Float64Array) {
+    this.#known = { loads, usesLoad, weights };
     this.#life = life;
-    this.#whitened = whitened;
-    this.whitening = new Whitening(kernel, blocks.marks.time, blocks.weights);
+    this.whitened = whitened;
+    this.whitening = new Whitening(kernel, marks.time, weights);
     whitened.fill(0, 0, clocksFrom);
     this.level = this.products(ones, levelFrom);
-    this.load = blocks.usesLoad ? this.products(blocks.loads, loadFrom) : null;
+    this.load = usesLoad ? this.products(loads, loadFrom) : null;
   }
 
   isFor({ loads, usesLoad, weights }: Blocks, { life }: ClockColumns): boolean {
-    const own = this.#blocks;
+    const own = this.#known;
     if (this.#life !== life || own.usesLoad !== usesLoad || !isSameColumn(own.weights, weights)) return false;
     return !usesLoad || isSameColumn(own.loads, loads);
   }
@@ -63,7 +63,7 @@ class WhitenedBlocks {
   }
 
   products(column: Float64Array, from: number): Products {
-    const whitened = this.#whitened;
+    const { whitened } = this;
     const wave = this.whitening.whiten(column, whitened, from);
     let withLevel = 0;
     let withLoad = 0;
@@ -78,23 +78,20 @@ class WhitenedBlocks {
   }
 
   product({ from }: Pick<Whitened, "from">, other: Pick<Whitened, "from">): number {
-    const whitened = this.#whitened;
+    const { whitened } = this;
     let sum = 0;
     for (let at = 0; at < this.whitening.count; at += 1) sum += (whitened[from + at] ?? 0) * (whitened[other.from + at] ?? 0);
     return sum;
   }
 }
 
-const columnsOfKernels = new Map<NoiseKernel, Float64Array>();
-/** The last ones of each kind. */
+/** The last ones of each kind; the next ones take over their columns. */
 const lastOfKernels = new Map<NoiseKernel, WhitenedBlocks>();
 
 function whitenedBlocks(blocks: Blocks, columns: ClockColumns, kernel: NoiseKernel): WhitenedBlocks {
   const last = lastOfKernels.get(kernel);
   if (last?.isFor(blocks, columns) === true) return last;
-  const whitened = columnsOfKernels.get(kernel) ?? new Float64Array(clocksFrom + clocks.length * pointsMax);
-  const made = new WhitenedBlocks(blocks, columns, kernel, whitened);
-  columnsOfKernels.set(kernel, whitened);
+  const made = new WhitenedBlocks(blocks, columns, kernel, last?.whitened ?? new Float64Array(clocksFrom + clocks.length * pointsMax));
   lastOfKernels.set(kernel, made);
   return made;
 }
