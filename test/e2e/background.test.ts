@@ -44,13 +44,19 @@ function coppice(home: string, env: Readonly<Record<string, string>>, ...args: s
   });
 }
 
-test("start waits until it serves, a second one is an answer, logs tell the nodes apart, restart starts anew, stop ends it", {
-  timeout: 300_000,
-}, async () => {
+/** A home, a port for the app, and the commands of both; what is started is ended after the test. */
+async function stage() {
   const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
   const port = await freePort();
   const run = (...args: string[]) => coppice(home, { APP_PORT: String(port) }, ...args);
   endAfterTest(() => run("stop"));
+  return { home, port, run };
+}
+
+test("start waits until it serves, a second one is an answer, logs tell the nodes apart, restart starts anew, stop ends it", {
+  timeout: 300_000,
+}, async () => {
+  const { home, port, run } = await stage();
   const started = await run("start", expressApp, "-n", "2", "--name", "shop");
   assert.equal(started.code, 0, started.stderr);
   assert.match(started.stdout, new RegExp(`2 of 2 nodes serve on .*:${port}`));
@@ -271,10 +277,7 @@ test("a start that waits says what there is to mend; at Ctrl-C it goes on, and t
 test("several starts of one name at once: one of them starts it, and what stands behind -- is the server's", {
   timeout: 300_000,
 }, async () => {
-  const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
-  const port = await freePort();
-  const run = (...args: string[]) => coppice(home, { APP_PORT: String(port) }, ...args);
-  endAfterTest(() => run("stop"));
+  const { home, port, run } = await stage();
   const start = () => run("start", "--name", "shop", "-n", "1", "--json", "--", expressApp, "--json", "--for=it");
   const results = await Promise.all([start(), start(), start()]);
   const [started, ...others] = results.filter(({ code }) => code === 0);
@@ -290,10 +293,7 @@ test("several starts of one name at once: one of them starts it, and what stands
 test("restart stops nothing that it could not start again as it was: what was typed is gone, or it is another user's", {
   timeout: 180_000,
 }, async () => {
-  const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
-  const port = await freePort();
-  const run = (...args: string[]) => coppice(home, { APP_PORT: String(port) }, ...args);
-  endAfterTest(() => run("stop"));
+  const { home, port, run } = await stage();
   const logs = join(home, "logs");
   mkdirSync(logs);
   const started = await run("start", plainApp, "-n", "1", "--name", "shop", "--access-log", join(logs, "access.log"));
@@ -324,10 +324,7 @@ test("restart stops nothing that it could not start again as it was: what was ty
 test("Ctrl-C at a stop says that it goes on; at a restart, that nothing will be started; a stop that is typed again cuts no request", {
   timeout: 300_000,
 }, async () => {
-  const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
-  const port = await freePort();
-  const run = (...args: string[]) => coppice(home, { APP_PORT: String(port) }, ...args);
-  endAfterTest(() => run("stop"));
+  const { home, port, run } = await stage();
   for (const [command, words] of [
     ["stop", '"shop" goes on stopping'],
     ["restart", '"shop" goes on stopping, and is not started again: coppice start does that'],
