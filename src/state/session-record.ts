@@ -78,7 +78,11 @@ export function write(current: SessionRecord | null, incoming: IncomingWrite, no
   if (base > absentBase && base < (since ?? 0)) return { kind: "dropped" };
   const writes = latest(current, id);
   const next = (newText: string): SessionRecord => ({
-    ...{ version, expiresAtMs, tombstone: false, text: newText, writes },
+    version,
+    expiresAtMs,
+    tombstone: false,
+    text: newText,
+    writes,
     ...(since === undefined ? {} : { since }),
   });
   if (current.version === base || base === anyBase || base === absentBase) return { kind: "store", record: next(text), conflicts: 0 };
