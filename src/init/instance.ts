@@ -104,7 +104,6 @@ export class Instance {
       this.#isClosed = true;
       if (this.#treeWatch === null) this.#end(options);
       await this.#hasEnded;
-      if (this.#ladder !== null) clearTimeout(this.#ladder);
       if (child.pid !== undefined) options.onExit({ code, signal, tail: err.tail });
     });
   }
@@ -118,6 +117,7 @@ export class Instance {
     this.#ended = true;
     this.#tellEnded();
     if (this.#treeWatch !== null) clearInterval(this.#treeWatch);
+    if (this.#ladder !== null) clearTimeout(this.#ladder); // what bears the group's number from here on may be another's
     this.#signalTree("SIGKILL");
     if (this.#isCommand) rmSync(claimPath(birth.listenDirectory, birth.instance), { force: true });
     const child = this.#child;

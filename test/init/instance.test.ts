@@ -150,6 +150,20 @@ test("stop: who has left its group and may not be signalled, as what sudo starts
   process.kill(stray, "SIGKILL");
 });
 
+test("stop: a group that is gone is signalled no more, though somebody else still holds the pipes: its number may be another's", {
+  timeout: 60_000,
+}, async ({ mock }) => {
+  const { instance, exited } = await begin("(setsid sleep 1 &)\necho here\nexec sleep 600");
+  const kill = mock.method(process, "kill").mock;
+  instance.stop("SIGTERM", 200);
+  await exited;
+  const seenGone = kill.calls.findIndex(({ error }) => error !== undefined);
+  assert.deepEqual(
+    kill.calls.slice(seenGone + 1).map(({ arguments: signalled }) => signalled),
+    [[-instance.pid, "SIGKILL"]],
+  );
+});
+
 test("output: /dev/stdout and /dev/stderr can be opened by their names, as in a terminal or a container", { timeout: 60_000 }, async () => {
   const { exited } = await begin("echo here > /dev/stdout; echo words > /dev/stderr; exit 3");
   assert.deepEqual(await exited, { code: 3, signal: null, tail: ["words"] });
