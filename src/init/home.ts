@@ -21,6 +21,7 @@ import { dirname, join } from "node:path";
 import type { ClusterPaths } from "../model/birth.ts";
 import { CoppiceError } from "../model/errors.ts";
 import { livesElsewhere } from "./elsewhere.ts";
+import { socketProblem } from "./listening-sockets.ts";
 import { oneAtATime } from "./one-at-a-time.ts";
 import { isAlive, pidNamespace, startTicksOf } from "./process-identity.ts";
 
@@ -173,6 +174,7 @@ function takeDirectory(paths: ClusterPaths, owner: Owner, mode: number): string 
     removeLeftovers(paths);
     for (const path of [paths.controlSocket, paths.adminSocket, paths.storeSocket]) mkdirSync(dirname(path), { mode: 0o700 });
     mkdirSync(paths.listenDirectory, { mode: 0o700 });
+    checkSockets(paths.adminSocket);
     const file: InitFile = { ...owner, pid: process.pid, startTicks: startTicksOf(process.pid) ?? 0, pidNamespace: pidNamespace() };
     writeFileSync(paths.initFile, `${JSON.stringify(file)}\n`, { mode: 0o600 });
     return made;
@@ -201,6 +203,12 @@ function checkLength(paths: ClusterPaths): void {
     "COPPICE_ARGUMENT",
     `${paths.directory} is too long for Unix sockets (${Buffer.byteLength(paths.directory)} bytes, at most ${room}); set COPPICE_HOME to a shorter directory`,
   );
+}
+
+/** Some file systems have none (of a virtual machine's host, of Windows): the monitor would begin again for ever. */
+function checkSockets(path: string): void {
+  const code = socketProblem(path);
+  if (code !== null) throw new Error(`its file system makes no Unix socket (${code})`);
 }
 
 /** No home directory, a file system that is read-only or full, somebody else's directory. */

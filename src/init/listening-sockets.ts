@@ -18,7 +18,8 @@ export interface BoundHandle {
 type CreateServerHandle = (
   address: string | null,
   port: number,
-  addressType: 4 | 6 | null,
+  /** -1, as the port: the address is a Unix socket's path. */
+  addressType: 4 | 6 | -1 | null,
   fd: number | null,
   flags: number,
 ) => BoundHandle | number;
@@ -60,6 +61,14 @@ export function bindSocket(id: ListenerId, at: ListenAddress): ListeningSocket |
 export function handleOf(descriptor: number): BoundHandle | null {
   const handle = createServerHandle(null, 0, null, descriptor, 0);
   return typeof handle === "number" || !("getsockname" in handle) ? null : handle;
+}
+
+/** Why a Unix socket cannot be made at this path; null: it can, and is gone again. */
+export function socketProblem(path: string): string | null {
+  const handle = createServerHandle(path, -1, -1, null, 0);
+  if (typeof handle === "number") return getSystemErrorName(handle);
+  handle.close(); // and removes it
+  return null;
 }
 
 /** A port that nobody listens on at this moment, at neither address of the loopback. */

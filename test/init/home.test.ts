@@ -212,3 +212,13 @@ test("home: on a disk that is full an orderly end leaves nothing either", { skip
   giveBack();
   assert.deepEqual(readdirSync(disk.path), ["fill"]);
 });
+
+test("home: a file system that makes no Unix sockets is refused: the monitor would begin again for ever", { skip: notRoot }, async () => {
+  // As many as the directories need, and the lock.
+  const disk = await SmallDisk.mount(16, "nr_inodes=7");
+  assert.throws(() => takeHome(clusterPaths(disk.path, "shop"), owner), {
+    code: "COPPICE_HOME_UNUSABLE",
+    message: /shop cannot be used: its file system makes no Unix socket \(ENOSPC\).* set COPPICE_HOME/,
+  });
+  assert.deepEqual(readdirSync(disk.path), []);
+});
