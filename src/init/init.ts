@@ -66,6 +66,8 @@ export class Init {
     const { background, user } = options;
     const { stopTimeoutMs } = spec.settings;
     const owner = { name: spec.name, bootId: this.#bootId, stopTimeoutMs, stopSignal: "SIGUSR2", background } as const;
+    // What NODE_OPTIONS has Node do at a signal (a heap snapshot, a report) is meant for the server.
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR2"]) process.removeAllListeners(signal);
     // Before anything is made that has to be given back; heard when all of this is done.
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => this.#signalled(signal));
     process.on("SIGUSR2", () => void this.shutDown("coppice stop", 0));

@@ -87,6 +87,14 @@ test("the monitor dies while the cluster is being stopped: the next one takes no
   rmSync(cluster.home, { recursive: true });
 });
 
+test("stop: what NODE_OPTIONS has Node do at the same signal is the server's, not init's", { timeout: 180_000 }, async () => {
+  const cwd = mkdtempSync(join(tmpdir(), "coppice-e2e-cwd-"));
+  const cluster = await TestCluster.start({ script: plainApp, nodes: 1, cwd, env: { NODE_OPTIONS: "--heapsnapshot-signal=SIGUSR2" } });
+  const stopped = await cluster.command("stop");
+  assert.deepEqual([stopped.code, await cluster.exited, readdirSync(cwd)], [0, 0, []], stopped.stderr);
+  for (const directory of [cwd, cluster.home]) rmSync(directory, { recursive: true });
+});
+
 test("stop ends everything in order while clients send: nothing is left, every answer begun is whole", { timeout: 180_000 }, async () => {
   const cluster = await TestCluster.start({ script: expressApp });
   const { init, monitor, forwarders, replicator, nodes } = await cluster.status();
