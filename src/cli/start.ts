@@ -90,12 +90,18 @@ export const registerRestart: Register = (program, setExitCode) => {
 function checkAgain(name: string, { args: [run = "run", ...typed], directory }: How): void {
   const { status, stderr, error } = spawnSync(process.execPath, [launcher, run, "--check", ...typed], {
     cwd: directory,
-    env: { ...process.env, PWD: directory },
+    env: environmentIn(directory),
     encoding: "utf8",
   });
   if (status === 0) return;
   const why = error?.message ?? stderr.trim().replace(/^coppice: /, "");
   throw new CoppiceError("COPPICE_ARGUMENT", `"${name}" was not stopped, since it could not be started again: ${why}`);
+}
+
+/** The directory by its links, which each release resolves anew; a home that was given relative to this one is the same there. */
+function environmentIn(directory: string): NodeJS.ProcessEnv {
+  const home = process.env["COPPICE_HOME"];
+  return { ...process.env, PWD: directory, ...(home === undefined || home === "" ? {} : { COPPICE_HOME: coppiceHome() }) };
 }
 
 /** Resolves when all nodes serve to true, or to false if some have failed while others serve. */
@@ -113,7 +119,7 @@ async function startInBackground(name: string, how: How, json: boolean): Promise
   const logBytes = fstatSync(output).size;
   const child = spawn(process.execPath, [launcher, ...how.args], {
     cwd: how.directory,
-    env: { ...process.env, PWD: how.directory }, // its links, which each release resolves anew
+    env: environmentIn(how.directory),
     detached: true,
     stdio: ["ignore", output, output],
   });

@@ -16,7 +16,7 @@ import {
 } from "node:fs";
 import { type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -235,6 +235,19 @@ test("restart in a deploy by links takes the release that the link names now, an
     (await run("regenerate", "--all", "--wait")).stdout,
     /cannot be started: the working directory .*r3 does not exist any more/,
   );
+  assert.equal((await run("stop")).code, 0);
+  rmSync(home, { recursive: true });
+});
+
+test("restart from another directory, with a home that is told relative to that one", { timeout: 180_000 }, async () => {
+  const { home, port, run } = await stage();
+  const started = await run("start", plainApp, "-n", "1", "--name", "shop");
+  assert.equal(started.code, 0, started.stderr);
+  const env = { ...process.env, COPPICE_HOME: basename(home), APP_PORT: String(port) };
+  const restarted = await promisify(execFile)("sh", ["-c", 'cd "$0" && exec "$@"', dirname(home), process.execPath, bin, "restart"], {
+    env,
+  });
+  assert.match(restarted.stdout, /^shop: 1 of 1 nodes serve/);
   assert.equal((await run("stop")).code, 0);
   rmSync(home, { recursive: true });
 });
