@@ -24,11 +24,14 @@ export function clusterStatus({ welcome, state, peers, watch, notices, monitorSt
     const traffic = forwarders.flatMap(({ upstreams }) => upstreams.filter(({ id }) => id === node.instance));
     const counted = node.instance === null ? null : watch.traffic(node.instance);
     const latest = node.instance === null ? null : watch.latest(node.instance);
+    const counts = counted?.counts ?? noCounts;
     return {
       ...node,
       pid: (node.instance === null ? null : watch.pid(node.instance)) ?? node.pid,
       inFlight: traffic.reduce((sum, { total }) => sum + total, 0),
-      ...(counted?.counts ?? noCounts),
+      ...counts,
+      // What a forwarder that is gone had counted, a monitor that is new never heard: the server's own count goes on.
+      requestsTotal: Math.max(counts.requestsTotal, latest?.requestsTotal ?? 0),
       latencyP50Ms: counted?.latencyP50Ms ?? null,
       latencyP99Ms: counted?.latencyP99Ms ?? null,
       report: node.instance === null ? null : watch.report(node.instance),

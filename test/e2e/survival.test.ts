@@ -55,6 +55,28 @@ test("kill -9 of the forwarder: only requests on its connections fail, the socke
   assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
 });
 
+test("kill -9 of the forwarder, and then of the monitor: status counts on from the requests that were before", {
+  timeout: 180_000,
+}, async () => {
+  const cluster = await TestCluster.start({ script: expressApp, nodes: 1 });
+  const requests = async () => (await cluster.status()).nodes[0]?.requestsTotal ?? 0;
+  for (let sent = 0; sent < 5; sent += 1) await (await fetch(`http://127.0.0.1:${cluster.port}/items`)).text();
+  await cluster.until("they are counted", async () => (await requests()) >= 5);
+  const before = await cluster.status();
+  process.kill(before.forwarders[0]?.pid ?? assert.fail(), "SIGKILL");
+  await cluster.until("there is another forwarder", async () => {
+    const pid = (await cluster.status()).forwarders[0]?.pid;
+    return pid !== undefined && pid !== before.forwarders[0]?.pid;
+  });
+  process.kill(before.monitor.pid, "SIGKILL");
+  await cluster.until("there is another monitor, and heard of the node", async () => {
+    const { monitor, nodes } = await cluster.status();
+    return monitor.pid !== before.monitor.pid && nodes[0]?.indicators["heapUsedBytes"] !== undefined;
+  });
+  assert.ok((await requests()) >= 5);
+  assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+});
+
 test("kill -9 of a node: it is started again, others serve on, only POSTs in process there get a 502", { timeout: 300_000 }, async () => {
   const cluster = await TestCluster.start({ script: expressApp, nodes: 3 });
   const load = new SessionLoad({ port: cluster.port, clients: 20, thinkMs: 5 });
