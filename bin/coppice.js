@@ -46,8 +46,13 @@ function serves(path) {
 }
 
 function handOver(newer) {
-  const child = spawn(newer, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
-    stdio: "inherit",
+  // Sockets of a supervisor's (sd_listen_fds(3)) are for the process of this pid: a shell puts its own there, and becomes the newer Node.
+  const isForUs = Number(process.env.LISTEN_PID) === process.pid;
+  const sockets = Array.from({ length: isForUs ? Number(process.env.LISTEN_FDS) || 0 : 0 }, (_, index) => 3 + index);
+  const line = [newer, fileURLToPath(import.meta.url), ...process.argv.slice(2)];
+  const [program, ...args] = sockets.length === 0 ? line : ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", ...line];
+  const child = spawn(program, args, {
+    stdio: ["inherit", "inherit", "inherit", ...sockets],
     env: { ...process.env, COPPICE_APP_NODE: process.execPath },
   });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
