@@ -4,11 +4,22 @@ const editsMax = 2;
 /** In a shorter name two edits make another one. */
 const editedLengthMin = 5;
 
+/** As part of a longer name so many letters are no chance, and fewer where they are half of it. */
+const partLengthMin = 3;
+
+/** The nearest of them. */
 export function nearName(name: string, known: readonly string[]): string | null {
   const own = name.toLowerCase();
-  const within = known.find((one) => one.toLowerCase().includes(own) || own.includes(one.toLowerCase()));
-  if (within !== undefined) return within;
-  return known.find((one) => own.length >= editedLengthMin && editsBetween(own, one.toLowerCase()) <= editsMax) ?? null;
+  const [nearest] = known
+    .map((one) => ({ one, edits: editsBetween(own, one.toLowerCase()) }))
+    .filter(({ one, edits }) => isPart(own, one.toLowerCase()) || (own.length >= editedLengthMin && edits <= editsMax))
+    .sort((a, b) => a.edits - b.edits);
+  return nearest?.one ?? null;
+}
+
+function isPart(a: string, b: string): boolean {
+  const [part, whole] = a.length <= b.length ? [a, b] : [b, a];
+  return whole.includes(part) && (part.length >= partLengthMin || part.length * 2 >= whole.length);
 }
 
 /** Levenshtein's distance. */

@@ -205,6 +205,10 @@ describe("analyze: limits", () => {
       ["rss", "RSSBYTES", "openFsd", "heapAfterGCByte", "nosuch", "ab"].map((name) => nearName(name, known)),
       ["rssBytes", "rssBytes", "openFds", "heapAfterGcBytes", null, null],
     );
+    assert.deepEqual(
+      ["rssByte", "ss"].map((name) => nearName(name, ["b", "rssAnonBytes", "rssBytes", "sessions"])),
+      ["rssBytes", null],
+    );
   });
 
   it("trace: what is no text is said to be none, and is not shown", () => {
