@@ -106,8 +106,9 @@ export class ClientStream implements Client, TunnelClient, UploadTaker {
     return this.#origin.context.finishing;
   }
 
+  /** Heads wait for no window: what of them nobody takes shows in the output. */
   get flushed(): boolean {
-    return this.answer.flushed;
+    return this.answer.flushed && !this.#origin.output.isClogged;
   }
 
   /** The stream's head has come, in `source`. */

@@ -14,6 +14,8 @@ export const prefixBytesMax = 2 * 1024;
 const shortCopyBytes = 24;
 /** A request's first line ends with its version's second digit and CRLF. */
 const minorVersionBytes = 3;
+/** No longer than what it stands for. */
+const upgradeLineAndEnd = Buffer.from("connection:upgrade\r\n\r\n");
 
 export class SavedRequest {
   readonly #blocks: Blocks;
@@ -49,6 +51,7 @@ export class SavedRequest {
       from = head.cuts[cut + 1] as number; // inside
     }
     at = copy(source, from, head.end, bytes, at);
+    if (head.upgradesUnsaid) at = copy(upgradeLineAndEnd, 0, upgradeLineAndEnd.length, bytes, at - 2);
     this.#fieldsEnd = at - 2;
     this.#end = at;
   }

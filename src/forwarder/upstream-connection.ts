@@ -194,16 +194,17 @@ export class UpstreamConnection {
     this.to = frontBytes;
   }
 
-  /** A held answer that is longer: it moves into a larger block, whole. */
+  /** A held answer that is longer: it moves into a larger block, whole; one that begins behind others (100, 103), to the front of its own. */
   #grow(): void {
     const old = this.block;
     const length = this.to - this.from;
-    const larger = old.length === smallBlockBytes ? largeBlocks.take() : Buffer.allocUnsafeSlow(2 * old.length);
-    old.copy(larger, frontBytes, this.from, this.to);
+    let block = old;
+    if (2 * length > old.length) block = old.length === smallBlockBytes ? largeBlocks.take() : Buffer.allocUnsafeSlow(2 * old.length);
+    old.copy(block, frontBytes, this.from, this.to);
     this.scanned -= this.from - frontBytes;
-    this.#use(larger);
+    this.#use(block);
     this.to = frontBytes + length;
-    giveBack(old);
+    if (block !== old) giveBack(old);
   }
 
   #read(length: number): void {

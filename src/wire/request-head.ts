@@ -195,8 +195,13 @@ export class RequestHead extends Head {
     this.authorizesInSteps ||= startsExactly(bytes, messageAt, to, ntlmBegins);
   }
 
+  /** A line that asks for it is cut with the others' names in it, which are not to be said to whoever comes next: another is to stand there. */
+  get upgradesUnsaid(): boolean {
+    return this.upgrades && this.namesOthers;
+  }
+
   protected override isCut(code: number): boolean {
-    if (code === field.connection) return !this.upgrades && !(this.forwardedMinorVersion === 0 && this.keepsAlive);
+    if (code === field.connection) return this.namesOthers || !(this.upgrades || (this.forwardedMinorVersion === 0 && this.keepsAlive));
     if (code === field.upgrade) return !this.upgrades;
     // Whoever speaks 1.0 does not wait for a 100 (RFC 9110 §10.1.1).
     if (code === field.expect) return this.minorVersion === 0;

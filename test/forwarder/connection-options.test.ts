@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
-import { withStage } from "./stage.ts";
+import { test } from "node:test";
+import { Stage, withStage } from "./stage.ts";
 
 withStage("a Connection field takes out neither what a client waits for nor what its request is sent again by", {}, async (stage) => {
   await stage.instance("web-1.1", (incoming, response) => {
@@ -70,3 +71,37 @@ withStage(
     assert.deepEqual(passed, []);
   },
 );
+
+test("what a client's Connection field names is not said to the server either, which may forward the request and cut what stands in our name", {
+  timeout: 180_000,
+}, async () => {
+  const stage = await Stage.open({}, { probed: false });
+  let seen = "";
+  await stage.rawInstance("web-1.1", (socket) => {
+    socket.setEncoding("latin1").on("data", (text: string) => {
+      seen = text;
+      socket.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    });
+  });
+  await stage.route({ "web-1.1": "available" });
+  const upgrade = "Host: x\r\nUpgrade: websocket\r\n";
+  for (const [head, connection] of [
+    [`GET / HTTP/1.1\r\n${upgrade}Connection: X-Forwarded-For, Upgrade`, "upgrade"],
+    [`GET / HTTP/1.1\r\n${upgrade}Connection: Upgrade\r\nConnection: X-A\r\nX-A: 1`, "upgrade"],
+    [`GET / HTTP/1.1\r\n${upgrade}Connection: Upgrade, Connection`, "upgrade"],
+    [`GET / HTTP/1.1\r\nConnection: keep-alive, Upgrade\r\n${upgrade}X-B: 1`, "keep-alive, Upgrade"],
+    ["GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, X-Forwarded-For", null],
+    ["GET / HTTP/1.0\r\nConnection: keep-alive, X-Forwarded-For", null],
+    ["GET / HTTP/1.0\r\nConnection: keep-alive", "keep-alive"],
+  ] as const) {
+    const client = connect({ port: stage.port, host: "127.0.0.1" });
+    client.write(`${head}\r\n\r\n`);
+    await once(client, "data");
+    client.destroy();
+    assert.match(seen, /^GET .*\r\nX-Forwarded-For: 127\.0\.0\.1\r\n.*[^\n]\r\n\r\n$/s, head);
+    assert.deepEqual(/^connection: *(.*)$/im.exec(seen)?.[1] ?? null, connection, head);
+    assert.equal(/^upgrade: websocket$/im.test(seen), connection?.toLowerCase().includes("upgrade") === true, head);
+    assert.doesNotMatch(seen, /^X-A/m);
+  }
+  await stage.close();
+});
