@@ -14,6 +14,7 @@ export function startTicksOf(pid: number): number | null {
 /** Where there is no /proc (a bare chroot) the pid alone must do. */
 export function isAlive(pid: number, startTicks: number): boolean {
   if (statFieldsOf(process.pid) !== null) return startTicksOf(pid) === startTicks;
+  if (pid <= 0) return false; // to the system a group, and always there
   try {
     return process.kill(pid, 0);
   } catch (error) {

@@ -95,7 +95,7 @@ export class SessionFile {
 
   get size(): number {
     const { entryCount } = this.#database.getStats() as { entryCount: number }; // LMDB's own statistics
-    return entryCount - (this.#floor > 0 ? 1 : 0);
+    return entryCount - (this.#database.doesExist(floorKey) ? 1 : 0); // it may be raised, and not written yet
   }
 
   /** Neither what `coppice/state` keeps, nor marks. */

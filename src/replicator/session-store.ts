@@ -7,11 +7,14 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { SessionAnswer, SessionRequest } from "../model/session.ts";
 import { alive, anyBase, clearMark, destroy, hasExpired, put, remove, type SessionRecord, touch, write } from "../state/session-record.ts";
 import type { Tally } from "../state/tally.ts";
+import { frameBytesMax } from "../wire/frame.ts";
 import { clearsStore, isDamage, isOfState, type SessionFile } from "./session-file.ts";
 
 const noBytes = new Uint8Array(0);
 /** What goes through a whole store lets others have their turn after so many records. */
 const pageRecords = 500;
+/** Of a merged session, whose answer must fit a frame with its head: a longer one could never be read. */
+const mergedBytesMax = frameBytesMax - 16 * 1024;
 /** A quarter of an hour, at a call a second. */
 const sweepCalls = 1_000;
 
@@ -114,8 +117,7 @@ export class SessionStore {
     this.#sweptTo = page.at(-1)?.key ?? null;
     const expired = page.filter(({ record }) => record !== null && hasExpired(record, nowMs));
     // One that cannot be removed, as its pages are torn, stays, and keeps none beside it.
-    const removals = await Promise.allSettled(expired.map(({ store, id }) => this.#file.set(store, id, null)));
-    for (const removal of removals) if (removal.status === "rejected" && isDamage(removal.reason)) throw removal.reason;
+    failedOf(await Promise.allSettled(expired.map(({ store, id }) => this.#file.set(store, id, null))));
     return Math.max(page.length, 1);
   }
 
@@ -137,13 +139,15 @@ export class SessionStore {
     const outcome = write(this.#file.get(store, id), incoming, nowMs, this.#file.versionFloor);
     if (outcome.kind === "base-wanted" || outcome.kind === "dropped") return caller.answer({ n, kind: outcome.kind });
     const { record } = outcome;
+    const merged = record.text !== text;
     if (outcome.kind === "store") {
+      if (merged && Buffer.byteLength(record.text) > mergedBytesMax)
+        return caller.answer({ n, kind: "failed", reason: `with what others wrote it is longer than ${mergedBytesMax} bytes` });
       await this.#file.set(store, id, record);
       this.writesTotal += 1;
       this.conflictsTotal += outcome.conflicts;
     } else await this.#file.settled(store, id);
     caller.tally.add(store, id, record.version);
-    const merged = record.text !== text;
     const conflicts = outcome.kind === "store" ? outcome.conflicts : 0;
     caller.answer({ n, kind: "written", version: record.version, merged, conflicts }, merged ? Buffer.from(record.text) : noBytes);
   }
@@ -172,17 +176,24 @@ export class SessionStore {
     caller.answer({ n, kind: outcome.wasThere ? "done" : "absent" });
   }
 
-  /** How far it came is committed with each page: what others set behind that since is not its own to remove, also where it is sent again. */
+  /**
+   * How far it came is committed with each page: what others set behind that since is not its own to remove, also where it is sent again.
+   * One that cannot be removed, as its pages are torn, stays, and keeps none beside it; that it stays is said at the end.
+   */
   async #clear({ n, store }: Extract<SessionRequest, { kind: "clear" }>, caller: Caller, nowMs: number): Promise<void> {
     const write = `${caller.writer}#${n}`;
+    let failed: PromiseRejectedResult | undefined;
     for (;;) {
       const reached = this.#file.get(clearsStore, write)?.text ?? null;
       if (reached === "") break;
       const page = this.#file.page(pageRecords, reached, store);
       const removals = page.map(({ id }) => this.#clearOne(store, id, write, nowMs));
-      await Promise.all([...removals, this.#file.set(clearsStore, write, clearMark(page.at(-1)?.key ?? "", nowMs))]);
+      const marked = this.#file.set(clearsStore, write, clearMark(page.at(-1)?.key ?? "", nowMs));
+      const [outcomes] = await Promise.all([Promise.allSettled(removals), marked]);
+      failed ??= failedOf(outcomes);
     }
     await this.#file.settled(clearsStore, write);
+    if (failed !== undefined) throw failed.reason;
     caller.answer({ n, kind: "done" });
   }
 
@@ -217,4 +228,12 @@ export class SessionStore {
       page = this.#file.page(pageRecords, page.at(-1)?.key ?? null, store);
     }
   }
+}
+
+/** The first that failed, if any. @throws what says that the file is damaged. */
+function failedOf(outcomes: readonly PromiseSettledResult<void>[]): PromiseRejectedResult | undefined {
+  const failed = outcomes.filter((outcome) => outcome.status === "rejected");
+  const damaged = failed.find(({ reason }) => isDamage(reason));
+  if (damaged !== undefined) throw damaged.reason;
+  return failed[0];
 }

@@ -197,6 +197,16 @@ withStage("a session that is too long is refused at once, and nothing of it is l
   assert.equal((await client.flush()).writes, 0, "on this connection");
 });
 
+withStage("a session that only merged would be too long is refused, and can be read still", async (stage) => {
+  const [one, two] = [new ReplicatedStore(stage.client("web-1.1"), "s"), new ReplicatedStore(stage.client("web-2.1"), "s")];
+  const base = await one.write("a", null, "{}", null);
+  const large = "x".repeat(20 * 1024 * 1024);
+  const first = JSON.stringify({ first: large });
+  await one.write("a", base, first, null);
+  await assert.rejects(two.write("a", base, JSON.stringify({ second: large }), null), /with what others wrote it is longer/);
+  assert.equal((await two.read("a"))?.base.text, first);
+});
+
 withStage("a replicator that hangs longer than the deadline: what it does afterwards is in both tallies", async (stage) => {
   const patient = new ReplicatedStore(stage.client("web-2.1"), "s");
   await patient.write("a", null, '{"n":1}', null);

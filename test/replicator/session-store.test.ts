@@ -172,6 +172,40 @@ test("sweep: few sessions are looked at one by one, past those that a loss of po
   rmSync(directory, { recursive: true });
 });
 
+test("a clear gets past what cannot be removed, as its pages are torn, and says that it is there still", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-store-"));
+  const path = join(directory, "s.mdb");
+  const before = new SessionFile(path, () => {});
+  const record = { version: 7, expiresAtMs: null, tombstone: false, writes: [] };
+  await before.set("s", "a", { ...record, text: "of a ".repeat(5_000) });
+  const others = Array.from({ length: 600 }, (_, index) => `id-${index}`);
+  await Promise.all(others.map((id) => before.set("s", id, { ...record, text: "whole" })));
+  await before.close();
+  const bytes = readFileSync(path);
+  const at = bytes.indexOf("of a of a");
+  bytes.fill(171, at - (at % 4096), at - (at % 4096) + 16); // what LMDB says of the page
+  writeFileSync(path, bytes);
+  const file = new SessionFile(path, () => {});
+  const caller = { writer: "web-1.1", tally: new Tally(), revoked: () => false, answer: () => {}, drained: async () => {} };
+  const clear = new SessionStore(file).execute({ n: 1, store: "s", kind: "clear" }, new Uint8Array(0), caller, 1_000);
+  await assert.rejects(clear, /MDB_PROBLEM/);
+  assert.deepEqual(
+    file.page(1_000, null, "s").map(({ id }) => id),
+    ["a"],
+  );
+  await file.close();
+  rmSync(directory, { recursive: true });
+});
+
+test("the file's own mark is no session before it is written, as on a full disk, and none afterwards", () =>
+  withStore(async ({ file, store, execute }) => {
+    await execute({ kind: "write", id: "a", base: -1, expiresAtMs: null }, 0, "{}");
+    const raised = file.raiseFloor(7);
+    assert.equal(store.sessions, 1);
+    await raised;
+    assert.equal(store.sessions, 1);
+  }));
+
 test("a clear that is sent again while it is under way removes nothing twice", () =>
   withStore(async ({ store, file, execute }) => {
     const write = (id: string) => execute({ kind: "write", id, base: -1, expiresAtMs: null }, 0, "{}");
