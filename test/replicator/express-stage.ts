@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Sessions } from "../../src/inside/session/install.ts";
+import type { FromInstance } from "../../src/model/control.ts";
 import { ReplicatorStage } from "./stage.ts";
 
 export interface Package {
@@ -28,7 +29,8 @@ export async function expressStage() {
   const sessions = new Sessions(client);
   const { MemoryStore } = createRequire(import.meta.url)("express-session") as Package; // as its documents say
   await nextTurn(); // it was looked at
-  sessions.begin(birth, () => {});
+  const told: FromInstance[] = [];
+  sessions.begin(birth, (message) => told.push(message));
   const store = new MemoryStore();
   const ask = (name: string, ...args: unknown[]) => called((callback) => store[name]?.(...args, callback));
   return {
@@ -36,6 +38,7 @@ export async function expressStage() {
     client,
     store,
     ask,
+    told,
     load: async (id: string) => (await ask("load", id)) as LiveSession, // express-session's own
     save: (session: LiveSession) => called((callback) => session.save(callback)),
   };

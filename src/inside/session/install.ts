@@ -309,15 +309,26 @@ class StoreReplacement {
 
   /** The cookie whose value holds the session's identifier is the one that affinity goes by. */
   #tellCookie({ headers, sessionID }: SessionedRequest): void {
-    if (sessionID === undefined || headers?.cookie === undefined || !headers.cookie.includes(sessionID)) return;
+    if (sessionID === undefined || headers?.cookie === undefined) return;
+    const value = headers.cookie.includes(sessionID) ? sessionID : inCookie(sessionID);
+    if (!headers.cookie.includes(value)) return;
     for (const pair of headers.cookie.split(";")) {
       const at = pair.indexOf("=");
       const name = pair.slice(0, at).trim();
-      if (at <= 0 || this.#cookiesTold.has(name) || !pair.includes(sessionID, at)) continue;
+      if (at <= 0 || this.#cookiesTold.has(name) || !pair.includes(value, at)) continue;
       if (this.#cookiesTold.size >= cookiesToldMax) return;
       this.#cookiesTold.add(name);
       this.#context.tell({ kind: "affinity-cookie", name });
     }
+  }
+}
+
+/** As middlewares write an identifier that is not made for cookies (`genid`, with base64). */
+function inCookie(id: string): string {
+  try {
+    return encodeURIComponent(id);
+  } catch {
+    return id; // half of a surrogate pair: no cookie holds it
   }
 }
 
