@@ -26,7 +26,10 @@ test("the default store lists what was touched with its new expiry; what is load
     store["createSession"]?.({ headers: { cookie }, sessionID: id }, (await ask("get", id)) as object);
   }
   const cookies = told.filter(({ kind }) => kind === "affinity-cookie");
-  assert.deepEqual(cookies, ["plain", "base64", "emoji"].map((name) => ({ kind: "affinity-cookie", name })));
+  assert.deepEqual(
+    cookies,
+    ["plain", "base64", "emoji"].map((name) => ({ kind: "affinity-cookie", name })),
+  );
 
   await stage.revoke("web-1.1");
   await assert.rejects(save(loaded), /handed off/);

@@ -4,6 +4,7 @@
  * replaced before the first request; a store that the application wrote or chose itself is left alone.
  */
 import util from "node:util";
+import { noteSetUp } from "./store-name.ts";
 
 export type StoreKind = "express-session" | "fastify-session";
 
@@ -48,6 +49,7 @@ function listenTo(prototype: object, key: string, on: object[]): () => void {
   const set = function (this: object, value: unknown): void {
     if (this === prototype) return void Object.defineProperty(this, key, { value, writable: true, configurable: true, enumerable: true });
     on.push(this);
+    noteSetUp(this);
     Reflect.set(parent, key, value, this);
   };
   const get = function (this: object): unknown {

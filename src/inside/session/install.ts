@@ -12,6 +12,7 @@ import { expiryOf, isToBeTouched } from "./expiry.ts";
 import { lostValue } from "./lost-values.ts";
 import { type Base, newSession, ReplicatedStore } from "./replicated-store.ts";
 import type { StoreClient } from "./store-client.ts";
+import { nameOf } from "./store-name.ts";
 
 type Callback = ((error: unknown, result?: unknown) => void) | undefined;
 type StoreObject = Record<string, unknown>;
@@ -105,9 +106,6 @@ interface ReplacementContext {
   readonly tell: Tell;
 }
 
-/** Stores are named by the order of their set-up, which is the same in every instance. */
-let storesNamed = 0;
-
 class StoreReplacement {
   readonly #client: StoreClient;
   readonly #kind: StoreKind;
@@ -180,7 +178,7 @@ class StoreReplacement {
     };
   }
 
-  /** `session(options)` gives its store a generator, once, and @fastify/session's constructor its map: the order of these calls names the stores. */
+  /** `session(options)` gives its store a generator, once, and @fastify/session's constructor its map: with these calls they are named (store-name.ts). */
   #nameAtSetUp(prototype: StoreObject, stores: readonly object[]): void {
     const replacement = this;
     const key = this.#kind === "express-session" ? "generate" : "store";
@@ -212,8 +210,7 @@ class StoreReplacement {
   #of(object: StoreObject): ReplicatedStore {
     const known = this.#stores.get(object);
     if (known !== undefined) return known;
-    storesNamed += 1;
-    const store = new ReplicatedStore(this.#client, `store-${storesNamed}`);
+    const store = new ReplicatedStore(this.#client, nameOf(object));
     this.#stores.set(object, store);
     return store;
   }

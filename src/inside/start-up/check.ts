@@ -7,6 +7,7 @@ import { createHmac } from "node:crypto";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { InstanceBirth } from "../../model/birth.ts";
 import type { FromInstance } from "../../model/control.ts";
+import { setUpBegins, setUpEnds } from "../session/store-name.ts";
 import { watched, watchModules } from "./modules.ts";
 
 type Options = Readonly<Record<string, unknown>>;
@@ -31,10 +32,11 @@ export class StartUpCheck {
     const secretsOf = (name: string, at: number, ...keys: string[]) => this.#secrets(name, at, keys);
     watchModules({
       "express-session/index.js": (exported) =>
-        watched(exported, { called: ([options]) => this.#expressSession(exported, optionsOf(options)) }),
+        watched(exported, { called: ([options]) => this.#expressSession(exported, optionsOf(options)), returned: setUpEnds }),
       "cookie-session/index.js": secretsOf("cookie-session", 0, "keys", "secret"),
       "cookie-parser/index.js": (exported) => watched(exported, { called: ([secret]) => this.#secret("cookie-parser", secret) }),
-      "@fastify/session/index.js": secretsOf("@fastify/session", 1, "secret"),
+      "@fastify/session/index.js": (exported) =>
+        watched(exported, { called: ([, options]) => this.#fastifySession(optionsOf(options)), returned: setUpEnds }),
       "@fastify/cookie/index.js": secretsOf("@fastify/cookie", 1, "secret"),
       "@fastify/secure-session/index.js": secretsOf("@fastify/secure-session", 1, "key", "secret"),
       "koa/lib/application.js": (exported) =>
@@ -114,7 +116,13 @@ export class StartUpCheck {
     });
   }
 
+  #fastifySession({ cookieName, secret }: Options): void {
+    setUpBegins(cookieName || "sessionId"); // as the package has it
+    this.#secret("@fastify/session", secret);
+  }
+
   #expressSession(exported: unknown, options: Options): void {
+    setUpBegins(options["name"] || options["key"] || "connect.sid"); // as the package has it
     this.#secret("express-session", options["secret"]);
     const { store } = options;
     const MemoryStore: unknown = Reflect.get(Object(exported), "MemoryStore");

@@ -24,17 +24,22 @@ export function watchModules(look: Readonly<Record<string, (exported: unknown) =
 
 export interface Watching {
   readonly called?: (args: readonly unknown[]) => void;
+  readonly returned?: () => void;
   readonly constructed?: (made: object) => void;
 }
 
-/** The same function or class; calls of it are looked at, before they run, and what it constructs, after. */
-export function watched(exported: unknown, { called, constructed }: Watching): unknown {
+/** The same function or class; calls of it are looked at, before they run and after, and what it constructs, after. */
+export function watched(exported: unknown, { called, returned, constructed }: Watching): unknown {
   if (typeof exported !== "function") return exported;
   const proxy = new Proxy(exported as Callable, {
     // typeof says so
     apply(target, self, args) {
       if (called !== undefined) quietly(() => called(args));
-      return Reflect.apply(target, self, args);
+      try {
+        return Reflect.apply(target, self, args);
+      } finally {
+        if (returned !== undefined) quietly(returned);
+      }
     },
     construct(target, args, newTarget) {
       const made = Reflect.construct(target, args, newTarget) as object; // a constructor's
