@@ -1,8 +1,9 @@
 /** `coppice events`: what happened, in order, and with `--follow` what happens. */
 import { livingInit } from "../init/home.ts";
-import { adminRoutes, type ClusterEvent } from "../model/admin.ts";
+import { adminRoutes } from "../model/admin.ts";
 import type { ClusterPaths } from "../model/birth.ts";
 import { CoppiceError } from "../model/errors.ts";
+import type { ClusterEvent } from "../model/events.ts";
 import { cutShortMax, openAdmin } from "./admin-client.ts";
 import { said } from "./format.ts";
 import { findCluster } from "./home.ts";

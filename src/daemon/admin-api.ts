@@ -1,5 +1,5 @@
 /**
- * The admin API over the private admin socket: what the command line and the dashboard ask and order.
+ * The admin API over the private admin socket: what the command line asks and orders.
  * Routes and shapes are declared in model/admin.ts.
  */
 import { rmSync } from "node:fs";

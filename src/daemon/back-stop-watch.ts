@@ -10,9 +10,9 @@ import { wornOut } from "../monitor/back-stops.ts";
 import { endsInClosing } from "../monitor/closing.ts";
 import { SpareCapacity } from "../monitor/spare-capacity.ts";
 import type { MonitorState } from "../monitor/state.ts";
+import type { Fact } from "../monitor/types.ts";
 import { serving } from "../monitor/view.ts";
 import { Watermarks } from "../monitor/watermarks.ts";
-import type { Fact } from "./engine.ts";
 
 export interface BackStopWatchOptions {
   /** As they are by now; `settingsChanged` says when they are others. */

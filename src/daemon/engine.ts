@@ -7,9 +7,9 @@
  */
 import { defaultSettings } from "../config/declared.ts";
 import { completed } from "../monitor/completed.ts";
-import type { MonitorState } from "../monitor/state.ts";
-import { initialState, step } from "../monitor/step.ts";
-import type { Effect, Input, StepResult } from "../monitor/types.ts";
+import { initialState, type MonitorState } from "../monitor/state.ts";
+import { step } from "../monitor/step.ts";
+import type { Effect, Fact, Input, StepResult } from "../monitor/types.ts";
 import type { Journal } from "./journal.ts";
 
 const diskRetryMs = 1_000;
@@ -23,9 +23,6 @@ const saidAgain: ReadonlySet<Input["kind"]> = new Set([
   "instance-deserted",
   "release-worse",
 ]);
-
-/** An input without its time: the engine stamps it. */
-export type Fact = Input extends infer I ? (I extends Input ? Omit<I, "nowMs"> : never) : never;
 
 export class Engine {
   readonly #journal: Journal<MonitorState>;

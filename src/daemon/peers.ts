@@ -9,7 +9,7 @@ import type { InstanceId } from "../model/node.ts";
 import type { RouteTable, UpstreamTraffic } from "../model/routes.ts";
 import type { Sample } from "../model/sample.ts";
 import type { Settings } from "../model/settings.ts";
-import type { Fact } from "./engine.ts";
+import type { Fact } from "../monitor/types.ts";
 import type { Notice } from "./notices.ts";
 
 export interface ForwarderView {

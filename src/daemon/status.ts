@@ -3,7 +3,7 @@ import type { ClusterStatus, NodeStatus } from "../model/admin.ts";
 import type { ClusterSpec, Welcome } from "../model/birth.ts";
 import { heapLimit, instanceShare } from "../model/memory.ts";
 import type { MonitorState } from "../monitor/state.ts";
-import { halted, listeners, nodeStates, regenerationCounts } from "../monitor/view.ts";
+import { listeners, nodeStates } from "../monitor/view.ts";
 import type { AgingWatch } from "./aging-watch.ts";
 import { noCounts } from "./instance-traffic.ts";
 import type { Peers } from "./peers.ts";
@@ -57,8 +57,8 @@ export function clusterStatus({ welcome, state, peers, watch, notices, monitorSt
     release: runningRelease(state, welcome),
     reloadingTo: state.rollout?.release ?? null,
     notices,
-    regenerations: regenerationCounts(state),
-    halted: halted(state),
+    regenerations: { succeeded: state.succeeded, failed: state.failed },
+    halted: state.halted,
     mode: (state.spec ?? welcome.spec).settings.mode,
     calendar: state.calendar,
   };

@@ -12,7 +12,7 @@ export const smallBlockBytes = frontBytes + 16 * 1024;
  * For bodies that stream: fewer calls, measured as the best size, and a little more, so that the head before a body of 256 KiB
  * or 1 MiB leaves no remainder behind it that needs calls of its own. Pages that nothing was read into cost nothing.
  */
-export const largeBlockBytes = frontBytes + (256 + 4) * 1024;
+const largeBlockBytes = frontBytes + (256 + 4) * 1024;
 
 export class Blocks {
   readonly bytes: number;

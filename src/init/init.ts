@@ -155,7 +155,6 @@ export class Init {
         this.#tell({
           kind: "roster",
           instances: [...this.#instances.values()].map(({ id, pid, startedAtMs, port }) => ({ instance: id, pid, startedAtMs, port })),
-          processes: [this.#monitor, ...this.#forwarders, this.#replicator].map((own) => ({ id: own.id, pid: own.pid ?? 0 })),
         });
         break;
       case "health":

@@ -15,7 +15,6 @@ import type { ListenAddress } from "../model/node.ts";
 export interface MovedListener {
   readonly at: ListenAddress;
   readonly socketPath: string;
-  readonly listenerKind: "http";
 }
 
 export interface MoveOptions {
@@ -85,7 +84,6 @@ export function moveListeners(begun: (listens: boolean) => MoveOptions | null): 
     const listener: MovedListener = {
       at: { address, port: port === options.givenPort?.own ? options.givenPort.public : port, ...ipv6Only },
       socketPath: `${options.directory}/${options.instance}-${count}.sock`,
-      listenerKind: "http",
     };
     if (!widened.has(this)) widen(this as HttpServer); // isPlainHttp, above
     widened.add(this);
@@ -143,7 +141,7 @@ function hasIPv6(): boolean {
 /** Unix sockets never collide: within a process the second listener on a port is refused by us, as Node would. */
 function refuseTaken(server: NetServer, address: string | null, port: number): void {
   const shown = address ?? "::";
-  const error = Object.assign(new Error(`listen EADDRINUSE: address already in use ${isIPv6(shown) ? shown : `${shown}`}:${port}`), {
+  const error = Object.assign(new Error(`listen EADDRINUSE: address already in use ${shown}:${port}`), {
     code: "EADDRINUSE",
     errno: -98,
     syscall: "listen",

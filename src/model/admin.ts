@@ -2,10 +2,8 @@
  * The admin API: HTTP with JSON over the cluster's private admin socket. One declaration of its routes
  * and shapes for the daemon that serves it and the command line that calls it.
  */
-
 import type { Calendar } from "./calendar.ts";
 import type { NoticeLevel } from "./control.ts";
-import type { ClusterEvent } from "./events.ts";
 import type { MemoryBudget } from "./memory.ts";
 import type { InstanceId, NodeName, Release } from "./node.ts";
 import type { AgingReport } from "./report.ts";
@@ -24,7 +22,7 @@ export const adminRoutes = {
 } as const;
 
 /** What a pager reads of a node. `regenerating` and `ready` nodes serve; the others do not. */
-export type NodeState = "starting" | "ready" | "regenerating" | "restarting" | "failed" | "stopped";
+export type NodeState = "starting" | "ready" | "regenerating" | "restarting" | "failed";
 
 export interface NodeStatus {
   readonly name: NodeName;
@@ -195,5 +193,3 @@ export interface AdminError {
   readonly code: string;
   readonly message: string;
 }
-
-export type { ClusterEvent };

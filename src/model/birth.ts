@@ -149,11 +149,7 @@ export type FromInit =
       /** The last lines of its standard error. */
       readonly tail: readonly string[];
     }
-  | {
-      readonly kind: "roster";
-      readonly instances: readonly RosterEntry[];
-      readonly processes: readonly { readonly id: string; readonly pid: number }[];
-    }
+  | { readonly kind: "roster"; readonly instances: readonly RosterEntry[] }
   /** The cluster is being stopped: exits from here on are intended, starts are ignored. */
   | { readonly kind: "shutting-down"; readonly reason: string }
   /** Bound, and a forwarder accepts on it: from now on no client is refused. */

@@ -71,7 +71,6 @@ export type FromInstance =
       readonly kind: "listening";
       readonly at: ListenAddress;
       readonly socketPath: string;
-      readonly listenerKind: "http" | "https" | "http2" | "tcp";
     }
   | { readonly kind: "listener-closed"; readonly at: ListenAddress }
   | { readonly kind: "sample"; readonly sample: Sample }
@@ -110,10 +109,4 @@ export type FromReplicator =
       readonly writes: number;
       readonly checksum: string;
     }
-  | {
-      readonly kind: "store";
-      readonly sessions: number;
-      readonly writesTotal: number;
-      readonly conflictsTotal: number;
-      readonly connected: readonly InstanceId[];
-    };
+  | { readonly kind: "store"; readonly sessions: number; readonly conflictsTotal: number };

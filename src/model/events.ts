@@ -27,7 +27,6 @@ export type EventKind =
   | "instance-started"
   | "instance-ready"
   | "instance-exited"
-  | "instance-failed"
   | "node-restarting"
   | "node-failed"
   | "aging-found"

@@ -18,8 +18,6 @@ import { growToWanted } from "./scale.ts";
 import type { MonitorState } from "./state.ts";
 import type { Input, StepResult } from "./types.ts";
 
-export { initialState } from "./state.ts";
-
 /** Unconfirmed effects are given out again after this time; all are idempotent. */
 const retryMs = 1_000;
 /** A wake-up that comes so much too late was not ours to miss: the host slept, or the clock was set. */

@@ -88,6 +88,10 @@ export type Input = { readonly nowMs: number } /** First input of a cluster's li
   | { readonly kind: "recovered"; readonly roster: readonly RosterEntry[] }
 );
 
+type WithoutTime<T> = T extends unknown ? Omit<T, "nowMs"> : never;
+/** What the shell adds the time to. */
+export type Fact = WithoutTime<Input>;
+
 /** Effects. `key` names the effect for the journal: performing it twice does no harm. */
 export type Effect = { readonly key: string } & (
   | {

@@ -123,14 +123,6 @@ export function regenerationTakesMs({ ended, instances }: MonitorState, settings
   return Math.min(longestMs, settings.startTimeoutMs + settings.drainTimeoutMs + settings.killTimeoutMs);
 }
 
-export function regenerationCounts(state: MonitorState): { succeeded: number; failed: number } {
-  return { succeeded: state.succeeded, failed: state.failed };
-}
-
-export function halted(state: MonitorState): string | null {
-  return state.halted;
-}
-
 /** Where the cluster listens for clients. */
 export function listeners(state: MonitorState): ListenAddress[] {
   return state.listeners.filter(({ bound }) => bound).map(({ at }) => at);

@@ -120,8 +120,8 @@ class Replicator {
     for (const instance of this.#latest.keys()) {
       if (this.#revoked.has(instance) && !connected.includes(instance)) this.#latest.delete(instance);
     }
-    const { writesTotal, conflictsTotal } = this.#store;
-    this.#tell({ kind: "store", sessions: this.#store.sessions, writesTotal, conflictsTotal, connected });
+    const { sessions, conflictsTotal } = this.#store;
+    this.#tell({ kind: "store", sessions, conflictsTotal });
   }
 
   #tell(message: FromReplicator): void {

@@ -35,7 +35,6 @@ interface LiveEntry {
 
 export class SessionStore {
   readonly #file: SessionFile;
-  writesTotal = 0;
   conflictsTotal = 0;
   #sweptTo: string | null = null;
   #sweeping = false;
@@ -144,7 +143,6 @@ export class SessionStore {
       if (merged && Buffer.byteLength(record.text) > mergedBytesMax)
         return caller.answer({ n, kind: "failed", reason: `with what others wrote it is longer than ${mergedBytesMax} bytes` });
       await this.#file.set(store, id, record);
-      this.writesTotal += 1;
       this.conflictsTotal += outcome.conflicts;
     } else await this.#file.settled(store, id);
     caller.tally.add(store, id, record.version);
@@ -159,10 +157,8 @@ export class SessionStore {
     const outcome = put(this.#file.get(store, id), incoming, nowMs, this.#file.versionFloor);
     if (outcome.kind === "stale") return this.#stale(request, caller, nowMs);
     const { record } = outcome;
-    if (outcome.kind === "store") {
-      await this.#file.set(store, id, record);
-      this.writesTotal += 1;
-    } else await this.#file.settled(store, id);
+    if (outcome.kind === "store") await this.#file.set(store, id, record);
+    else await this.#file.settled(store, id);
     caller.tally.add(store, id, record.version);
     caller.answer({ n, kind: "written", version: record.version, merged: false, conflicts: 0 });
   }

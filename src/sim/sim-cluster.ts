@@ -9,11 +9,9 @@ import type { ClusterSpec } from "../model/birth.ts";
 import type { EventDraft } from "../model/events.ts";
 import { type InstanceId, nodeOf } from "../model/node.ts";
 import type { RouteTable } from "../model/routes.ts";
-import type { MonitorState } from "../monitor/state.ts";
-import { initialState, step } from "../monitor/step.ts";
-import type { Effect, Input } from "../monitor/types.ts";
-
-export type Fact = Input extends infer I ? (I extends Input ? Omit<I, "nowMs"> : never) : never;
+import { initialState, type MonitorState } from "../monitor/state.ts";
+import { step } from "../monitor/step.ts";
+import type { Effect, Fact, Input } from "../monitor/types.ts";
 
 export interface SimFaults {
   /** New instances: listen, exit at once, never listen, or find a port of their own taken while another instance of their node lives. */
@@ -152,7 +150,7 @@ export class SimCluster {
     }
   }
 
-  /** Runs until the virtual time; `jumpMs` makes the clock jump first, as after a sleep of the host. */
+  /** Runs until the virtual time. */
   run(untilMs: number): void {
     for (;;) {
       this.#queue.sort((a, b) => a.atMs - b.atMs || a.order - b.order);

@@ -6,7 +6,7 @@
 export const cr = 0x0d;
 export const lf = 0x0a;
 export const space = 0x20;
-export const tab = 0x09;
+const tab = 0x09;
 export const colon = 0x3a;
 const dash = 0x2d;
 const underscore = 0x5f;

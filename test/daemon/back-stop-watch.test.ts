@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { changesOf } from "../../src/config/changes.ts";
 import { defaultSettings } from "../../src/config/declared.ts";
 import { BackStopWatch } from "../../src/daemon/back-stop-watch.ts";
-import type { Fact } from "../../src/daemon/engine.ts";
+import type { Fact } from "../../src/monitor/types.ts";
 import { seededRandom } from "../../src/sim/random.ts";
 import { SimCluster } from "../../src/sim/sim-cluster.ts";
 import { simSpec } from "../../src/sim/sim-spec.ts";

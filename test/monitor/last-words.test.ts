@@ -1,7 +1,8 @@
 /** Why an instance ended, in one line that a person can use. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { initialState, step } from "../../src/monitor/step.ts";
+import { initialState } from "../../src/monitor/state.ts";
+import { step } from "../../src/monitor/step.ts";
 import { simSpec } from "../../src/sim/sim-spec.ts";
 
 const escapeCode = String.fromCharCode(27);

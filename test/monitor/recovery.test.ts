@@ -1,7 +1,8 @@
 /** The monitor was away while somebody's birth and end went by. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { initialState, step } from "../../src/monitor/step.ts";
+import { initialState } from "../../src/monitor/state.ts";
+import { step } from "../../src/monitor/step.ts";
 import { simSpec } from "../../src/sim/sim-spec.ts";
 
 test("recovery: an instance that was to end before anybody heard that it had begun, and is not there, has ended", () => {
