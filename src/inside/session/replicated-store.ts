@@ -4,8 +4,8 @@
  * merge instead of overwriting each other.
  */
 import { absentBase, anyBase } from "../../state/session-record.ts";
-import { heapLimitBytes } from "../heap-limit.ts";
 import type { Put, Removal } from "../state/host.ts";
+import type { Copy } from "./copies.ts";
 import type { Answered, Operation, StoreClient } from "./store-client.ts";
 
 /** What a session object was made from. */
@@ -25,20 +25,9 @@ export interface Read {
   readonly expiresAtMs: number | null;
 }
 
-interface Copy {
-  readonly version: number;
-  readonly text: string;
-}
-
-const copiesMax = 10_000;
-/** The copies lie in the application's own heap, and must not look like a leak of it: little of a small one. */
-const copiedBytesMax = Math.min(64 * 1024 * 1024, heapLimitBytes / 16);
-
 export class ReplicatedStore {
   readonly #client: StoreClient;
   readonly #name: string;
-  readonly #copies = new Map<string, Copy>();
-  #copiedBytes = 0;
 
   constructor(client: StoreClient, name: string) {
     this.#client = client;
@@ -46,7 +35,7 @@ export class ReplicatedStore {
   }
 
   async read(id: string): Promise<Read | null> {
-    const copy = this.#copies.get(id);
+    const copy = this.#client.copies.get(this.#name, id);
     const { answer, text } = await this.#client.call({
       kind: "read",
       store: this.#name,
@@ -109,7 +98,7 @@ export class ReplicatedStore {
 
   /** What this process last read or wrote of the session, if it still knows. */
   lastSeen(id: string): Base | null {
-    const copy = this.#copies.get(id);
+    const copy = this.#client.copies.get(this.#name, id);
     return copy === undefined ? null : { ...copy, stale: false };
   }
 
@@ -125,7 +114,7 @@ export class ReplicatedStore {
   }
 
   async clear(): Promise<void> {
-    for (const id of [...this.#copies.keys()]) this.#drop(id);
+    this.#client.copies.dropAll(this.#name);
     await this.#client.call({ kind: "clear", store: this.#name });
   }
 
@@ -144,19 +133,10 @@ export class ReplicatedStore {
   }
 
   #keep(id: string, copy: Copy): void {
-    this.#drop(id);
-    this.#copies.set(id, copy);
-    this.#copiedBytes += copy.text.length;
-    for (const oldest of this.#copies.keys()) {
-      if (this.#copies.size <= copiesMax && this.#copiedBytes <= copiedBytesMax) break;
-      this.#drop(oldest);
-    }
+    this.#client.copies.keep(this.#name, id, copy);
   }
 
   #drop(id: string): void {
-    const copy = this.#copies.get(id);
-    if (copy === undefined) return;
-    this.#copiedBytes -= copy.text.length;
-    this.#copies.delete(id);
+    this.#client.copies.drop(this.#name, id);
   }
 }

@@ -10,6 +10,7 @@ import { controlProtocol } from "../../model/control.ts";
 import type { SessionAnswer, SessionRequest } from "../../model/session.ts";
 import { Tally } from "../../state/tally.ts";
 import { encodeFrame, type Frame } from "../../wire/frame.ts";
+import { Copies } from "./copies.ts";
 
 type WithoutNumber<T> = T extends unknown ? Omit<T, "n"> : never;
 export type Operation = WithoutNumber<SessionRequest>;
@@ -31,6 +32,7 @@ interface Pending {
 }
 
 export class StoreClient {
+  readonly copies = new Copies();
   #birth: InstanceBirth | null = null;
   readonly #pending = new Map<number, Pending>();
   #link: Link | null = null;

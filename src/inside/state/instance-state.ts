@@ -20,7 +20,6 @@ type Save = () => Promise<string>;
 
 export class InstanceState implements StateHost {
   readonly #client: StoreClient;
-  readonly #stores = new Map<string, ReplicatedStore>();
   readonly #saves = new Map<string, Save>();
   readonly #cordonHooks: CordonHook[] = [];
   readonly #restoring = new Set<Promise<unknown>>();
@@ -184,9 +183,7 @@ export class InstanceState implements StateHost {
   }
 
   #store(name: string): ReplicatedStore {
-    const store = this.#stores.get(name) ?? new ReplicatedStore(this.#client, name);
-    this.#stores.set(name, store);
-    return store;
+    return new ReplicatedStore(this.#client, name); // it keeps nothing: there may be a map for each of an application's rooms
   }
 
   #keyOf(name: string): string {
