@@ -1,5 +1,5 @@
 /**
- * The rules that a tool can check (STYLE): sizes, names, purity, openings, what must not be committed. The
+ * The rules that a tool can check: sizes, names, purity, openings, what must not be committed. The
  * rules are data at the top; each looks at the files that git tracks.
  */
 import assert from "node:assert/strict";
@@ -14,7 +14,7 @@ const fileLinesMax = 500;
 const functionLinesMax = 70;
 const pureRooms = ["model", "wire", "aging", "routing", "state", "config", "monitor", "sim"];
 
-/** DESIGN §4 with what ARCHITECTURE.md adds: a room and the rooms it may import. */
+/** A room, and the rooms that it may import. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   model: [],
   wire: ["model"],

@@ -7,6 +7,7 @@ import { setImmediate } from "node:timers/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { nearestTrend } from "../aging/explain.ts";
 import { replay } from "../aging/replay.ts";
+import { messageOf } from "../model/errors.ts";
 import type { Interval, Verdict } from "../model/report.ts";
 import type { Analysis } from "./analyze-curve.ts";
 import { pageOf, type Section, sectionOf } from "./analyze-page.ts";
@@ -141,7 +142,7 @@ function wrote(file: string, page: string): boolean {
 
 /** `ENOENT: no such file or directory, open 'x'` names the file once more. */
 function whyOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   return /^E[A-Z0-9]+: ([^,]+)/.exec(message)?.[1] ?? message;
 }
 

@@ -3,7 +3,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { KeyPairFiles } from "../model/birth.ts";
-import { CoppiceError } from "../model/errors.ts";
+import { CoppiceError, messageOf } from "../model/errors.ts";
 import { typedDirectory } from "./release.ts";
 
 /** @throws CoppiceError COPPICE_ARGUMENT that names the file. */
@@ -28,7 +28,7 @@ function read<T>(path: string, option: string, parse: (pem: Buffer) => T): T {
     pem = readFileSync(path);
     return parse(pem);
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
+    const message = messageOf(cause);
     throw new CoppiceError("COPPICE_ARGUMENT", `${option} ${path}: ${pem === null ? message : whyNotParsed(pem, option, message)}`, {
       cause,
     });

@@ -4,7 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { type Command, InvalidArgumentError } from "commander";
 import { clusterPaths, livingInit, runningClusters } from "../init/home.ts";
 import { logFilesKept, rotatedName } from "../init/log-file.ts";
-import { CoppiceError } from "../model/errors.ts";
+import { CoppiceError, messageOf } from "../model/errors.ts";
 import { coppiceHome, findCluster, logFileOf } from "./home.ts";
 
 const pollMs = 200;
@@ -74,7 +74,7 @@ function contentOf(file: string): Buffer {
   try {
     return readFileSync(file);
   } catch (cause) {
-    throw new CoppiceError("COPPICE_ARGUMENT", `${file}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new CoppiceError("COPPICE_ARGUMENT", `${file}: ${messageOf(cause)}`, { cause });
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { accessSync, constants, existsSync, readFileSync, realpathSync, type Stats, statSync } from "node:fs";
 import { basename, delimiter, dirname, isAbsolute, join, resolve } from "node:path";
-import { CoppiceError } from "../model/errors.ts";
+import { CoppiceError, messageOf } from "../model/errors.ts";
 import type { Release } from "../model/node.ts";
 
 export type ReleasePlace = Pick<Release, "kind" | "script" | "arguments" | "workingDirectory" | "asTyped">;
@@ -112,7 +112,7 @@ export function look(path: string): Stats | null {
   try {
     return statSync(path, { throwIfNoEntry: false }) ?? null;
   } catch (cause) {
-    throw new CoppiceError("COPPICE_ARGUMENT", `${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new CoppiceError("COPPICE_ARGUMENT", `${path}: ${messageOf(cause)}`, { cause });
   }
 }
 

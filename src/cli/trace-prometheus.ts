@@ -3,6 +3,7 @@
  * named and survived.
  */
 import { withoutLabels } from "../aging/amounts.ts";
+import { messageOf } from "../model/errors.ts";
 import { measured } from "./csv-cells.ts";
 import { countsRequests, isCounter, type Reading, summed } from "./trace-counters.ts";
 import { counted, named, nothing, type Parsed, type Recorded, Rows } from "./trace-rows.ts";
@@ -16,7 +17,7 @@ export function parsePrometheus(text: string, limits: Readonly<Record<string, nu
   try {
     body = JSON.parse(text);
   } catch (error) {
-    problems.push(`it is not JSON: ${error instanceof Error ? error.message : String(error)}`);
+    problems.push(`it is not JSON: ${messageOf(error)}`);
     return nothing;
   }
   const series = findMatrix(body);

@@ -6,6 +6,7 @@
  * What is said again while it stands does not wait with it, so that the queue stays short.
  */
 import { defaultSettings } from "../config/declared.ts";
+import { messageOf } from "../model/errors.ts";
 import { completed } from "../monitor/completed.ts";
 import { initialState, type MonitorState } from "../monitor/state.ts";
 import { step } from "../monitor/step.ts";
@@ -95,9 +96,7 @@ export class Engine {
       this.#journal.append(input);
       return true;
     } catch (error) {
-      process.stderr.write(
-        `the journal cannot be written (${error instanceof Error ? error.message : String(error)}): nothing is regenerated until it can\n`,
-      );
+      process.stderr.write(`the journal cannot be written (${messageOf(error)}): nothing is regenerated until it can\n`);
       this.#diskRetry = setTimeout(() => {
         this.#diskRetry = null;
         this.#run();
@@ -112,7 +111,7 @@ function replay(before: MonitorState, input: Input): MonitorState {
   try {
     return step(completed(before, defaultSettings), input).state;
   } catch (error) {
-    process.stderr.write(`the journal's ${input.kind} is left out: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`the journal's ${input.kind} is left out: ${messageOf(error)}\n`);
     return before;
   }
 }

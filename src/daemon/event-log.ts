@@ -3,6 +3,7 @@
  * when it has grown past its bound; sequences go on.
  */
 import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { messageOf } from "../model/errors.ts";
 import type { ClusterEvent, EventDraft } from "../model/events.ts";
 
 const eventsMax = 10_000;
@@ -56,7 +57,7 @@ export class EventLog {
       this.#isTorn = false;
     } catch (error) {
       this.#isTorn = true;
-      process.stderr.write(`events cannot be written: ${error instanceof Error ? error.message : String(error)}\n`);
+      process.stderr.write(`events cannot be written: ${messageOf(error)}\n`);
     }
   }
 }

@@ -19,7 +19,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import type { ClusterPaths } from "../model/birth.ts";
-import { CoppiceError } from "../model/errors.ts";
+import { CoppiceError, messageOf } from "../model/errors.ts";
 import { livesElsewhere } from "./elsewhere.ts";
 import { socketProblem } from "./listening-sockets.ts";
 import { oneAtATime } from "./one-at-a-time.ts";
@@ -213,7 +213,7 @@ function checkSockets(path: string): void {
 
 /** No home directory, a file system that is read-only or full, somebody else's directory. */
 export function unusable(directory: string, cause: unknown): CoppiceError {
-  const why = cause instanceof Error ? cause.message : String(cause);
+  const why = messageOf(cause);
   return new CoppiceError(
     "COPPICE_HOME_UNUSABLE",
     `${directory} cannot be used: ${why}. Coppice keeps its sockets and the sessions there; set COPPICE_HOME to a directory of this user with room, such as one on a tmpfs`,

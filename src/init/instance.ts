@@ -9,6 +9,7 @@ import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { descendantsOf, groupOf } from "../link/process-stat.ts";
 import { claimPath, type InstanceBirth, type ToInit } from "../model/birth.ts";
+import { messageOf } from "../model/errors.ts";
 import type { InstanceId } from "../model/node.ts";
 import type { Log } from "./log.ts";
 import { LogLines } from "./log-lines.ts";
@@ -193,7 +194,7 @@ function spawnOrFail(options: InstanceOptions, pipes: ReturnType<typeof makeLogP
       ...(user === null ? {} : { uid: user.uid, gid: user.gid }),
     });
   } catch (error) {
-    setImmediate(() => onFailed(error instanceof Error ? error.message : String(error)));
+    setImmediate(() => onFailed(messageOf(error)));
     return null;
   }
 }

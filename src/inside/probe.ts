@@ -7,6 +7,7 @@
 import { Link } from "../link/link.ts";
 import type { InstanceBirth } from "../model/birth.ts";
 import { controlProtocol, type FromInstance, type ToInstance } from "../model/control.ts";
+import { messageOf } from "../model/errors.ts";
 import { type ListenAddress, type ListenerId, listenerId } from "../model/node.ts";
 import { collectEvidence } from "./evidence.ts";
 import { Indicators } from "./indicators.ts";
@@ -131,7 +132,7 @@ export class Probe {
               kind: "notice",
               level: "warning",
               code: "hand-off-failed",
-              text: error instanceof Error ? error.message : String(error),
+              text: messageOf(error),
             }),
         );
         break;

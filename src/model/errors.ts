@@ -40,6 +40,11 @@ export class CoppiceError extends Error {
   }
 }
 
+/** What was thrown, in words: anything may be. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
 /** An invariant of our own, checked in production too. Never for outside input. */
 export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) throw new CoppiceError("COPPICE_INVARIANT", `invariant broken: ${message}`);

@@ -1,5 +1,5 @@
 /**
- * Memory shared out (DESIGN §9): what the container or machine has, less what Coppice's own processes take
+ * Memory shared out: what the container or machine has, less what Coppice's own processes take
  * and a reserve, divided by all instances that may live at once. Bytes throughout.
  */
 export interface MemoryBudget {
@@ -92,7 +92,7 @@ export function shareOut(
   return wanted === "auto" && instanceShare(budget, nodes) < shareBytesMin ? { ...budget, surge: 0 } : budget;
 }
 
-/** What saved bodies may take, where nothing else is said (DESIGN §11). They come out of the reserve. */
+/** What saved bodies may take, where nothing else is said. They come out of the reserve. */
 export function savedShare(limitBytes: number): number {
   return Math.floor(limitBytes * savedRatio);
 }

@@ -1,5 +1,5 @@
 /**
- * Names of nodes and instances (DESIGN §2). A node is a stable name (`web-2`); an instance is one
+ * Names of nodes and instances. A node is a stable name (`web-2`); an instance is one
  * process of it, told apart by its generation (`web-2.7`). Generations only grow, over restarts of
  * the monitor too, so an instance id is never used twice within the life of a cluster.
  */

@@ -1,6 +1,6 @@
 /**
- * The aging report: verdict, evidence, forecast and confidence for one instance at one time
- * (DESIGN §2, §5). It explains itself in words that an operator understands.
+ * The aging report: verdict, evidence, forecast and confidence for one instance at one time.
+ * It explains itself in words that an operator understands.
  */
 import type { Indicator } from "./sample.ts";
 

@@ -1,5 +1,5 @@
 /**
- * The route table (DESIGN §14): level-based. The monitor sends the whole table with a revision, each
+ * The route table: level-based. The monitor sends the whole table with a revision, each
  * forwarder applies it in one tick and acknowledges the revision with its in-flight counts. A lost or
  * repeated message changes nothing.
  */

@@ -1,5 +1,5 @@
 /**
- * Samples: what is measured of one instance at one time, with the work done beside it (DESIGN §5).
+ * Samples: what is measured of one instance at one time, with the work done beside it.
  * An indicator that could not be read is absent; "no reading counts as a bad reading" is for the
  * model to say, which sees its absence.
  */

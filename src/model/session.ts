@@ -1,5 +1,5 @@
 /**
- * The session protocol, instance ↔ replicator (DESIGN §14). Requests carry a number `n` that the
+ * The session protocol, instance ↔ replicator. Requests carry a number `n` that the
  * answer repeats; requests of one connection are executed in order. The session's data travels as
  * the frame's body: the JSON text that the application's store was given, as UTF-8.
  *

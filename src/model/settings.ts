@@ -1,5 +1,5 @@
 /**
- * The settings' type (DESIGN §11). Default, range and documentation of each are declared once, in
+ * The settings' type. Default, range and documentation of each are declared once, in
  * src/config/. Durations are milliseconds, sizes are bytes, ratios are 0..1.
  */
 export interface Settings {

@@ -1,5 +1,5 @@
 /**
- * What nobody asked for: an instance was found aging, or came to a back-stop. The policy (DESIGN §6) says whether its node is
+ * What nobody asked for: an instance was found aging, or came to a back-stop. The policy says whether its node is
  * regenerated now, later, or not at all; what it waits for is told once. All of it is said again by the shell while it stands.
  */
 import type { InstanceId } from "../model/node.ts";

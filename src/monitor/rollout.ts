@@ -1,5 +1,5 @@
 /**
- * A deploy: all nodes are brought to a new release, one regeneration after the other (DESIGN §6). The first
+ * A deploy: all nodes are brought to a new release, one regeneration after the other. The first
  * node on it is watched for a while; if it does not become ready, dies, or answers worse than the others,
  * every node that has moved goes back to the release before. Until all have moved, each node's crash
  * restarts use the release that the node is on.

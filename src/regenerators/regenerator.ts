@@ -1,5 +1,5 @@
 /**
- * What every driver does (DESIGN §9): start and stop an instance by name. Both are idempotent and only
+ * What every driver does: start and stop an instance by name. Both are idempotent and only
  * ask; outcomes come back as the monitor's inputs (`instance-started`, `instance-exited` ...).
  */
 import type { InstanceSettings } from "../model/birth.ts";

@@ -11,6 +11,7 @@ import { LinkServer, type Peer } from "../link/link-server.ts";
 import { tokenFor } from "../link/token.ts";
 import type { ToReplicatorFromInit, Welcome } from "../model/birth.ts";
 import { controlProtocol, type FromReplicator, type ToReplicator } from "../model/control.ts";
+import { messageOf } from "../model/errors.ts";
 import type { InstanceId } from "../model/node.ts";
 import type { SessionAnswer, SessionRequest } from "../model/session.ts";
 import { Tally } from "../state/tally.ts";
@@ -94,7 +95,7 @@ class Replicator {
       await this.#store.execute(request, body, { writer, tally, revoked, answer, drained }, Date.now());
     } catch (error) {
       endIfDamaged(error);
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       if (!(error instanceof DiskFull)) process.stderr.write(`a session could not be stored: ${reason}\n`); // else it was said
       answer({ n: request.n, kind: "failed", reason });
     }

@@ -1,5 +1,5 @@
 /**
- * The resend rule (DESIGN §7). Nothing written: another node may always have it. Written, and no byte of
+ * The resend rule. Nothing written: another node may always have it. Written, and no byte of
  * the answer sent to the client: only idempotent methods (RFC 9110 §9.2.2), only because the node died,
  * and once. After bytes went out: the client's connection is reset, so that half an answer is seen as one.
  */

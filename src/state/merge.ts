@@ -1,5 +1,5 @@
 /**
- * Three-way merge of a session by its top-level keys (DESIGN §14): what one side changed against the base
+ * Three-way merge of a session by its top-level keys: what one side changed against the base
  * is taken, what both changed is taken from the later (incoming) side and counted. A deletion is a change.
  * That a cookie's expiry moved is none: it does so with each request.
  */

@@ -9,7 +9,7 @@ import { median, soak } from "./soak.ts";
 
 const clean = { code: 0, left: [] };
 
-test("each kind of process killed at random moments of regenerations: clients notice what DESIGN §13 says, and no more", {
+test("each kind of process killed at random moments of regenerations: clients notice what docs/failure-modes.md says, and no more", {
   timeout: 300_000,
 }, async (t) => {
   const { unexpected, expected, lost, stale, doubled, regenerations, p999Ms, longestMs, stopped } = await killAtRandom({

@@ -1,5 +1,5 @@
 /**
- * SIGKILL of Coppice's processes and of nodes, at random moments of regenerations, under load: DESIGN §13 as
+ * SIGKILL of Coppice's processes and of nodes, at random moments of regenerations, under load: docs/failure-modes.md as
  * it is written there. Each kind may cost its clients only what its row of that table says.
  */
 import { setTimeout as pause } from "node:timers/promises";
@@ -82,7 +82,7 @@ export async function killAtRandom({ seed, kinds, kills, say = () => {} }: KillO
   return { requests, expected, unexpected, lost, stale, doubled, p999Ms, longestMs, regenerations, stopped };
 }
 
-/** DESIGN §13. A request that waits too long (`session-load.ts`) has failed, whatever was killed. */
+/** docs/failure-modes.md. A request that waits too long (`session-load.ts`) has failed, whatever was killed. */
 const mayCost: Readonly<Record<Kind, (what: string) => boolean>> = {
   monitor: () => false,
   replicator: () => false,

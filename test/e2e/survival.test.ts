@@ -1,4 +1,4 @@
-/** DESIGN §13 in a real cluster under load: each of Coppice's processes killed, a node killed, and what clients notice. */
+/** docs/failure-modes.md in a real cluster under load: each of Coppice's processes killed, a node killed, and what clients notice. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { existsSync, rmSync } from "node:fs";

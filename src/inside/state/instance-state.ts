@@ -5,6 +5,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { InstanceBirth } from "../../model/birth.ts";
 import type { FromInstance } from "../../model/control.ts";
+import { messageOf } from "../../model/errors.ts";
 import { anyBase } from "../../state/session-record.ts";
 import { ReplicatedStore } from "../session/replicated-store.ts";
 import type { StoreClient } from "../session/store-client.ts";
@@ -73,7 +74,7 @@ export class InstanceState implements StateHost {
     try {
       await hook(isCordoned);
     } catch (error) {
-      this.#warn("cordon-hook-failed", `its onCordon hook failed: ${said(error)}`);
+      this.#warn("cordon-hook-failed", `its onCordon hook failed: ${messageOf(error)}`);
     }
   }
 
@@ -134,7 +135,7 @@ export class InstanceState implements StateHost {
       await restore(read.base.text);
       return true;
     } catch (error) {
-      this.#warn("not-restored", `its checkpoint ${JSON.stringify(name)} was not restored: ${said(error)}. It serves without`);
+      this.#warn("not-restored", `its checkpoint ${JSON.stringify(name)} was not restored: ${messageOf(error)}. It serves without`);
       throw error;
     }
   }
@@ -145,7 +146,7 @@ export class InstanceState implements StateHost {
       try {
         await store.put(this.#keyOf(name), anyBase, await save(), null);
       } catch (error) {
-        throw new Error(`its checkpoint ${JSON.stringify(name)} was not saved: ${said(error)}`);
+        throw new Error(`its checkpoint ${JSON.stringify(name)} was not saved: ${messageOf(error)}`);
       }
     });
     await Promise.all(saves);
@@ -209,8 +210,4 @@ export class InstanceState implements StateHost {
   #warn(code: string, text: string): void {
     this.#tell({ kind: "notice", level: "warning", code, text });
   }
-}
-
-function said(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
