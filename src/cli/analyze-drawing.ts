@@ -30,6 +30,8 @@ const timeUnits = [
   [minuteMs, "min"],
 ] as const;
 const colours = { readings: "#2f6f3a", limit: "#a3200d", forecast: "#d9822b", trend: "#8a5a00", regeneration: "#a3200d" } as const;
+/** As a line the forecast's colour is seen; a text must be darker to be read. */
+const forecastText = "#9a5410";
 
 export function drawingOf(curve: Curve): string {
   const { indicator, points, startMs, endMs, lowest, highest, limit } = curve;
@@ -101,7 +103,7 @@ function cone({ cone, lastMs, lowest, highest }: Curve, { point, x }: Placement)
   return [
     `<polygon points="${edges}" fill="${colours.forecast}" opacity=".2"/>`,
     `<polyline points="${point(cone.from)} ${point(mid)}" stroke="${colours.forecast}" fill="none" stroke-width="2" stroke-dasharray="6 3"/>`,
-    `<text x="${x(lastMs)}" y="${height - 8}" text-anchor="end" fill="${colours.forecast}">forecast and its 90 % interval</text>`,
+    `<text x="${x(lastMs)}" y="${height - 8}" text-anchor="end" fill="${forecastText}">forecast and its 90 % interval</text>`,
   ];
 }
 

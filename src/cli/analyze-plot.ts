@@ -2,17 +2,19 @@
 import { amount, time } from "../aging/amounts.ts";
 import { alongCone, type Curve, type Mark } from "./analyze-curve.ts";
 
-/** With its labels 80 columns wide, as a terminal is at first. */
-const width = 68;
+/** As wide as a terminal is at first. */
+const columnsMax = 80;
 const height = 14;
 const labelWidth = 10;
 /** The highest value keeps clear of the upper edge. */
 const headroom = 1.02;
 const signs: Readonly<Record<Mark["kind"], string>> = { trend: "t", regeneration: "R" };
 
-export function plotOf(curve: Curve): string[] {
+/** @param columns of the terminal. */
+export function plotOf(curve: Curve, columns = columnsMax): string[] {
   const { indicator, startMs, lastMs, lowest, highest, limit, cone, marks } = curve;
-  const grid = new Grid(curve);
+  const width = Math.max(Math.min(columns, columnsMax) - labelWidth - 2, 1);
+  const grid = new Grid(curve, width);
   for (const { atMs, value } of curve.points) grid.put(grid.columnOf(atMs), value, "·");
   if (cone !== null) {
     for (let column = grid.columnOf(cone.from.atMs) + 1; column < width; column += 1) {
@@ -30,11 +32,12 @@ export function plotOf(curve: Curve): string[] {
     if (kind === "regeneration") grid.rule(column);
   }
   const last = time(lastMs - startMs);
+  const isHeldAtR = marks.some(({ kind }) => kind === "trend") && !axis.includes("t");
   const legend = [
     `· ${indicator}`,
     ...(limit === null ? [] : ["- limit"]),
     ...(axis.includes("t") ? ["t trend held"] : []),
-    ...(axis.includes("R") ? [axis.includes("t") ? "R regeneration" : "R trend held, regeneration"] : []),
+    ...(axis.includes("R") ? [isHeldAtR ? "R trend held, regeneration" : "R regeneration"] : []),
   ];
   const shown = (value: number) => (value === 0 ? "0" : amount(indicator, value, highest - lowest));
   const label = (row: number) => (row === 0 ? shown(highest) : row === height - 1 ? shown(lowest) : "").padStart(labelWidth);
@@ -49,21 +52,25 @@ export function plotOf(curve: Curve): string[] {
 
 /** Signs that were put first stay. */
 class Grid {
-  readonly rows: string[][] = Array.from({ length: height }, () => Array.from({ length: width }, () => " "));
+  readonly rows: string[][];
   readonly #curve: Curve;
+  readonly #width: number;
 
-  constructor(curve: Curve) {
+  constructor(curve: Curve, width: number) {
+    this.rows = Array.from({ length: height }, () => Array.from({ length: width }, () => " "));
     this.#curve = curve;
+    this.#width = width;
   }
 
   columnOf(atMs: number): number {
     const { startMs, lastMs } = this.#curve;
-    return Math.min(Math.max(Math.round(((atMs - startMs) / (lastMs - startMs)) * (width - 1)), 0), width - 1);
+    const last = this.#width - 1;
+    return Math.min(Math.max(Math.round(((atMs - startMs) / (lastMs - startMs)) * last), 0), last);
   }
 
   timeOf(column: number): number {
     const { startMs, lastMs } = this.#curve;
-    return startMs + (column / (width - 1)) * (lastMs - startMs);
+    return startMs + (column / (this.#width - 1)) * (lastMs - startMs);
   }
 
   put(column: number, value: number, sign: string): void {

@@ -5,15 +5,17 @@ import { type Analysis, curveOf, titleOf } from "./analyze-curve.ts";
 import { plotOf } from "./analyze-plot.ts";
 import { printable } from "./format.ts";
 
-/** Names come from the file. */
-export function describeAnalysis(analysis: Analysis): string {
+/** Names come from the file. @param columns of the terminal. */
+export function describeAnalysis(analysis: Analysis, columns?: number): string {
   const { verdict, samples, problems } = analysis;
   const title = titleOf(analysis);
   // Nothing was read, and nothing can be said.
   if (samples.length === 0) return printable(`${title}: ${problems.join("; ")}\n`);
   const curve = curveOf(analysis);
   const sentences = [...sentencesOf(analysis), ...problems.map((text) => `note: ${text}`)].map((text) => `  ${text}`);
-  return printable(`${[`${title}: ${verdict}`, ...sentences, "", ...(curve === null ? [] : [...plotOf(curve), ""])].join("\n")}\n`);
+  return printable(
+    `${[`${title}: ${verdict}`, ...sentences, "", ...(curve === null ? [] : [...plotOf(curve, columns), ""])].join("\n")}\n`,
+  );
 }
 
 /** The moments, what spoke for the verdict, and what against a worse one. */

@@ -73,7 +73,7 @@ export function registerAnalyze(program: Command, setExitCode: (code: number) =>
           analyses.push(analysis);
           judged += 1;
           if (options.html !== undefined && shown.length < pageTracesMax) shown.push(sectionOf(analysis, shown.length));
-          if (options.json !== true) out.write(describeAnalysis(analysis));
+          if (options.json !== true) out.write(describeAnalysis(analysis, process.stdout.columns));
           if (!(await out.isRead()) && options.html === undefined) return progress.end();
         }
         if (analyses.every(({ samples }) => samples.length === 0)) setExitCode(1);

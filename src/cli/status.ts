@@ -16,18 +16,26 @@ export const registerStatus: Register = (program) => {
     .action(async (options: { name?: string; json?: true }) => {
       const { paths } = findCluster(options.name);
       const status = await callAdmin<ClusterStatus>(paths, adminRoutes.status);
-      process.stdout.write(options.json === true ? `${JSON.stringify(status, null, 2)}\n` : describeStatus(status, Date.now()));
+      process.stdout.write(
+        options.json === true ? `${JSON.stringify(status, null, 2)}\n` : describeStatus(status, Date.now(), process.stdout.columns),
+      );
     });
 };
 
-/** For people. Of a monitor that an older Coppice started, too: what that does not tell is not there. */
-export function describeStatus(status: ClusterStatus, nowMs: number): string {
+/** These go, in this order, where a terminal is too narrow for all. */
+const columnsLeftOut = ["PID", "GEN", "REQUESTS", "RSS", "IN FLIGHT", "P99", "HEAP", "AGE"];
+
+/**
+ * For people. Of a monitor that an older Coppice started, too: what that does not tell is not there.
+ * @param columns of the terminal.
+ */
+export function describeStatus(status: ClusterStatus, nowMs: number, columns = Number.POSITIVE_INFINITY): string {
   const where = status.listeners.map(({ address, port }) => `${address ?? "*"}:${port}`).join(", ");
   const rows = status.nodes.map((node) => rowOf(node, nowMs));
   const lines = [
     `${status.name}: ${where === "" ? "not listening yet" : `listening on ${where}`}`,
     "",
-    ...table([["NODE", "GEN", "STATE", "PID", "AGE", "IN FLIGHT", "REQUESTS", "P99", "HEAP", "RSS", "AGING"], ...rows]),
+    ...tableWithin(columns, [["NODE", "GEN", "STATE", "PID", "AGE", "IN FLIGHT", "REQUESTS", "P99", "HEAP", "RSS", "AGING"], ...rows]),
     "",
     `regenerations: ${status.regenerations.succeeded} succeeded, ${status.regenerations.failed} failed; sessions: ${status.replicator.sessions ?? "?"}`,
   ];
@@ -47,6 +55,17 @@ export function describeStatus(status: ClusterStatus, nowMs: number): string {
   if (advice.length > 0)
     lines.push("", "to mend in the application (docs/start-up-check.md):", ...advice.map(({ code, text }) => `  ${code}: ${said(text)}`));
   return `${lines.join("\n")}\n`;
+}
+
+function tableWithin(columns: number, rows: readonly (readonly string[])[]): string[] {
+  let shown = rows;
+  for (const name of columnsLeftOut) {
+    const lines = table(shown);
+    if (lines.every((line) => line.length <= columns)) return lines;
+    const at = shown[0]?.indexOf(name) ?? -1;
+    shown = shown.map((row) => row.filter((_, column) => column !== at));
+  }
+  return table(shown);
 }
 
 /** What holds back those of all nodes; null where nothing does. */

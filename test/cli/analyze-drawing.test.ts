@@ -170,4 +170,18 @@ describe("analyze: the plot of the terminal", () => {
     assert.equal(apart[0]?.match(/[tR]/g)?.join(), "t,R");
     assert.match(apart[2] ?? "", /t trend held {3}R regeneration/);
   });
+
+  it("plot: where the trend that was held first is another indicator's, the moment of the regeneration is not called its", () => {
+    const legend = plotOf(curveOf({ marks: [{ atMs: 51 * minuteMs, kind: "regeneration" }] })).at(-1);
+    assert.equal(legend?.trim(), "· rssBytes   R regeneration");
+  });
+
+  it("plot: in a narrower terminal it is as wide as that", () => {
+    const marks: Curve["marks"] = [{ atMs: 100 * minuteMs, kind: "regeneration" }];
+    for (const columns of [30, 40, 66]) {
+      const rows = plotOf(curveOf({ marks, limit: 900 * mebibyte }), columns);
+      assert.equal(Math.max(...rows.slice(0, -1).map((row) => row.length)), columns);
+      assert.match(rows.at(-3) ?? "", /R$/);
+    }
+  });
 });

@@ -69,6 +69,17 @@ test("status: what an application said moves no cursor, and no line of it looks 
   assert.ok(lines.includes("  only-one: a node cannot start (\uFFFD\uFFFD[1A): look"));
 });
 
+test("status: in a narrow terminal columns are left out, so that no row is broken; name, state and verdict stay", () => {
+  const shown = { ...status, nodes: [{ ...node, phase: "probation", startedAtMs: 0 }] } as unknown as ClusterStatus; // what is shown of one
+  const headerOf = (columns?: number) => describeStatus(shown, 1_000, columns).split("\n")[2] ?? "";
+  const rowsOf = (columns: number) => describeStatus(shown, 1_000, columns).split("\n").slice(2, 4);
+  assert.match(headerOf(), /GEN.*PID.*IN FLIGHT/);
+  assert.doesNotMatch(headerOf(80), /PID/);
+  assert.match(headerOf(80), /^NODE .*IN FLIGHT .*P99 .*RSS .*AGING$/);
+  assert.match(headerOf(40), /^NODE +STATE .*AGING$/);
+  for (const columns of [80, 40]) for (const row of rowsOf(columns)) assert.ok(row.length <= columns, row);
+});
+
 test("status: a clock that was set back makes nobody younger than just born", () => {
   const shown = { ...status, nodes: [{ ...node, startedAtMs: 3_600_000 }] } as unknown as ClusterStatus; // what is shown of one
   assert.match(describeStatus(shown, 1_000), /^web-1 +1 +ready +100 +0 ms /m);

@@ -174,6 +174,6 @@ describe("trace: Prometheus's answer", () => {
         ["b", "aging", agingAtMs],
       ],
     );
-    assert.match(analyses.map(describeAnalysis).join(""), /answer\.json, a: healthy\n[\s\S]*answer\.json, b: aging\n/);
+    assert.match(analyses.map((one) => describeAnalysis(one)).join(""), /answer\.json, a: healthy\n[\s\S]*answer\.json, b: aging\n/);
   });
 });
