@@ -5,8 +5,8 @@
  */
 import { withoutLabels } from "../aging/amounts.ts";
 import { indicatorsMax, loadIndicators } from "../aging/model.ts";
+import { nearName } from "../model/near-name.ts";
 import { knownIndicators, type Sample } from "../model/sample.ts";
-import { nearName } from "./near-name.ts";
 import { isCounterName } from "./trace-counters.ts";
 import { parseCsv } from "./trace-csv.ts";
 import { type Order, orderOf } from "./trace-order.ts";

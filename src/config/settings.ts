@@ -2,6 +2,7 @@
 import { WeekCalendar } from "../model/calendar.ts";
 import { CoppiceError } from "../model/errors.ts";
 import { savedShare } from "../model/memory.ts";
+import { nearName } from "../model/near-name.ts";
 import type { Settings } from "../model/settings.ts";
 import {
   type ChoiceKey,
@@ -86,6 +87,6 @@ export function noSetting(key: string): CoppiceError {
 
 function suggestion(key: string): string {
   const known = declaredSettings.map(({ name }) => name);
-  const close = known.find((name) => name.toLowerCase() === key.toLowerCase() || name.toLowerCase().startsWith(key.toLowerCase()));
-  return close === undefined ? `; known are: ${known.join(", ")}` : `; did you mean "${close}"?`;
+  const near = nearName(key, known);
+  return near === null ? `; known are: ${known.join(", ")}` : `; did you mean "${near}"?`;
 }

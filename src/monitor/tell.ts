@@ -30,12 +30,13 @@ export function tellCordon(draft: Draft, regeneration: Regeneration): void {
  */
 export function tellHandOff(draft: Draft, regeneration: Regeneration): void {
   const { handedOff, revoked, old } = regeneration;
-  const more = (revoked?.writes ?? 0) - (handedOff?.writes ?? 0);
+  const writes = revoked?.writes ?? 0;
+  const more = writes - (handedOff?.writes ?? 0);
   const agree = handedOff === null || more > 0 || (more === 0 && handedOff.checksum === revoked?.checksum);
   // What differs was acknowledged all the same, so it is durable: said loudly, not lost.
   const text = agree
-    ? `${old}: ${revoked?.writes ?? 0} session writes handed off`
-    : `${old}: the hand-off's counts differ (${handedOff.writes} against ${revoked?.writes} writes); acknowledged writes are durable`;
+    ? `${old}: ${writes} session write${writes === 1 ? "" : "s"} handed off`
+    : `${old}: the hand-off's counts differ (${handedOff.writes} against ${writes} writes); acknowledged writes are durable`;
   draft.event("handed-off", text, { handedOff, revoked, agree }, { node: regeneration.node, regeneration: regeneration.id });
 }
 

@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { parseEvery } from "../../src/cli/analyze.ts";
-import { nearName } from "../../src/cli/near-name.ts";
 import { parseTrace } from "../../src/cli/trace-file.ts";
+import { nearName } from "../../src/model/near-name.ts";
 
 const cli = fileURLToPath(new URL("../../bin/coppice.js", import.meta.url));
 const recorded = fileURLToPath(new URL("../../bench/aging/recorded/leak-closure.csv", import.meta.url));

@@ -35,6 +35,7 @@ test("settings: each mistake names key, value and what is accepted", () => {
     [{ maintenanceWindows: "2-5" }, /maintenanceWindows is "2-5"; accepted is times of the week/],
     [{ forbiddenTimes: ["Mon 08:00"] }, /times of the week/],
     [{ draintimeoutms: 5 }, /did you mean "drainTimeoutMs"/],
+    [{ drainTimoutMs: 5 }, /did you mean "drainTimeoutMs"/],
     [{ nonsense: 1 }, /known are/],
     [{ constructor: 1 }, /there is no setting "constructor"/],
   ];

@@ -32,6 +32,7 @@ function saidAfter(revoked: Confirmation, comesBack = false): string {
 test("hand-off: background work that writes between the instance's word and the replicator's is no alarm", () => {
   assert.match(saidAfter({ writes: 3, checksum: "abc" }), /3 session writes handed off/);
   assert.match(saidAfter({ writes: 5, checksum: "cde" }), /5 session writes handed off/);
+  assert.match(saidAfter({ writes: 1, checksum: "abc" }, true), /1 session write handed off/);
   assert.match(saidAfter({ writes: 2, checksum: "cde" }), /counts differ \(3 against 2 writes\)/);
   assert.match(saidAfter({ writes: 3, checksum: "cde" }), /counts differ/);
 });
