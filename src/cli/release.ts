@@ -9,12 +9,23 @@ import type { Release } from "../model/node.ts";
 
 export type ReleasePlace = Pick<Release, "kind" | "script" | "arguments" | "workingDirectory" | "asTyped">;
 
-/** The shell's own name of the working directory, links kept (`$PWD`), where it is that directory. */
+/**
+ * The shell's own name of the working directory, links kept (`$PWD`), where it is that directory.
+ * @throws CoppiceError COPPICE_ARGUMENT if it was removed: a shell stays in one that a deploy has made anew since.
+ */
 export function typedDirectory(): string {
   const named = process.env["PWD"];
-  const actual = process.cwd();
+  const actual = currentDirectory();
   if (named === undefined || !isAbsolute(named)) return actual;
   return realpathOrNull(named) === actual ? named : actual;
+}
+
+function currentDirectory(): string {
+  try {
+    return process.cwd();
+  } catch (cause) {
+    throw new CoppiceError("COPPICE_ARGUMENT", "the working directory was removed; change to the one that is there now", { cause });
+  }
 }
 
 /**

@@ -121,6 +121,11 @@ test("what is typed wrong is refused at once, by every command line alike", { ti
     assert.match(output, reason, args.join(" "));
     assert.doesNotMatch(output, /^ {4}at /m, `${args.join(" ")}: no stack trace`);
   }
+  const removed = join(place, "removed");
+  mkdirSync(removed);
+  const there = ["sh", "-c", 'cd "$0" && rmdir "$0" && exec "$@"', removed];
+  const { code, output } = await coppice(["run", plainApp], { COPPICE_HOME: home }, there);
+  assert.deepEqual([code, output], [1, "coppice: the working directory was removed; change to the one that is there now\n"]);
   assert.deepEqual(readdirSync(home), ["file"]);
   for (const made of [home, place]) rmSync(made, { recursive: true });
 });
