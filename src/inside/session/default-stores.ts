@@ -46,10 +46,13 @@ export function findDefaultStores(found: (storeClass: StoreConstructor, kind: St
 function listenTo(prototype: object, key: string, on: object[]): () => void {
   if (Object.hasOwn(prototype, key) || !Object.isExtensible(prototype)) return () => {};
   const parent: object = Object.getPrototypeOf(prototype) ?? {};
+  let listens = true;
   const set = function (this: object, value: unknown): void {
     if (this === prototype) return void Object.defineProperty(this, key, { value, writable: true, configurable: true, enumerable: true });
-    on.push(this);
-    noteSetUp(this);
+    if (listens) {
+      on.push(this);
+      noteSetUp(this);
+    }
     Reflect.set(parent, key, value, this);
   };
   const get = function (this: object): unknown {
@@ -57,6 +60,7 @@ function listenTo(prototype: object, key: string, on: object[]): () => void {
   };
   Object.defineProperty(prototype, key, { configurable: true, get, set });
   return () => {
+    listens = false; // a prototype that was frozen meanwhile keeps the listener
     if (Object.getOwnPropertyDescriptor(prototype, key)?.set === set) Reflect.deleteProperty(prototype, key);
   };
 }
