@@ -278,7 +278,11 @@ function isDiskFull(error: unknown): boolean {
   return error instanceof Error && /Commit failed|No space left|Input\/output error/.test(error.message);
 }
 
+/** A tree that is deeper than any, or no tree, among them. Not MDB_PROBLEM as such: so it says of one record that is torn, too. */
+const damage =
+  /^MDB_(?:BAD_TXN|CORRUPTED|CURSOR_FULL|INVALID|PAGE_NOTFOUND|PANIC|VERSION_MISMATCH)\b|^MDB_PROBLEM\b.*expected node to be branch/;
+
 /** What is in the file cannot be: LMDB says so where it does not die of it. */
 export function isDamage(error: unknown): boolean {
-  return error instanceof Error && /^MDB_(?:BAD_TXN|CORRUPTED|INVALID|PAGE_NOTFOUND|PANIC|VERSION_MISMATCH)\b/.test(error.message);
+  return error instanceof Error && damage.test(error.message);
 }

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { SessionAnswer, SessionRequest } from "../../src/model/session.ts";
-import { SessionFile } from "../../src/replicator/session-file.ts";
+import { isDamage, SessionFile } from "../../src/replicator/session-file.ts";
 import { SessionStore } from "../../src/replicator/session-store.ts";
 import { Tally } from "../../src/state/tally.ts";
 
@@ -169,6 +169,27 @@ test("sweep: few sessions are looked at one by one, past those that a loss of po
     [],
   );
   await file.close();
+  rmSync(directory, { recursive: true });
+});
+
+test("a file whose tree a loss of power bent into a circle is damaged, as LMDB says in a name of its own", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-store-"));
+  const path = join(directory, "s.mdb");
+  const before = new SessionFile(path, () => {});
+  const record = { version: 7, expiresAtMs: null, tombstone: false, text: "x".repeat(300), writes: [] };
+  await Promise.all(Array.from({ length: 300 }, (_, index) => before.set("s", `id-${index}`, record)));
+  await before.close();
+  const bytes = readFileSync(path);
+  const pages = Array.from({ length: bytes.length / 4096 }, (_, page) => page);
+  const of = (kind: number) => pages.filter((page) => bytes.readUInt16LE(page * 4096 + 18) === kind); // in a page's head
+  const [branch = assert.fail()] = of(1);
+  for (const leaf of of(2)) bytes.copyWithin(leaf * 4096, branch * 4096, (branch + 1) * 4096);
+  writeFileSync(path, bytes);
+  assert.throws(
+    () => new SessionFile(path, () => {}),
+    (error) => isDamage(error),
+  );
+  assert.ok(isDamage(new Error("MDB_PROBLEM: Unexpected problem - txn should abort: expected node to be branch, but was not")));
   rmSync(directory, { recursive: true });
 });
 
