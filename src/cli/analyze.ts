@@ -4,7 +4,7 @@
  */
 import { statSync, writeFileSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import { nearestTrend } from "../aging/explain.ts";
 import { replay } from "../aging/replay.ts";
 import { messageOf } from "../model/errors.ts";
@@ -13,6 +13,7 @@ import type { Analysis } from "./analyze-curve.ts";
 import { pageOf, type Section, sectionOf } from "./analyze-page.ts";
 import { describeAnalysis } from "./analyze-text.ts";
 import { limitOf } from "./limit-text.ts";
+import type { Register } from "./main.ts";
 import { ProgressLine } from "./progress-line.ts";
 import { readTraces, type TraceFile, unread } from "./trace-file.ts";
 import { piecesOf } from "./trace-text.ts";
@@ -33,7 +34,7 @@ interface AnalyzeOptions {
   readonly html?: string;
 }
 
-export function registerAnalyze(program: Command, setExitCode: (code: number) => void = () => {}): void {
+export const registerAnalyze: Register = (program, setExitCode) => {
   program
     .command("analyze")
     .summary("judge recorded traces with the code of the monitor")
@@ -82,7 +83,7 @@ export function registerAnalyze(program: Command, setExitCode: (code: number) =>
       progress.end();
       if (options.html !== undefined && !wrote(options.html, pageOf(shown, judged - shown.length))) setExitCode(1);
     });
-}
+};
 
 /** `| head` reads a part, and goes: nothing is wrong, but for nobody no more is worked out. */
 function whileRead(stream: NodeJS.WriteStream) {

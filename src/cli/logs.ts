@@ -1,11 +1,12 @@
 /** `coppice logs`: what the nodes of a cluster in the background printed, and with `--follow` what they print. */
 import { closeSync, existsSync, fstatSync, openSync, readdirSync, readFileSync, readSync, statSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
-import { type Command, InvalidArgumentError } from "commander";
+import { InvalidArgumentError } from "commander";
 import { clusterPaths, livingInit, runningClusters } from "../init/home.ts";
 import { logFilesKept, rotatedName } from "../init/log-file.ts";
 import { CoppiceError, messageOf } from "../model/errors.ts";
 import { coppiceHome, findCluster, logFileOf } from "./home.ts";
+import type { Register } from "./main.ts";
 
 const pollMs = 200;
 const chunkBytes = 64 * 1024;
@@ -18,7 +19,7 @@ interface LogsOptions {
   readonly follow?: true;
 }
 
-export function registerLogs(program: Command): void {
+export const registerLogs: Register = (program) => {
   program
     .command("logs")
     .summary("the end of a background cluster's log")
@@ -41,7 +42,7 @@ export function registerLogs(program: Command): void {
       for (const line of last) process.stdout.write(`${line}\n`);
       if (follow === true) await followFile(path, bytes, wanted, () => runningClusters(coppiceHome()).includes(cluster));
     });
-}
+};
 
 /** Where nothing runs and one log was left, that one is meant: why it ended stands there. */
 function onlyLog(name: string | undefined): string | null {

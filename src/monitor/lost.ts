@@ -9,7 +9,7 @@ import type { Draft } from "./draft.ts";
 import { lifecycle } from "./lifecycle.ts";
 import { makeAvailable, scheduleRestart } from "./nodes.ts";
 import { countFailure, end, fail, succeed } from "./outcome.ts";
-import type { NodeRecord, Regeneration } from "./state.ts";
+import type { NodeRecord } from "./state.ts";
 
 /** What an application says that finds its port, file or lock taken: by its own older instance, most likely. */
 export const takenPattern =
@@ -21,7 +21,7 @@ export function replacementLost(draft: Draft, node: NodeRecord, why: string): vo
   const { current } = draft.state;
   if (current?.node !== node.name) return;
   // The old one is stopping already: the node is restarted when it has gone.
-  if (!lifecycle[current.mode][current.phase].reversible) return nobodyLeft(draft, node, current, why, 0);
+  if (!lifecycle[current.mode][current.phase].reversible) return regrowthLost(draft, node, why, 0);
   if (draft.instance(current.old) !== null && current.phase === "starting" && takenPattern.test(why)) {
     node.exclusive = why;
     if (canSpare(draft, node.name, "in-place")) return goInPlace(draft, node, why);
@@ -44,16 +44,12 @@ function goInPlace(draft: Draft, node: NodeRecord, why: string): void {
   enter(draft, current, "cordoning");
 }
 
-/** In place: the new instance died before it served. */
+/** In place the new instance died before it served; or beside an old one that ends already: nobody is left. */
 export function regrowthLost(draft: Draft, node: NodeRecord, why: string, servedMs: number): void {
   const { current } = draft.state;
   assert(current !== null, "a regeneration is under way");
-  nobodyLeft(draft, node, current, why, servedMs);
-}
-
-function nobodyLeft(draft: Draft, node: NodeRecord, current: Regeneration, why: string, servedMs: number): void {
   node.instance = null;
-  end(draft, current, "failed", "failed", `${current.replacement} died: ${why}`);
+  end(draft, current, "failed", `${current.replacement} died: ${why}`);
   draft.event(
     "regeneration-failed",
     `${node.name}: regeneration failed: ${current.replacement} died: ${why}`,

@@ -4,7 +4,6 @@
  */
 import type { Draft } from "./draft.ts";
 import { dismiss } from "./drain.ts";
-import type { Phase } from "./lifecycle.ts";
 import { scheduleRestart } from "./nodes.ts";
 import { dropEntries, settle } from "./requests.ts";
 import { bringAllToRunningRelease, rolloutRegenerationEnded } from "./rollout.ts";
@@ -20,7 +19,7 @@ export function fail(draft: Draft, regeneration: Regeneration, why: string): voi
   if (replacement !== null) dismiss(draft, replacement);
   node.replacement = null;
   restore(draft, old);
-  end(draft, regeneration, "failed", "failed", why);
+  end(draft, regeneration, "failed", why);
   if (regeneration.mode === "retire") {
     draft.state.wanted = Math.max(draft.state.wanted, node.index);
     settle(draft, node.name, "succeeded"); // who wanted it again has it
@@ -75,7 +74,7 @@ export function succeed(draft: Draft, regeneration: Regeneration, remark: string
     // So is what only one of it can have, unless that was found on the way.
     if (regeneration.timeline[0]?.phase !== "starting") node.exclusive = null;
   }
-  end(draft, regeneration, "probation", "succeeded", remark);
+  end(draft, regeneration, "probation", remark);
   regeneration.deadlineMs = draft.nowMs + draft.settings.probationMs;
   draft.state.consecutiveFailures = 0;
   if (regeneration.origin === "operator" && draft.state.halted !== null) draft.state.halted = null;
@@ -95,8 +94,9 @@ export function succeed(draft: Draft, regeneration: Regeneration, remark: string
   );
 }
 
-export function end(draft: Draft, regeneration: Regeneration, phase: Phase, outcome: "succeeded" | "failed", remark: string | null): void {
+export function end(draft: Draft, regeneration: Regeneration, phase: "probation" | "retired" | "failed", remark: string | null): void {
   const { state, nowMs } = draft;
+  const outcome = phase === "failed" ? "failed" : "succeeded";
   if (regeneration.phase !== phase) regeneration.timeline.push({ phase, atMs: nowMs });
   regeneration.phase = phase;
   regeneration.outcome = outcome;
@@ -137,7 +137,7 @@ export function verifyEnded(draft: Draft): void {
 export function retire(draft: Draft, regeneration: Regeneration): void {
   const { state, nowMs } = draft;
   const node = draft.node(regeneration.node);
-  end(draft, regeneration, "retired", "succeeded", regeneration.remark);
+  end(draft, regeneration, "retired", regeneration.remark);
   state.retired[node.name] = node.generation;
   state.nodes = state.nodes.filter((other) => other !== node);
   // If it is wanted again by now, what waits for it is for its next life.
