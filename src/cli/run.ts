@@ -158,7 +158,6 @@ export function specificationOf(script: string, args: readonly string[], options
     release: {
       id: "1",
       nodePath: findNode(options.node),
-      nodeArguments: [],
       ...resolveRelease({ script, arguments: args, workingDirectory: typedDirectory() }),
       environment: options.port === undefined ? {} : { PORT: String(options.port) },
     },

@@ -220,7 +220,7 @@ function commandLineOf(order: StartOrder): [string, string[]] {
   if (release.kind === "command") return [release.script, [...release.arguments]];
   // The probe takes its own two arguments out again, and the heap's after them.
   const heap = heapOptions(hasHeapLimit(order) ? null : heapLimitBytes);
-  return [release.nodePath, [...release.nodeArguments, "--require", probePath, ...heap, release.script, ...release.arguments]];
+  return [release.nodePath, ["--require", probePath, ...heap, release.script, ...release.arguments]];
 }
 
 function environmentOf({ order, birth, directory, user }: InstanceOptions): NodeJS.ProcessEnv {
@@ -249,5 +249,5 @@ function environmentOf({ order, birth, directory, user }: InstanceOptions): Node
 /** The user's own limit stands. */
 function hasHeapLimit({ release }: StartOrder): boolean {
   const options = release.environment["NODE_OPTIONS"] ?? process.env["NODE_OPTIONS"] ?? "";
-  return /--max[-_](?:old[-_]space|heap)[-_]size/.test([options, ...release.nodeArguments].join(" "));
+  return /--max[-_](?:old[-_]space|heap)[-_]size/.test(options);
 }

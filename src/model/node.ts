@@ -25,8 +25,6 @@ export interface Release {
   readonly id: string;
   /** Absolute path of the Node executable that runs the application. */
   readonly nodePath: string;
-  /** Arguments for that Node before the script (the user's own, without the probe). */
-  readonly nodeArguments: readonly string[];
   /** A Node script, or a command (`npm start`) in whose process tree the server is. */
   readonly kind: "script" | "command";
   /** Absolute path of the script, or of the command's executable. */

@@ -8,7 +8,7 @@ export function simRelease(id: string): Release {
   const asTyped = { script: "/current/server.js", arguments: [], workingDirectory: "/current" };
   const workingDirectory = `/releases/${id}`;
   const script = `${workingDirectory}/server.js`;
-  return { id, kind: "script", nodePath: "/node", nodeArguments: [], script, arguments: [], workingDirectory, environment: {}, asTyped };
+  return { id, kind: "script", nodePath: "/node", script, arguments: [], workingDirectory, environment: {}, asTyped };
 }
 
 export function simSpec(nodes: number, settings: Partial<Settings> = {}, forwarders = 1): ClusterSpec {

@@ -42,7 +42,6 @@ async function begin(text: string): Promise<Begun> {
   const release = {
     id: "1",
     nodePath: process.execPath,
-    nodeArguments: [],
     kind: "command",
     script,
     arguments: [],
@@ -122,7 +121,7 @@ test("stop: who has left its group and may not be signalled, as what sudo starts
     import { Log } from ${source("log")};
     const directory = ${JSON.stringify(directory)};
     const command = "setsid sleep 60 & echo $!; exec sleep 0.5";
-    const release = { kind: "command", nodePath: process.execPath, nodeArguments: [], script: "/bin/sh", arguments: ["-c", command], workingDirectory: "/", environment: {} };
+    const release = { kind: "command", nodePath: process.execPath, script: "/bin/sh", arguments: ["-c", command], workingDirectory: "/", environment: {} };
     const output = new Writable({
       write(line, _encoding, done) {
         console.log(String(line));
