@@ -127,7 +127,9 @@ async function startInBackground(name: string, how: How, json: boolean): Promise
   sayWhenInterrupted(`"${name}" goes on starting in the background   end: coppice stop --name ${name}`);
   const status = await untilServing(child, () => callAdmin<ClusterStatus>(paths, adminRoutes.status), paths);
   const lastWords = () => {
-    const words = readFileSync(log).toString("utf8", logBytes).trimEnd().split("\n").slice(-wordsOnFailure);
+    const content = readFileSync(log);
+    const begun = content.length < logBytes ? 0 : logBytes; // shorter: it has rotated, and is all of this start
+    const words = content.toString("utf8", begun).trimEnd().split("\n").slice(-wordsOnFailure);
     return `The end of its log (${log}):\n${words.map((line) => `    ${line}`).join("\n")}`;
   };
   if (status === null) throw new CoppiceError("COPPICE_START_FAILED", `"${name}" did not start. ${lastWords()}`);

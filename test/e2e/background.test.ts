@@ -171,6 +171,8 @@ test("start of what cannot start says why and leaves nothing that runs", { timeo
   assert.match(broken.stderr, /did not start. The end of its log/);
   assert.match(broken.stderr, /no database/);
   assert.equal(existsSync(join(home, "broken")), false);
+  writeFileSync(join(home, "broken.log"), `${"x".repeat(10 * 1024 * 1024 - 200)}\n`); // it rotates at its second line or so
+  assert.match((await coppice(home, {}, "start", script, "--name", "broken")).stderr, /no database/);
   const half = join(home, "half.cjs");
   writeFileSync(
     half,
