@@ -295,7 +295,15 @@ export class Init {
 
   #end(exitCode: number): void {
     this.#health?.close();
-    this.#giveBackHome();
+    try {
+      this.#giveBackHome();
+    } catch (error) {
+      // A disk that is read-only by now: all has ended all the same.
+      const why = error instanceof Error ? error.message : String(error);
+      this.#options.log.say(
+        `${this.#spec.paths.directory} could not be removed, the next start of "${this.#spec.name}" clears it (${why})`,
+      );
+    }
     this.#exit(exitCode);
   }
 

@@ -1,16 +1,18 @@
 /** What people type, and what they see: start, status, wrong input, signals, the end. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { statFieldsOf } from "../../src/link/process-stat.ts";
 import { endAfterTest } from "../left-open.ts";
+import { notRoot } from "../small-disk.ts";
 import { bin, freePort, TestCluster } from "./cluster.ts";
 import { SessionLoad } from "./session-load.ts";
 
@@ -93,6 +95,20 @@ test("stop: what NODE_OPTIONS has Node do at the same signal is the server's, no
   const stopped = await cluster.command("stop");
   assert.deepEqual([stopped.code, await cluster.exited, readdirSync(cwd)], [0, 0, []], stopped.stderr);
   for (const directory of [cwd, cluster.home]) rmSync(directory, { recursive: true });
+});
+
+test("stop: a directory that cannot be removed is said, and all has ended in order", { timeout: 180_000, skip: notRoot }, async () => {
+  const cluster = await TestCluster.start({ script: plainApp, nodes: 1 });
+  const mounted = join(cluster.home, "t", "bin");
+  mkdirSync(mounted);
+  await promisify(execFile)("mount", ["-t", "tmpfs", "tmpfs", mounted]);
+  endAfterTest(async () => {
+    await promisify(execFile)("umount", ["--lazy", mounted]);
+    rmSync(cluster.home, { recursive: true });
+  });
+  assert.deepEqual(await cluster.stop(), { code: 0, left: ["t"] });
+  assert.match(cluster.output, /^coppice \| .*\/t could not be removed, the next start of "t" clears it \(.*busy/m);
+  assert.doesNotMatch(cluster.output, /^ {4}at /m);
 });
 
 test("stop ends everything in order while clients send: nothing is left, every answer begun is whole", { timeout: 180_000 }, async () => {
