@@ -10,7 +10,7 @@ import { Server as HttpServer, maxHeaderSize } from "node:http";
 import { type AddressInfo, isIPv6, Server as NetServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import type { InstanceBirth } from "../model/birth.ts";
-import type { ListenAddress } from "../model/node.ts";
+import { type ListenAddress, nodeOf } from "../model/node.ts";
 
 export interface MovedListener {
   readonly at: ListenAddress;
@@ -62,10 +62,12 @@ export function moveListeners(begun: (listens: boolean) => MoveOptions | null): 
       );
     }
     if (port === -1 && typeof address === "string" && isPlainHttp(this)) {
-      begun(false)?.onNotice(
-        "unix-socket",
-        `the server listens on a Unix socket (${address}), which is left to it: one process alone can have it, while nodes share a port. Let it listen on one, or on a path with COPPICE_NODE and COPPICE_GENERATION in it`,
-      );
+      const options = begun(false);
+      if (options !== null && !isOwnPath(address, options.instance))
+        options.onNotice(
+          "unix-socket",
+          `the server listens on a Unix socket (${address}), which is left to it: one process alone can have it, while nodes share a port. Let it listen on one, or on a path with COPPICE_NODE and COPPICE_GENERATION in it`,
+        );
     }
     const handle = (this as unknown as Internals)._handle; // set in a worker of node:cluster
     if (!(port > 0) || (typeof fd === "number" && fd >= 0) || handle) return listenAsAsked();
@@ -105,6 +107,13 @@ function widen(server: HttpServer & { maxHeaderSize?: number }): void {
 
 function isPlainHttp(server: NetServer): boolean {
   return server instanceof HttpServer; // https and http2 servers are TLS or net servers, not these
+}
+
+/** Another one in each process, by its node and generation or by its pid. */
+function isOwnPath(path: string, instance: string): boolean {
+  const node = nodeOf(instance);
+  const numbers: readonly string[] = path.replaceAll(node, "").match(/\d+/g) ?? [];
+  return numbers.includes(String(process.pid)) || (path.includes(node) && numbers.includes(instance.slice(node.length + 1)));
 }
 
 /** Code and text of what its author can do. */

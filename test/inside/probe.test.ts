@@ -156,7 +156,7 @@ for (const { path, version } of all) {
 
   withServer(
     "a path beside a port, and a server in a worker thread, are left alone and named",
-    `const http = require("node:http"); const { Worker } = require("node:worker_threads"); const path = require("node:path").join(require("node:os").tmpdir(), "coppice-path-" + process.pid);
+    `const http = require("node:http"); const { Worker } = require("node:worker_threads"); const path = require("node:path").join(require("node:os").tmpdir(), "coppice-path-" + process.ppid + "-" + process.version);
      http.createServer().listen(3000, () => http.createServer().listen(path, function () { this.close();
        new Worker('require("node:http").createServer().listen(34568, "127.0.0.1", function () { this.close(() => console.log("worker ended")); })', { eval: true }); }));`,
     async (stage) => {
@@ -165,6 +165,29 @@ for (const { path, version } of all) {
       assert.match((await stage.hear("notice", ({ code }) => code === "worker-thread")).text, /port 34568 is served by a worker thread/);
       await stage.until(() => stage.output.includes("worker ended"), "the worker's own server");
     },
+  );
+
+  withServer(
+    "a Unix socket whose path is another one in each process, as is advised, is not named",
+    `const http = require("node:http"); const { mkdtempSync, rmSync } = require("node:fs"); const { tmpdir } = require("node:os");
+     process.chdir(mkdtempSync(require("node:path").join(tmpdir(), "coppice-path-")));
+     const listen = ([path, ...rest]) => {
+       if (path !== undefined) return http.createServer().listen(path, () => listen(rest));
+       rmSync(process.cwd(), { recursive: true });
+       http.createServer().listen(3001);
+     };
+     const { COPPICE_NODE: node, COPPICE_GENERATION: generation } = process.env;
+     http.createServer().listen(3000, () => listen([node + "-" + generation + ".sock", process.pid + ".sock", node + ".sock", generation + ".sock"]));`,
+    async (stage) => {
+      await stage.hear("listening", ({ at }) => at.port === 3001);
+      const named = stage.heard.flatMap((message) => (message.kind === "notice" && message.code === "unix-socket" ? [message.text] : []));
+      assert.deepEqual(
+        named.map((text) => /\((.*\.sock)/.exec(text)?.[1]),
+        ["web-1.sock", "1.sock"],
+      );
+    },
+    "commonjs",
+    { COPPICE_NODE: "web-1", COPPICE_GENERATION: "1" },
   );
 
   withServer(
