@@ -34,6 +34,10 @@ exit "$code"
 
 /** Does not return where there is a shell to become; else says what that means, and returns. */
 export function becomeReaper(): void {
+  if (process.argv[2] === "start")
+    process.stderr.write(
+      "coppice: start is process 1, which ends when the nodes serve, and with it the container and all that is in it: coppice run stays in the foreground\n",
+    );
   try {
     accessSync(shell, constants.X_OK);
   } catch {

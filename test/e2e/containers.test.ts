@@ -3,12 +3,14 @@
  * No container engine is needed, but root is (CI is); the memory limit is a control group's.
  */
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { type Container, freePort, root, TestCluster } from "./cluster.ts";
+import { promisify } from "node:util";
+import { bin, type Container, freePort, root, TestCluster } from "./cluster.ts";
 import { ControlGroup } from "./control-group.ts";
 import { SessionLoad } from "./session-load.ts";
 
@@ -96,6 +98,18 @@ test("in a container without rights, read-only: orphans are reaped, health is to
   );
   assert.ok(lines.every(({ time }) => !Number.isNaN(Date.parse(String(time)))));
   assert.ok(lines.some(({ source, text }) => source === "coppice" && String(text).startsWith("stopping (SIGTERM)")));
+});
+
+test("coppice start as a container's first process says that the container ends with it, and what to type instead", {
+  timeout: 180_000,
+  skip,
+}, async () => {
+  const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
+  const start = ["--pid", "--fork", "--mount-proc", "--kill-child", process.execPath, bin, "start", app, "-n", "1", "--name", "first"];
+  const env = { ...process.env, COPPICE_HOME: home, APP_PORT: String(await freePort()) };
+  const { stderr } = await promisify(execFile)("unshare", start, { env });
+  assert.match(stderr, /process 1, which ends when the nodes serve, and with it the container .*coppice run stays/);
+  rmSync(home, { recursive: true });
 });
 
 interface Reach {
