@@ -8,8 +8,8 @@ import { defaultSettings } from "../config/declared.ts";
 import { processorMsOf, wantsProcessor } from "../link/process-stat.ts";
 import { type ClusterSpec, claimPath, type FromInit, type ToInit, type Welcome } from "../model/birth.ts";
 import type { EventDraft } from "../model/events.ts";
-import { residentLimit } from "../model/memory.ts";
-import { type InstanceId, type ListenAddress, nodeOf } from "../model/node.ts";
+import { instanceShare, residentLimit } from "../model/memory.ts";
+import { type InstanceId, type ListenAddress, nodeOf, type Release } from "../model/node.ts";
 import { earliestEndInMs } from "../model/report.ts";
 import type { Settings } from "../model/settings.ts";
 import { completedSpec } from "../monitor/completed.ts";
@@ -288,7 +288,14 @@ export class Daemon {
     if (memory === null) return null;
     const nodes = this.#engine.state.nodes.length;
     const record = this.#record(instance);
-    return residentLimit(memory, nodes) + (record === undefined ? 0 : beyondShareBytes(record, memory, nodes));
+    if (record === undefined) return residentLimit(memory, nodes);
+    const limit = record.probed || this.#kindOf(record) === "script" ? residentLimit : instanceShare;
+    return limit(memory, nodes) + beyondShareBytes(record, memory, nodes);
+  }
+
+  #kindOf({ release }: InstanceRecord): Release["kind"] {
+    const { releases } = this.#engine.state;
+    return (releases.find(({ id }) => id === release) ?? this.#spec.release).kind;
   }
 
   #record(instance: InstanceId): InstanceRecord | undefined {
@@ -304,10 +311,10 @@ export class Daemon {
 
   /** What its user may not know of one that died. */
   #advise(instance: InstanceId, { code, tail }: { readonly code: number | null; readonly tail: readonly string[] }): void {
-    const { spec, releases, nodes } = this.#engine.state;
+    const { spec, nodes } = this.#engine.state;
     const record = this.#record(instance);
     if (spec === null || record === undefined) return;
-    const started = { kind: releases.find(({ id }) => id === record.release)?.kind ?? spec.release.kind, port: spec.port };
+    const started = { kind: this.#kindOf(record), port: spec.port };
     const said = this.#notices.standing.map((notice) => notice.code);
     if (said.some((one) => saysWhyNotShared.has(one))) return;
     // Several nodes, and one of them died for want of what another one has.

@@ -45,7 +45,7 @@ export function instanceShare({ limitBytes, ownBytes, reserveBytes, surge }: Mem
   return Math.max(0, Math.floor((limitBytes - ownBytes - reserveBytes) / (nodes + surge)));
 }
 
-/** What an instance's resident memory may come to before it takes of the others' share. */
+/** What the resident memory of an instance of Node may come to before it takes of the others' share; of any other program it is the share. */
 export function residentLimit(budget: MemoryBudget, nodes: number): number {
   return instanceShare(budget, nodes) + sharedPagesBytes;
 }

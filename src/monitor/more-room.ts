@@ -4,7 +4,7 @@
  * one instance is given a fifth more heap, once. A leak only lives longer by that, under the same rules; what settles is seen to, and its peers are then
  * judged by it (aging/peers.ts: elders that settled). Nobody is let run into a limit for the sake of knowing.
  */
-import { heapLimit, instanceUnused, type MemoryBudget, residentLimit, youngBytesMax } from "../model/memory.ts";
+import { heapLimit, instanceShare, instanceUnused, type MemoryBudget, residentLimit, youngBytesMax } from "../model/memory.ts";
 import type { AgingReport } from "../model/report.ts";
 import type { Draft } from "./draft.ts";
 import type { InstanceRecord, Regeneration } from "./state.ts";
@@ -33,7 +33,7 @@ export function metItsMemory({ spec, state }: Pick<Draft, "spec" | "state">, { i
   const { limit, floor = 0 } = trends.find((trend) => trend.indicator === indicator) ?? {};
   if (memory === null || limit === undefined || floor < levelRatioMin * limit) return false;
   const nodes = state.nodes.length;
-  if (indicator === "rssBytes") return limit === residentLimit(memory, nodes);
+  if (indicator === "rssBytes") return limit === residentLimit(memory, nodes) || limit === instanceShare(memory, nodes);
   if (indicator !== "heapAfterGcBytes" && indicator !== "heapUsedBytes") return false;
   const heap = heapLimit(memory, nodes);
   // It is given in whole ones, and V8 counts the young generation beside it.

@@ -162,6 +162,11 @@ test("a server that is not Node: any command with PORT is balanced, watched from
   await cluster.until("memory is seen from outside", async () =>
     (await cluster.status()).nodes.every(({ indicators }) => (indicators["rssBytes"] ?? 0) > 1e6),
   );
+  await cluster.until("it is judged by the node's share, of which nothing is Node's", async () => {
+    const { nodes, memory } = await cluster.status();
+    const limits = nodes.map(({ report }) => report?.trends.find(({ indicator }) => indicator === "rssBytes")?.limit);
+    return limits.every((limit) => limit !== undefined && limit === memory?.instanceBytes);
+  });
 
   const before = await cluster.status();
   let ended = false;

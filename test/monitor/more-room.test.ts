@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AgingModel } from "../../src/aging/model.ts";
 import { PeerGroup } from "../../src/aging/peers.ts";
-import { heapLimit, type MemoryBudget, residentLimit, shareOut, youngBytesMax } from "../../src/model/memory.ts";
+import { heapLimit, instanceShare, type MemoryBudget, residentLimit, shareOut, youngBytesMax } from "../../src/model/memory.ts";
 import type { AgingReport } from "../../src/model/report.ts";
 import { moreRoomBytes } from "../../src/monitor/more-room.ts";
 import { seededRandom } from "../../src/sim/random.ts";
@@ -56,6 +56,10 @@ test("more room: after three lives that met the memory they were given, one inst
   cluster.tell({ kind: "reload", request: "deploy", release: simRelease("2") });
   cluster.run(cluster.nowMs + 600_000);
   assert.deepEqual(regenerate(cluster, 4, report(residentLimit(memory, 2), "rssBytes")), [usual, usual, roomy, usual]);
+  // That of a server that is not Node is the share itself.
+  cluster.tell({ kind: "reload", request: "next", release: simRelease("3") });
+  cluster.run(cluster.nowMs + 600_000);
+  assert.deepEqual(regenerate(cluster, 3, report(instanceShare(memory, 2), "rssBytes")), [usual, usual, roomy]);
 });
 
 test("more room: not for another indicator, what fills in minutes, a limit of the server's own, one below which a life ended, nor where there is no room", () => {
