@@ -27,10 +27,14 @@ const firstKey = " ";
 export const clearsStore = "clear.";
 /** How the names of `coppice/state`'s stores begin, and ours; those of sessions have no dot. */
 const stateStores = ["map.", "checkpoint.", clearsStore];
-/** Between store and session in a key; none of LMDB's control characters, which its long keys do not bring back. */
+/** Between store and session in a key. */
 const separator = ":";
 /** The next character: no key of a store comes behind it. */
 const separatorAfter = ";";
+/** LMDB's control characters, which its long keys do not bring back, and halves of surrogate pairs, which have no bytes; and what stands for them. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const unfit = /[\u0000-\u001f\u007f\p{Surrogate}]/gu;
+const fit = /\u007f([0-9a-f]{4})/g;
 
 /** What a loss of power tore: no record, and nothing to be touched, since its pages may not be its own. */
 const torn = 0;
@@ -199,11 +203,13 @@ export class SessionFile {
   /**
    * The next records, live or not, in the order of their keys: of one store or of all, behind the key `after`. Up to `limit` that are
    * committed, and what is new in the overlay up to the last of them: who wrote it finds it, as if it were committed.
+   * @throws an error of damage where they are not in that order, as in a torn file: who goes on from page to page would never end.
    */
   page(limit: number, after: string | null, store?: StoreName): Entry[] {
     const start = after ?? (store === undefined ? firstKey : keyOf(store, ""));
     const range = { start, exclusiveStart: after !== null, ...(store === undefined ? {} : { end: `${store}${separatorAfter}` }) };
     const committed = [...this.#database.getRange({ ...range, limit })];
+    checkForward(after, committed.at(-1)?.key);
     const found = new Map<string, SessionRecord | null>();
     for (const { key, value } of committed) if (typeof value !== "number") found.set(key, this.#newest(key, value));
     const last = committed.length < limit ? null : (committed.at(-1)?.key ?? null);
@@ -212,9 +218,11 @@ export class SessionFile {
     for (const [key, { record }] of added) found.set(key, record);
     if (found.size === 0 && last !== null) return this.page(limit, last, store); // none could be read: an empty page would be the end
     const keys = added.length === 0 ? [...found.keys()] : [...found.keys()].sort(inOrder);
+    checkForward(after, keys.at(-1));
     return keys.map((key) => {
       const at = key.indexOf(separator);
-      return { key, store: key.slice(0, at), id: key.slice(at + 1), record: found.get(key) ?? null };
+      const id = key.slice(at + 1).replace(fit, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
+      return { key, store: key.slice(0, at), id, record: found.get(key) ?? null };
     });
   }
 
@@ -251,7 +259,7 @@ export function isOfState(store: StoreName): boolean {
 }
 
 function keyOf(store: StoreName, id: SessionId): string {
-  return `${store}${separator}${id}`;
+  return `${store}${separator}${id.replace(unfit, (one) => `\u007f${one.charCodeAt(0).toString(16).padStart(4, "0")}`)}`;
 }
 
 function isOf(store: StoreName, key: string): boolean {
@@ -266,6 +274,11 @@ function inOrder(one: string, other: string): number {
 /** Behind `after`, and not behind `last`; null: without a bound. */
 function isBetween(after: string | null, key: string, last: string | null): boolean {
   return (after === null || inOrder(after, key) < 0) && (last === null || inOrder(key, last) <= 0);
+}
+
+function checkForward(after: string | null, key: unknown): void {
+  if (key === undefined || (typeof key === "string" && isBetween(after, key, null))) return;
+  throw new Error("MDB_CORRUPTED: its keys are in no order");
 }
 
 /**

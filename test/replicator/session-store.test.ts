@@ -109,7 +109,9 @@ test("what was set before is counted, listed and cleared, though nobody waited f
 
 test("whatever a session is called, it is counted, listed, swept and cleared", () =>
   withStore(async ({ store, execute }) => {
-    const ids = ["", "a", "ü", "\u{1f600}", "\uffff", ...[50, 60, 64, 100, 500, 1_900].map((length) => "x".repeat(length))];
+    const strange = ["\u0000", "\u001f", "\u007f", "\u007f0000", "\ud800", "\udfff", "\ue000", "\ufffd"];
+    const long = ["", ...strange].map((one) => `x${one}${"x".repeat(100)}`);
+    const ids = ["", "a", "ü", "\u{1f600}", "\uffff", ...strange, ...long, ...[50, 60, 64, 500, 1_900].map((length) => "x".repeat(length))];
     const write = (id: string, expiresAtMs: number) => execute({ kind: "write", id, base: -1, expiresAtMs }, 0, "{}");
     await Promise.all(ids.map((id) => write(id, 1_000)));
     const listed = (await execute({ kind: "all" }, 1)).flatMap((answer) => (answer.kind === "record" ? [answer.id] : []));
@@ -190,6 +192,32 @@ test("a file whose tree a loss of power bent into a circle is damaged, as LMDB s
     (error) => isDamage(error),
   );
   assert.ok(isDamage(new Error("MDB_PROBLEM: Unexpected problem - txn should abort: expected node to be branch, but was not")));
+  rmSync(directory, { recursive: true });
+});
+
+test("a file whose keys a loss of power left in no order is damaged: nobody goes through it without end", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-store-"));
+  const path = join(directory, "s.mdb");
+  const before = new SessionFile(path, () => {});
+  const record = { version: 7, expiresAtMs: null, tombstone: false, text: "whole", writes: [] };
+  for (const id of ["a", "b", "c"]) await before.set("s", id, record);
+  await before.close();
+  const bytes = readFileSync(path);
+  for (let at = bytes.indexOf("s:c"); at >= 0; at = bytes.indexOf("s:c")) bytes.write("s:A", at); // behind which comes "s:a"
+  writeFileSync(path, bytes);
+  const file = new SessionFile(path, () => {});
+  const seen: string[] = [];
+  const walk = (after: string | null): void => {
+    for (const { key } of file.page(1, after)) {
+      assert.ok(seen.push(key) < 10, `without end: ${seen.join(" ")}`);
+      walk(key);
+    }
+  };
+  assert.throws(
+    () => walk(null),
+    (error) => isDamage(error),
+  );
+  await file.close();
   rmSync(directory, { recursive: true });
 });
 
