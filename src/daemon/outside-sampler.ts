@@ -3,9 +3,8 @@
  * loop is stuck. Each reading that cannot be had is left out.
  */
 import { readdirSync, readFileSync } from "node:fs";
-import { childrenOf, statFieldsOf } from "../link/process-stat.ts";
+import { childrenOf, msPerTick, openFilesMaxOf, statFieldsOf } from "../link/process-stat.ts";
 
-const ticksPerSecond = 100;
 /** In the kernel's words to each process (getauxval(3)), pairs of machine words, by this number: 4 KiB here, 16 or 64 KiB there. */
 const auxPageSize = 6n;
 const pageBytesUsual = 4_096;
@@ -57,8 +56,8 @@ export function readProcess(pid: number, andEnded = false): OutsideReading | nul
   const limits: Record<string, number> = {};
   try {
     indicators["openFds"] = readdirSync(`/proc/${pid}/fd`).length;
-    const openFilesMax = /^Max open files\s+(\d+)/m.exec(read(`/proc/${pid}/limits`) ?? "")?.[1];
-    if (openFilesMax !== undefined) limits["openFds"] = Number(openFilesMax);
+    const openFilesMax = openFilesMaxOf(pid);
+    if (openFilesMax !== null) limits["openFds"] = openFilesMax;
   } catch {
     // Another user's process: its descriptors cannot be counted.
   }
@@ -68,7 +67,7 @@ export function readProcess(pid: number, andEnded = false): OutsideReading | nul
 
 /** Share of one core between two readings, 0..n. */
 export function cpuRatio(before: OutsideReading, after: OutsideReading, elapsedMs: number): number {
-  return elapsedMs <= 0 ? 0 : ((after.cpuTicks - before.cpuTicks) / ticksPerSecond / elapsedMs) * 1_000;
+  return elapsedMs <= 0 ? 0 : ((after.cpuTicks - before.cpuTicks) * msPerTick) / elapsedMs;
 }
 
 function pageSize(): number {
@@ -81,12 +80,4 @@ function pageSize(): number {
     // No Linux, or none that tells: nothing else is read of /proc then.
   }
   return pageBytesUsual;
-}
-
-function read(path: string): string | null {
-  try {
-    return readFileSync(path, "latin1");
-  } catch {
-    return null;
-  }
 }

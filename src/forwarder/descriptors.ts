@@ -2,7 +2,7 @@
  * How many descriptors this process may have open (`ulimit -n`, which Node raises as far as it may), and what of them
  * clients may take: were all theirs, no request could reach a node any more.
  */
-import { readFileSync } from "node:fs";
+import { openFilesMaxOf } from "../link/process-stat.ts";
 
 /** Files, pipes, control and listening sockets. */
 const ownDescriptors = 32;
@@ -10,12 +10,7 @@ const clientsShareRatio = 0.75;
 
 /** Infinite where nobody says. */
 export function descriptorsMax(): number {
-  try {
-    const max = /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "latin1"))?.[1];
-    return max === undefined ? Number.POSITIVE_INFINITY : Number(max);
-  } catch {
-    return Number.POSITIVE_INFINITY;
-  }
+  return openFilesMaxOf("self") ?? Number.POSITIVE_INFINITY;
 }
 
 export function clientsWithin(descriptors: number): number {

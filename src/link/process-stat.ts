@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 
 /** The same on every Linux, as user space sees it. */
-const msPerTick = 10;
+export const msPerTick = 10;
 
 /** The fields from the state (the third) on; null if there is no such process, or no /proc. */
 export function statFieldsOf(pid: number, thread?: string): readonly string[] | null {
@@ -31,6 +31,16 @@ function threadsOf(pid: number): string[] {
     return readdirSync(`/proc/${pid}/task`);
   } catch {
     return []; // it is gone, or there is no /proc
+  }
+}
+
+/** How many descriptors it may have open; null where nobody says. */
+export function openFilesMaxOf(pid: number | "self"): number | null {
+  try {
+    const max = /^Max open files\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/limits`, "latin1"))?.[1];
+    return max === undefined ? null : Number(max);
+  } catch {
+    return null;
   }
 }
 
