@@ -5,10 +5,10 @@
 
 import { isDeepStrictEqual } from "node:util";
 import { endWithInit } from "../link/end-with-init.ts";
-import { Link } from "../link/link.ts";
+import { helloOf, Link } from "../link/link.ts";
 import { tokenFor } from "../link/token.ts";
 import type { Accepting, ToForwarderFromInit, Welcome } from "../model/birth.ts";
-import { controlProtocol, type FromForwarder, type ToForwarder } from "../model/control.ts";
+import type { FromForwarder, ToForwarder } from "../model/control.ts";
 import type { Settings } from "../model/settings.ts";
 import { AccessLog } from "./access-log.ts";
 import { Certificates } from "./certificates.ts";
@@ -45,14 +45,7 @@ class Forwarder {
     this.#servers = new PublicServers(this.#dispatcher, certificates, spec.forwarders === 1);
     this.#link = new Link({
       path: spec.paths.controlSocket,
-      hello: {
-        kind: "hello",
-        protocol: controlProtocol,
-        role: "forwarder",
-        id,
-        token: tokenFor(clusterKey, "forwarder", id),
-        pid: process.pid,
-      },
+      hello: helloOf("forwarder", id, tokenFor(clusterKey, "forwarder", id)),
       keepAlive: true,
       onUp: () => this.#tellLevel(),
       onFrame: ({ head }) => this.#apply(head as ToForwarder), // the monitor, on its private socket

@@ -4,9 +4,9 @@
  *
  * Nothing here may break the application: a part that fails is reported and stays out of the way.
  */
-import { Link } from "../link/link.ts";
+import { helloOf, Link } from "../link/link.ts";
 import type { InstanceBirth } from "../model/birth.ts";
-import { controlProtocol, type FromInstance, type ToInstance } from "../model/control.ts";
+import type { FromInstance, ToInstance } from "../model/control.ts";
 import { messageOf } from "../model/errors.ts";
 import { type ListenAddress, type ListenerId, listenerId } from "../model/node.ts";
 import { collectEvidence } from "./evidence.ts";
@@ -62,7 +62,7 @@ export class Probe {
     check.begin(this.#birth, say);
     this.#link = new Link({
       path: controlSocket,
-      hello: { kind: "hello", protocol: controlProtocol, role: "instance", id: instance, token, pid: process.pid },
+      hello: helloOf("instance", instance, token),
       onUp: () => this.#tellLevel(),
       onFrame: ({ head }) => this.#heard(head as ToInstance), // the monitor, on its private socket
     });

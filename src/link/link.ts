@@ -8,7 +8,7 @@
  * unless asked to (`keepAlive`).
  */
 import { connect, type Socket } from "node:net";
-import type { Hello } from "../model/control.ts";
+import { controlProtocol, type Hello, type PeerRole } from "../model/control.ts";
 import { encodeFrame, type Frame, FrameDecoder } from "../wire/frame.ts";
 import { gather } from "./gathering.ts";
 
@@ -17,6 +17,11 @@ const retryMsMin = 20;
 const retryMsMax = 100;
 /** Hours of samples. */
 const unsentBytesMax = 8 * 1024 * 1024;
+
+/** What this process says of itself on each connection. */
+export function helloOf(role: PeerRole, id: string, token: string): Hello {
+  return { kind: "hello", protocol: controlProtocol, role, id, token, pid: process.pid };
+}
 
 export interface LinkOptions {
   readonly path: string;

@@ -6,11 +6,11 @@
 
 import { renameSync } from "node:fs";
 import { endWithInit } from "../link/end-with-init.ts";
-import { Link } from "../link/link.ts";
+import { helloOf, Link } from "../link/link.ts";
 import { LinkServer, type Peer } from "../link/link-server.ts";
 import { tokenFor } from "../link/token.ts";
 import type { ToReplicatorFromInit, Welcome } from "../model/birth.ts";
-import { controlProtocol, type FromReplicator, type ToReplicator } from "../model/control.ts";
+import type { FromReplicator, ToReplicator } from "../model/control.ts";
 import { messageOf } from "../model/errors.ts";
 import type { InstanceId } from "../model/node.ts";
 import type { SessionAnswer, SessionRequest } from "../model/session.ts";
@@ -56,14 +56,7 @@ class Replicator {
     });
     this.#monitor = new Link({
       path: spec.paths.controlSocket,
-      hello: {
-        kind: "hello",
-        protocol: controlProtocol,
-        role: "replicator",
-        id,
-        token: tokenFor(clusterKey, "replicator", id),
-        pid: process.pid,
-      },
+      hello: helloOf("replicator", id, tokenFor(clusterKey, "replicator", id)),
       keepAlive: true,
       onUp: () => this.#tellStore(),
       onFrame: ({ head }) => this.#heard(head as ToReplicator), // the monitor, on its private socket

@@ -4,9 +4,8 @@
  * replicator's is: what an earlier connection acknowledged is durable already. What is acknowledged after
  * its deadline is in both, so that the next hand-off agrees.
  */
-import { Link } from "../../link/link.ts";
+import { helloOf, Link } from "../../link/link.ts";
 import type { InstanceBirth } from "../../model/birth.ts";
-import { controlProtocol } from "../../model/control.ts";
 import type { SessionAnswer, SessionRequest } from "../../model/session.ts";
 import { Tally } from "../../state/tally.ts";
 import { encodeFrame, type Frame } from "../../wire/frame.ts";
@@ -92,7 +91,7 @@ export class StoreClient {
     const { storeSocket, instance, token } = this.#born();
     this.#link ??= new Link({
       path: storeSocket,
-      hello: { kind: "hello", protocol: controlProtocol, role: "instance", id: instance, token, pid: process.pid },
+      hello: helloOf("instance", instance, token),
       gathers: true,
       unsentBytesMax: Number.POSITIVE_INFINITY, // requests that wait have their deadline, and are sent again
       onUp: () => this.#sendAgain(),
