@@ -171,6 +171,7 @@ export function specificationOf(script: string, args: readonly string[], options
 /** Its directory is not made: in most cases it is a wrong name. */
 function accessLogOf(given: string | undefined): string | null {
   if (given === undefined || given === "-") return given ?? null;
+  if (given === "/dev/stdout") return "-"; // as for nginx; a forwarder's own is a socket, which cannot be opened
   const path = resolve(given);
   if (look(dirname(path))?.isDirectory() !== true)
     throw new CoppiceError("COPPICE_ARGUMENT", `--access-log ${given}: there is no directory ${dirname(path)}`);

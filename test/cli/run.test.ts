@@ -29,6 +29,7 @@ test("run: an access log in a directory that is not there is refused at once; on
   assert.throws(() => accessLog("."), { code: "COPPICE_ARGUMENT", message: "--access-log .: that is a directory; name a file" });
   assert.equal(accessLog("access.log"), resolve("access.log"));
   assert.equal(accessLog("-"), "-");
+  assert.equal(accessLog("/dev/stdout"), "-");
 });
 
 test("run: a HOME that is empty or no whole path is none: each process would look for the sockets in another directory", () => {
