@@ -3,7 +3,7 @@
  * links lead at this moment. Running processes and crash restarts stay there; `reload` resolves them anew.
  */
 import { accessSync, constants, existsSync, readFileSync, realpathSync, type Stats, statSync } from "node:fs";
-import { basename, delimiter, dirname, isAbsolute, join, resolve } from "node:path";
+import { basename, delimiter, dirname, extname, isAbsolute, join, resolve } from "node:path";
 import { CoppiceError, messageOf } from "../model/errors.ts";
 import type { Release } from "../model/node.ts";
 
@@ -40,6 +40,7 @@ export function resolveRelease(asTyped: Release["asTyped"]): ReleasePlace {
   if (look(path)?.isDirectory() === true) return resolvePackage(asTyped, realpathSync(path));
   const script = findScript(path);
   const place = { arguments: asTyped.arguments, workingDirectory, asTyped };
+  if (script !== null) checkIsNodes(script, asTyped.script);
   if (script !== null) return { ...place, kind: isNodeScript(script) ? "script" : "command", script };
   const command = asTyped.script.includes("/") ? null : findExecutable(asTyped.script, toolDirectories(workingDirectory));
   if (command !== null) return { ...place, kind: "command", script: command };
@@ -95,6 +96,19 @@ function findScript(path: string): string | null {
 /** What Node runs itself; a file of another name is a command if it may be executed. */
 function isNodeScript(path: string): boolean {
   return /\.[cm]?[jt]s$/.test(path) || !isExecutable(path);
+}
+
+/** What runs files of other languages, where they do not say so themselves. */
+const interpreters: Readonly<Record<string, string>> = { jar: "java -jar", php: "php", pl: "perl", py: "python3", rb: "ruby", sh: "sh" };
+
+function checkIsNodes(path: string, asTyped: string): void {
+  const interpreter = isExecutable(path) ? undefined : interpreters[extname(path).slice(1)];
+  if (interpreter === undefined) return;
+  throw new CoppiceError(
+    "COPPICE_ARGUMENT",
+    `${path} is nothing that Node runs, and may not be executed itself; name what runs it: coppice run --port 8000 -- ${interpreter} ${asTyped}`,
+    { facts: { script: path } },
+  );
 }
 
 /** Where npm looks for the tools of a package: here, and in every directory above (a workspace's tools lie at its root). */

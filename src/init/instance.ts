@@ -4,7 +4,7 @@
  * stop ladder: signal, grace, SIGKILL of the whole group.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, existsSync, rmSync } from "node:fs";
+import { closeSync, existsSync, openSync, readSync, rmSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { descendantsOf, groupOf } from "../link/process-stat.ts";
@@ -203,9 +203,28 @@ function closed(stream: Readable | null): Promise<unknown> {
   return stream === null ? Promise.resolve() : new Promise((resolve) => stream.once("close", resolve));
 }
 
-/** The system says ENOENT of the program also where it is the directory that is gone. */
-function whyNotSpawned(error: Error, { release: { workingDirectory } }: StartOrder): string {
-  return existsSync(workingDirectory) ? error.message : `the working directory ${workingDirectory} does not exist any more`;
+/** The system says ENOENT of the program also where it is the directory that is gone, or what is to run it. */
+function whyNotSpawned(error: NodeJS.ErrnoException, order: StartOrder): string {
+  const { workingDirectory } = order.release;
+  if (!existsSync(workingDirectory)) return `the working directory ${workingDirectory} does not exist any more`;
+  const [program] = commandLineOf(order);
+  if (error.code !== "ENOENT" || !existsSync(program)) return error.message;
+  const line = firstLineOf(program);
+  const names = line.startsWith("#!") ? `what its first line names (${JSON.stringify(line)})` : "the loader that it was linked for";
+  return `${error.message}: it is there, but not ${names}`;
+}
+
+/** As far as the kernel looks at it; empty where it may only be executed. */
+function firstLineOf(path: string): string {
+  const buffer = Buffer.alloc(256);
+  try {
+    const file = openSync(path, "r");
+    const length = readSync(file, buffer);
+    closeSync(file);
+    return buffer.toString("latin1", 0, length).split("\n", 1)[0] ?? "";
+  } catch {
+    return "";
+  }
 }
 
 function giveBirth(child: ChildProcess, birth: InstanceBirth): void {

@@ -246,7 +246,8 @@ export function giveUpIfNobodyEverListened(draft: Draft, reason: string, tail: r
   const { state } = draft;
   if (state.everListened || state.gaveUp !== null || !state.nodes.every(({ crashes }) => crashes.length > 0)) return;
   const said = tail.length === 0 ? "" : `\nIts last words:\n${tail.map((line) => `    ${line}`).join("\n")}`;
-  state.gaveUp = `${state.spec?.release.script ?? "the server"} cannot be started: ${reason}.${said}`;
+  const why = reason.replace(/^it cannot be started: /, "");
+  state.gaveUp = `${state.spec?.release.script ?? "the server"} cannot be started: ${why}.${said}`;
   effectGiveUp(draft);
 }
 

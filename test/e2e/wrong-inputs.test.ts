@@ -69,6 +69,21 @@ test("a server that cannot start: each way has its reason, exit code 1, and noth
   rmSync(place, { recursive: true });
 });
 
+test("a command whose first line names what is not there, as one with the line ends of Windows, is told from one that is not there", {
+  timeout: 180_000,
+}, async () => {
+  const place = mkdtempSync(join(tmpdir(), "coppice-app-"));
+  const script = join(place, "start");
+  writeFileSync(script, "#!/bin/sh\r\nexec node server.cjs\r\n", { mode: 0o755 });
+  const { code, output } = await coppice(["run", "-n", "1", script], { COPPICE_HOME: join(place, "home") });
+  assert.equal(code, 1);
+  assert.match(
+    output,
+    /start cannot be started: spawn \S+start ENOENT: it is there, but not what its first line names \("#!\/bin\/sh\\r"\)/,
+  );
+  rmSync(place, { recursive: true });
+});
+
 test("what is typed wrong is refused at once, by every command line alike", { timeout: 300_000 }, async () => {
   const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
   const blocked = join(home, "file");
@@ -82,11 +97,15 @@ test("what is typed wrong is refused at once, by every command line alike", { ti
     writeFileSync(join(place, name, "package.json"), text);
     return join(place, name);
   };
+  const python = join(place, "app.py");
+  writeFileSync(python, "");
   const refused: [args: string[], reason: RegExp, env?: NodeJS.ProcessEnv][] = [
     [["run"], /missing required argument/],
     [["run", "nowhere.js"], /nowhere\.js/],
     [["run", circle], /circle\.js: ELOOP/],
     [["run", "x".repeat(300)], /ENAMETOOLONG/],
+    [["run", python], /app\.py is nothing that Node runs, .* coppice run --port 8000 -- python3 \S+app\.py/],
+    [["start", "-n", "2", "--port", "3000", python], /app\.py is nothing that Node runs/],
     [["run", plainApp, "--access-log", join(circle, "log")], /circle\.js: ELOOP/],
     [["run", withPackage("null", "null")], /no start script, and its main, index\.js, does not exist/],
     [["run", withPackage("odd", '{ "main": 5, "scripts": null }')], /no start script, and its main, index\.js, does not exist/],
