@@ -2,10 +2,11 @@
 const safe = (text) => String(text).replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
 export function page(title, body) {
-  return `<!doctype html><meta charset="utf-8"><title>${safe(title)} - The Coppice Shop</title>
+  return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${safe(title)} - The Coppice Shop</title>
 <nav><a href="/">Shop</a> <a href="/cart">Cart</a> <a href="/account">Account</a></nav>
 <h1>${safe(title)}</h1>
 ${body}
+</html>
 `;
 }
 

@@ -108,5 +108,6 @@ function bodyOf(accept: string, { status, title, text }: Refusal): { type: strin
   if (form === "application/json") return { type: form, body: `${JSON.stringify({ status, error: title, message: text })}\n` };
   const type = `${form}; charset=utf-8`;
   if (form === "text/plain") return { type, body: `${status} ${title}: ${text}\n` };
-  return { type, body: `<!doctype html><meta charset="utf-8"><title>${status} ${title}</title><h1>${title}</h1><p>${text}</p>\n` };
+  const head = `<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><meta name="color-scheme" content="light dark"><title>${status} ${title}</title>`;
+  return { type, body: `<!doctype html><html lang="en">${head}<h1>${title}</h1><p>${text}</p></html>\n` };
 }

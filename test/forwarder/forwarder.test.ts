@@ -150,7 +150,7 @@ withStage(
     await stage.route({ "web-1.1": "removed" });
     const late = await call(stage.port, { headers: { accept: "text/html" } });
     assert.equal(late.status, 503);
-    assert.match(late.body.toString(), /<h1>Service Unavailable/);
+    assert.match(late.body.toString(), /^<!doctype html><html lang="en">.*width=device-width.*<h1>Service Unavailable/);
   },
 );
 
