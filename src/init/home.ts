@@ -159,7 +159,7 @@ function takeDirectory(paths: ClusterPaths, owner: Owner, mode: number): string 
       { facts: { name: owner.name, pid: living.pid } },
     );
   }
-  if (isOfOtherPids(paths) && livesElsewhere(paths.adminSocket, statSync(paths.initFile).mtimeMs)) {
+  if (isOfOtherPids(paths) && livesElsewhere(paths, statSync(paths.initFile).mtimeMs)) {
     throw new CoppiceError(
       "COPPICE_CLUSTER_RUNNING",
       `a cluster named "${owner.name}" is running already in ${paths.directory}, where its processes cannot be seen (another container); give each a COPPICE_HOME of its own, or another --name`,

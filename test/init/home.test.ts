@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFile, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -125,6 +125,24 @@ test("home: of a cluster whose processes cannot be seen, as in another container
   await ended;
   takeHome(paths, owner)();
   assert.deepEqual(readdirSync(base), []);
+  rmSync(base, { recursive: true });
+});
+
+test("home: of a cluster in another container nothing is taken while its monitor is started anew: its store is there", {
+  timeout: 60_000,
+}, async () => {
+  const base = mkdtempSync(join(tmpdir(), "coppice-home-"));
+  const paths = clusterPaths(base, "shop");
+  takeHome(paths, owner);
+  writeFileSync(paths.initFile, JSON.stringify(unseen));
+  utimesSync(paths.initFile, 0, 0); // it began long ago
+  const store = await monitorOf({ ...paths, adminSocket: paths.storeSocket }, 0);
+  if (!existsSync(paths.storeSocket)) await once(store.stdout, "data");
+  assert.throws(() => takeHome(paths, owner), { code: "COPPICE_CLUSTER_RUNNING" });
+  const ended = once(store, "exit");
+  store.kill("SIGKILL");
+  await ended;
+  takeHome(paths, owner)();
   rmSync(base, { recursive: true });
 });
 
