@@ -3,7 +3,7 @@
  * birth from an inherited descriptor, takes itself out of the process's arguments and environment, and
  * starts the probe. In any other process that loads it, it does nothing.
  */
-import { readSync } from "node:fs";
+import { fstatSync, readSync } from "node:fs";
 import { Socket } from "node:net";
 import { isMainThread } from "node:worker_threads";
 import type { InstanceBirth } from "../model/birth.ts";
@@ -98,7 +98,10 @@ function readBirth(fd: number): InstanceBirth | null {
   try {
     while (!buffer.subarray(0, length).includes(10)) {
       const read = readSync(fd, buffer, length, buffer.length - length, null);
-      if (read === 0) return null;
+      if (read === 0) {
+        if (fstatSync(fd).isSocket()) endAsOrphan(); // init died before it had said a word: nobody would ever end this server
+        return null;
+      }
       length += read;
     }
     return JSON.parse(buffer.toString("utf8", 0, length)) as InstanceBirth; // init's own line, over a private descriptor
@@ -112,9 +115,11 @@ function endWithInit(fd: number): void {
   const lifeline = new Socket({ fd, readable: true, writable: false });
   lifeline.unref();
   lifeline.on("error", () => {});
-  lifeline.on("close", () => {
-    process.kill(process.pid, "SIGTERM");
-    setTimeout(() => process.kill(process.pid, "SIGKILL"), orphanGraceMs).unref();
-  });
+  lifeline.on("close", endAsOrphan);
   lifeline.resume();
+}
+
+function endAsOrphan(): void {
+  process.kill(process.pid, "SIGTERM");
+  setTimeout(() => process.kill(process.pid, "SIGKILL"), orphanGraceMs).unref();
 }

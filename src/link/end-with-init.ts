@@ -5,12 +5,15 @@
  * collection waits for the main thread (seen once in some thousands of exits, Node 24.21). A forwarder that hung there would keep
  * the public socket. What is to be kept is in files already.
  */
-import type { AreYouThere, Here } from "../model/birth.ts";
+import type { AreYouThere, Here, Welcome } from "../model/birth.ts";
 
 export function endWithInit(): void {
-  process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
+  const end = () => process.kill(process.pid, "SIGKILL");
+  process.on("disconnect", end);
   process.on("message", (message) => {
-    const { kind } = message as AreYouThere; // init's own channel: one of what it sends
-    if (kind === "are-you-there") process.send?.({ kind: "here" } satisfies Here);
+    const told = message as AreYouThere | Pick<Welcome, "kind" | "initPid">; // init's own channel: one of what it sends
+    if (told.kind === "are-you-there") process.send?.({ kind: "here" } satisfies Here);
+    // The channel's end is heard after what was said before it: by then the next init may have the directory.
+    if (told.kind === "welcome" && process.ppid !== told.initPid) end();
   });
 }
