@@ -127,16 +127,18 @@ export interface RegenerateAccepted {
   readonly nodes: readonly NodeName[];
 }
 
+export interface ReloadOutcome {
+  readonly release: string;
+  readonly outcome: "running" | "succeeded" | "rolled-back" | "failed";
+  readonly reason: string | null;
+}
+
 /** The state of one operator's request: done when every node of it has ended, and a reload when it says so. */
 export interface RegenerationProgress {
   readonly id: string;
   readonly done: boolean;
   /** Of a reload; null for a regeneration. */
-  readonly reload: {
-    readonly release: string;
-    readonly outcome: "running" | "succeeded" | "rolled-back" | "failed";
-    readonly reason: string | null;
-  } | null;
+  readonly reload: ReloadOutcome | null;
   readonly nodes: readonly {
     readonly name: NodeName;
     readonly outcome: "waiting" | "running" | "succeeded" | "failed";

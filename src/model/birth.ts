@@ -94,6 +94,19 @@ export interface Welcome {
   readonly crashes: number;
 }
 
+/** What is to be started. */
+export interface InstanceStart {
+  readonly instance: InstanceId;
+  readonly node: NodeName;
+  readonly nodeIndex: number;
+  readonly generation: number;
+  readonly release: Release;
+  /** For Node's heap, where memory is shared out; null: its own default. */
+  readonly heapLimitBytes: number | null;
+  /** As they are by now. */
+  readonly settings: InstanceSettings;
+}
+
 /** An instance that init holds. */
 export interface RosterEntry {
   readonly instance: InstanceId;
@@ -114,18 +127,7 @@ export interface Here {
 /** monitor → init */
 export type ToInit =
   /** Starts the instance unless it is or was started: an id is started once. */
-  | {
-      readonly kind: "start";
-      /** For Node's heap; null: its own default. */
-      readonly heapLimitBytes: number | null;
-      readonly instance: InstanceId;
-      readonly node: NodeName;
-      readonly nodeIndex: number;
-      readonly generation: number;
-      readonly release: Release;
-      /** As they are by now. */
-      readonly settings: InstanceSettings;
-    }
+  | ({ readonly kind: "start" } & InstanceStart)
   /** Signal, grace, then SIGKILL of the whole process group. Repeating it does not restart the grace. */
   | { readonly kind: "stop"; readonly instance: InstanceId; readonly signal: "SIGTERM" | "SIGKILL"; readonly graceMs: number }
   /** Binds the address and hands the socket to every forwarder, now and after their restarts. Idempotent. */

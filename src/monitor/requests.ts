@@ -2,9 +2,10 @@
  * What operators asked for, and the queue of nodes to be regenerated. A node is never queued twice: who asks
  * again joins.
  */
+import type { ReloadOutcome } from "../model/admin.ts";
 import type { NodeName } from "../model/node.ts";
 import type { Draft } from "./draft.ts";
-import { isAutomatic, type OperatorRequest, type QueueEntry, type Regeneration, type ReloadOutcome } from "./state.ts";
+import { isAutomatic, type OperatorRequest, type QueueEntry, type Regeneration } from "./state.ts";
 
 const requestsMax = 50;
 /** Of those that have not ended: nobody waits for so many. */

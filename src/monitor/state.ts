@@ -2,6 +2,7 @@
  * The monitor's whole memory: plain data, snapshotted to the journal as JSON. Only `step` changes it.
  * Records are kept in arrays in a fixed order, so that the same inputs always give the same effects.
  */
+import type { ReloadOutcome } from "../model/admin.ts";
 import type { ClusterSpec } from "../model/birth.ts";
 import type { Calendar } from "../model/calendar.ts";
 import type { InstanceId, ListenAddress, ListenerId, NodeName, Release } from "../model/node.ts";
@@ -148,12 +149,6 @@ export interface QueueEntry {
   readonly metMemory: boolean;
   /** The release that the replacement is to run; null: the node's own. */
   readonly release: string | null;
-}
-
-export interface ReloadOutcome {
-  readonly release: string;
-  readonly outcome: "running" | "succeeded" | "rolled-back" | "failed";
-  readonly reason: string | null;
 }
 
 export interface OperatorRequest {

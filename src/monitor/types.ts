@@ -4,7 +4,7 @@
  * idempotent, so that all of an unfinished state can be performed again after a recovery.
  */
 import type { SettingChange } from "../model/admin.ts";
-import type { ClusterSpec, InstanceSettings, RosterEntry } from "../model/birth.ts";
+import type { ClusterSpec, InstanceStart, RosterEntry } from "../model/birth.ts";
 import type { Calendar } from "../model/calendar.ts";
 import type { EventDraft } from "../model/events.ts";
 import type { InstanceId, ListenAddress, ListenerId, NodeName, Release } from "../model/node.ts";
@@ -94,17 +94,7 @@ export type Fact = WithoutTime<Input>;
 
 /** Effects. `key` names the effect for the journal: performing it twice does no harm. */
 export type Effect = { readonly key: string } & (
-  | {
-      readonly kind: "start-instance";
-      readonly instance: InstanceId;
-      readonly node: NodeName;
-      readonly nodeIndex: number;
-      readonly generation: number;
-      readonly release: Release;
-      /** For Node's heap, where memory is shared out; null: the instance's own default. */
-      readonly heapLimitBytes: number | null;
-      readonly settings: InstanceSettings;
-    }
+  | ({ readonly kind: "start-instance" } & InstanceStart)
   | { readonly kind: "stop-instance"; readonly instance: InstanceId; readonly signal: "SIGTERM" | "SIGKILL"; readonly graceMs: number }
   | { readonly kind: "open-listener"; readonly id: ListenerId; readonly at: ListenAddress }
   /** To every forwarder, now and on each reconnect; the shell keeps the last one. */
