@@ -74,7 +74,7 @@ export function moveListeners(begun: (listens: boolean) => MoveOptions | null): 
     const options = begun(true);
     if (options === null) return listenAsAsked();
     if (!isPlainHttp(this)) {
-      options.onNotice(...whyNotMoved(this, port));
+      options.onNotice(...whyNotMoved(this, publicPort(port, options)));
       return listenAsAsked();
     }
     const key = `${address ?? "*"}|${port}`;
@@ -84,7 +84,7 @@ export function moveListeners(begun: (listens: boolean) => MoveOptions | null): 
     count += 1;
     const ipv6Only = (flags & ipv6OnlyFlag) === 0 ? {} : { ipv6Only: true as const };
     const listener: MovedListener = {
-      at: { address, port: port === options.givenPort?.own ? options.givenPort.public : port, ...ipv6Only },
+      at: { address, port: publicPort(port, options), ...ipv6Only },
       socketPath: `${options.directory}/${options.instance}-${count}.sock`,
     };
     if (!widened.has(this)) widen(this as HttpServer); // isPlainHttp, above
@@ -98,6 +98,10 @@ export function moveListeners(begun: (listens: boolean) => MoveOptions | null): 
     this.address = () => addressAsAsked(address, listener.at.port);
     listen2.call(this, listener.socketPath, -1, -1, backlog, undefined, flags);
   };
+}
+
+function publicPort(port: number, { givenPort }: MoveOptions): number {
+  return port === givenPort?.own ? givenPort.public : port;
 }
 
 /** The private header comes on top of what the server reads of a head: its clients' heads may be as long as they might. */
@@ -130,7 +134,7 @@ function whyNotMoved(server: NetServer, port: number): [string, string] {
     ];
   return [
     "not-http",
-    `port ${port} is not HTTP/1.1 (nor are HTTP/2 without TLS, and gRPC): it is left to the server itself, and one process alone can have it. With more than one node give each its own (COPPICE_NODE_INDEX says which it is); one node (-n 1) is regenerated in place. A server that listens on nothing else cannot be started: Coppice must have a port of HTTP/1.1 to know when it is ready`,
+    `port ${port} is not HTTP/1.1 (nor are HTTP/2 without TLS, and gRPC): it is left to the server itself, and one process alone can have it. With more than one node give each its own (COPPICE_NODE_INDEX says which it is); one node (-n 1) is regenerated in place. A server that listens on nothing else cannot be started: Coppice must have a port of HTTP/1.1 to know when it is ready. One that only looks whether it is free finds it taken by Coppice: let it take its port from PORT, as a command with --port (coppice run --port 3000 -- node server.js)`,
   ];
 }
 

@@ -175,19 +175,28 @@ export function askToRevoke(draft: Draft): void {
 function lateness(draft: Draft, regeneration: Regeneration): string {
   const ms = draft.nowMs - regeneration.phaseSinceMs;
   const { replacement, old } = regeneration;
-  const where = whereOldDoes(draft, regeneration);
-  const way = where !== "" && regeneration.origin === "deploy" ? "; a release without that port needs a restart (coppice restart)" : "";
+  const { missing, others } = unlikePorts(draft, regeneration);
+  const where = missing === "" ? "" : ` on port ${missing}, as ${old} does,${others === "" ? "" : ` but on ${others},`}`;
+  const isDeploy = regeneration.origin === "deploy";
+  const way = missing === "" || (!isDeploy && others === "") ? "" : isDeploy ? droppedAPort : looksForAPort;
   if (regeneration.phase === "starting") return `${replacement} did not listen${where} within ${ms} ms${way}`;
   if (regeneration.phase === "warming") return `${replacement} listened, and then no more for ${ms} ms`;
   if (regeneration.phase === "handing-off") return `the state of ${old} could not be handed off within ${ms} ms`;
   return `the cordon of ${old} was not confirmed within ${ms} ms`;
 }
 
-/** Where it listens, but not on all that the old one has, as a release that dropped a port. */
-function whereOldDoes(draft: Draft, regeneration: Regeneration): string {
-  const replacement = draft.instance(regeneration.replacement);
-  if (replacement === null || Object.keys(replacement.sockets).length === 0) return "";
-  const missing = missingListeners(replacement, draft.instance(regeneration.old));
-  const ports = draft.state.listeners.filter(({ id }) => missing.includes(id)).map(({ at }) => at.port);
-  return ports.length === 0 ? "" : ` on port ${ports.join(", ")}, as ${regeneration.old} does,`;
+const droppedAPort = "; a release without that port needs a restart (coppice restart)";
+const looksForAPort =
+  "; a server that looks for a free port itself finds Coppice's taken: let it take its port from PORT, as a command with --port (coppice run --port 3000 -- node server.js)";
+
+/** Where it does not listen though the old one does, as a release that dropped a port, and where instead; while it listens nowhere that says nothing. */
+function unlikePorts(draft: Draft, regeneration: Regeneration): { readonly missing: string; readonly others: string } {
+  const [replacement, old] = [draft.instance(regeneration.replacement), draft.instance(regeneration.old)];
+  if (replacement === null || Object.keys(replacement.sockets).length === 0) return { missing: "", others: "" };
+  const portsOf = (ids: readonly ListenerId[]) =>
+    draft.state.listeners
+      .filter(({ id }) => ids.includes(id))
+      .map(({ at }) => at.port)
+      .join(", ");
+  return { missing: portsOf(missingListeners(replacement, old)), others: portsOf(missingListeners(old, replacement)) };
 }

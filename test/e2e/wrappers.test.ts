@@ -368,3 +368,35 @@ test("a command's node that has a probe: a monitor that was restarted does not l
 function isMonitor(pid: number): boolean {
   return /\/daemon\/main\.js|^coppice monitor/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8"));
 }
+
+test("a server that looks for a free port itself: what keeps it from being regenerated is said, and with PORT it is as any", {
+  timeout: 300_000,
+}, async () => {
+  const directory = mkdtempSync(join(tmpdir(), "coppice-app-"));
+  writeFileSync(
+    join(directory, "server.cjs"),
+    `const http = require("node:http"), net = require("node:net");
+     const free = (port) => new Promise((resolve) => {
+       const server = net.createServer().once("error", () => resolve(free(port + 1)));
+       server.listen(port, () => server.close(() => resolve(port)));
+     });
+     free(Number(process.env.PORT ?? process.env.APP_PORT)).then((port) => http.createServer((_, response) => response.end("pid " + process.pid)).listen(port));`,
+  );
+  const script = join(directory, "server.cjs");
+  const alone = await TestCluster.start({ script, nodes: 1, settings: { startTimeoutMs: 5_000 } });
+  const failed = await alone.command("regenerate", "web-1", "--wait", "--name", "t");
+  assert.equal(failed.code, 1);
+  assert.match(failed.stdout + failed.stderr, new RegExp(`on port ${alone.port}, as web-1.1 does, but on \\d+, .* from PORT`));
+  assert.equal((await fetch(`http://127.0.0.1:${alone.port}/`)).status, 200);
+  await alone.stop();
+
+  const port = await freePort();
+  const cluster = await TestCluster.start({ script: "node", rest: [script], args: ["--port", String(port)], settings: { minReadyMs: 0 } });
+  const outcome = await cluster.command("regenerate", "--all", "--wait", "--name", "t");
+  assert.equal(outcome.code, 0, outcome.stdout + outcome.stderr);
+  const said = (await cluster.events()).filter(({ kind, facts }) => kind === "notice" && facts["code"] === "not-http");
+  assert.equal(said.length, 1, "it is not another one with each instance");
+  assert.match(said[0]?.text ?? "", new RegExp(`^port ${port} is not HTTP/1.1 .* only looks whether it is free`));
+  assert.deepEqual(await cluster.stop(), { code: 0, left: [] });
+  rmSync(directory, { recursive: true });
+});
