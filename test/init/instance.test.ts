@@ -152,7 +152,7 @@ test("stop: who has left its group and may not be signalled, as what sudo starts
 test("stop: a group that is gone is signalled no more, though somebody else still holds the pipes: its number may be another's", {
   timeout: 60_000,
 }, async ({ mock }) => {
-  const { instance, exited } = await begin("(setsid sleep 1 &)\necho here\nexec sleep 600");
+  const { instance, exited } = await begin("(setsid sh -c 'echo here; exec sleep 1' &)\nexec sleep 600"); // once it has left the group
   const kill = mock.method(process, "kill").mock;
   instance.stop("SIGTERM", 200);
   await exited;
