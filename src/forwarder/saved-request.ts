@@ -15,7 +15,7 @@ const shortCopyBytes = 24;
 /** A request's first line ends with its version's second digit and CRLF. */
 const minorVersionBytes = 3;
 /** No longer than what it stands for. */
-const upgradeLineAndEnd = Buffer.from("connection:upgrade\r\n\r\n");
+const upgradeLineAndEnd = Buffer.from("connection: upgrade\r\n\r\n");
 
 export class SavedRequest {
   readonly #blocks: Blocks;

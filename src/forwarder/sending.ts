@@ -2,7 +2,7 @@
  * One request on its way to its servers, the counterpart of answering.ts: what is saved of it is written to
  * each attempt's connection; what still comes of its body is passed on, and saved while it may have to be
  * sent again. The client is held back while a server takes nothing, or too little. A server may answer
- * before it has all: the connection stays the request's until the body has come too.
+ * before it has all: the connection stays the request's until the body has come too, and is no other client's then.
  */
 
 import type { Upstream } from "../routing/upstream-table.ts";
@@ -26,6 +26,8 @@ export class Sending {
   inOneRead = false;
   readonly #client: Client;
   #pool: UpstreamPool | null = null;
+  /** The answer was whole before the body: what of that came later the server may take for a next request. */
+  #answeredEarly = false;
 
   constructor(dispatcher: Dispatcher, client: Client, head: RequestHead, source: Buffer) {
     const { headBlocks, saveBudget, settings, clientLineBytes } = dispatcher;
@@ -83,7 +85,8 @@ export class Sending {
 
   /** The answer is whole; its connection may have gone with it. */
   answered(): void {
-    if (!this.#client.body.done) this.request.keepNoMore(!this.flushed);
+    this.#answeredEarly = !this.#client.body.done;
+    if (this.#answeredEarly) this.request.keepNoMore(!this.flushed);
     if (this.connection?.user === null) this.connection = null;
   }
 
@@ -105,7 +108,8 @@ export class Sending {
     const { connection, flushed } = this;
     const { done } = this.#client.body;
     if (connection !== null) {
-      if (!(reusable && flushed && done) || connection.destroyed) this.drop();
+      const mayBeMisread = this.#answeredEarly && pinTo === null;
+      if (!(reusable && flushed && done) || mayBeMisread || connection.destroyed) this.drop();
       else if (pinTo === null) this.#pool?.give(connection, performance.now());
       else {
         this.#pool?.pin(connection, performance.now());

@@ -73,3 +73,30 @@ withStage("half an answer without a length is none, whatever its status: a reset
     assert.match(await heardOf(stage, "POST / HTTP/1.1\r\nHost: x\r\n", 3_000_000), /^HTTP\/1\.1 502 |(ECONNRESET|EPIPE)$/, id);
   }
 });
+
+withStage("a body that its server may take for a request, for it answered before, is nobody else's business", {}, async (stage) => {
+  const asked: string[] = [];
+  // Whatever looks like a request is one to it, and it answers the hidden one with the next.
+  await stage.rawInstance("web-1.1", (socket) => {
+    let before = "";
+    socket.setEncoding("latin1").on("data", (text: string) => {
+      const [path = ""] = /\/\S*/.exec(text) ?? [];
+      asked.push(path);
+      const answer = `HTTP/1.1 404 Not Found\r\nContent-Length: ${path.length}\r\n\r\n${path}`;
+      if (path === "/hidden") before = answer;
+      else socket.write(`${before}${answer}`);
+    });
+  });
+  await stage.route({ "web-1.1": "available" });
+  const hidden = "GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n";
+  const client = connect({ port: stage.port, host: "127.0.0.1" }).setEncoding("latin1");
+  let heard = "";
+  client.on("data", (text: string) => (heard += text));
+  client.write(`POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: ${hidden.length}\r\n\r\n`);
+  await stage.until(() => heard.endsWith("/upload"));
+  client.write(hidden);
+  await stage.until(() => asked.includes("/hidden"));
+  const answer = await fetch(`http://127.0.0.1:${stage.port}/other`);
+  assert.equal(await answer.text(), "/other");
+  client.destroy();
+});
