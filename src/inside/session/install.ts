@@ -113,6 +113,10 @@ class StoreReplacement {
   readonly #stores = new WeakMap<StoreObject, ReplicatedStore>();
   /** What each raw or live session object was made from. */
   readonly #bases = new WeakMap<object, MadeFrom>();
+  /** Of @fastify/session: it makes its sessions in a way that tells those that are new. */
+  #isMarked = false;
+  /** Of @fastify/session: who is set now stands for the one that was destroyed, under the same identifier (`idGenerator`). */
+  #justDestroyed: string | null = null;
   /** Those that were made just now, and not saved yet. */
   readonly #made = new WeakSet<object>();
   /** Resolves when the last save of a session object has ended, however. */
@@ -139,7 +143,7 @@ class StoreReplacement {
         answer(replacement.#set(this, id, session), callback, session);
       },
       destroy(this: StoreObject, id: string, callback: Callback) {
-        answer(replacement.#of(this).destroy(id), callback);
+        answer(replacement.#of(this).destroy(id), replacement.#following(id, callback));
       },
       touch(this: StoreObject, id: string, session: SessionObject, callback: Callback) {
         answer(replacement.#touch(this, id, session), callback, session);
@@ -232,6 +236,7 @@ class StoreReplacement {
     const store = this.#of(object);
     // An application that keeps something else in its store: there is nothing to merge, and no cookie.
     if (Object(session) !== session) return void (await store.write(id, null, JSON.stringify(session), expiryOf({}, Date.now())));
+    if (this.#justDestroyed === id) this.#made.add(session);
     if (this.#kind === "fastify-session") {
       this.#tellLostValue(session);
       this.#tellCookie({ ...requestOf(session), sessionID: id });
@@ -266,10 +271,11 @@ class StoreReplacement {
 
   async #save(store: ReplicatedStore, session: SessionObject, { id, text, cookie, expiresAtMs }: Saved): Promise<void> {
     const pinned = this.#bases.get(session) ?? madeFromOf(session);
-    let base = pinned?.id === id ? pinned.base : null;
+    if (this.#kind === "fastify-session" && pinned !== undefined) this.#isMarked = true;
+    const isNew = this.#made.has(session) || (this.#isMarked && pinned === undefined);
+    let base = isNew ? newSession : pinned?.id === id ? pinned.base : null;
     // Of older versions of @fastify/session nothing links the two: what this process saw last is nearer than nothing.
     if (this.#kind === "fastify-session") base ??= store.lastSeen(id);
-    if (base === null && this.#made.has(session)) base = newSession;
     const next = await store.write(id, base, text, expiresAtMs);
     this.#made.delete(session);
     // Of one that was destroyed it stays what it was: saved again, it must not stand for who came after it.
@@ -284,6 +290,19 @@ class StoreReplacement {
     if (pinned?.id !== id) return this.#of(object).touch(id, expiryOf(session, Date.now()));
     if (!isSameCookie(pinned.cookie, cookieOf(session))) return this.#set(object, id, session);
     return this.#of(object).touch(id, expiryOf(session, Date.now()), pinned.base);
+  }
+
+  /** `regenerate` of @fastify/session sets the new one in this callback. */
+  #following(id: string, callback: Callback): Callback {
+    if (callback === undefined || this.#kind !== "fastify-session") return callback;
+    return (error) => {
+      this.#justDestroyed = id;
+      try {
+        callback(error);
+      } finally {
+        this.#justDestroyed = null;
+      }
+    };
   }
 
   async #all(object: StoreObject): Promise<Record<string, unknown>> {
