@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import type { FastifyInstance } from "fastify";
 import { defaultSettings } from "../config/declared.ts";
-import { processorMsOf, wantsProcessor } from "../link/process-stat.ts";
+import { descendantsOf, processorMsOf, wantsProcessor } from "../link/process-stat.ts";
 import { type ClusterSpec, claimPath, type FromInit, type ToInit, type Welcome } from "../model/birth.ts";
 import type { EventDraft } from "../model/events.ts";
 import { instanceShare, residentLimit } from "../model/memory.ts";
@@ -224,6 +224,20 @@ export class Daemon {
         break;
       case "welcome":
         break;
+    }
+  }
+
+  /** Who has a probe hears of it; the others nobody would ever end. */
+  initDied(): void {
+    for (const { pid, probed } of this.#engine.state.instances) {
+      if (pid === null || probed) continue;
+      for (const one of [pid, ...descendantsOf(pid)]) {
+        try {
+          process.kill(one, "SIGTERM");
+        } catch {
+          // It has gone by itself, or may not be signalled.
+        }
+      }
     }
   }
 

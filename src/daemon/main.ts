@@ -6,6 +6,7 @@ import { Daemon } from "./daemon.ts";
 let daemon: Daemon | null = null;
 
 process.title = "coppice monitor";
+process.on("disconnect", () => daemon?.initDied());
 endWithInit();
 process.on("SIGTERM", () => process.exit(0));
 process.on("message", (message) => {

@@ -5,9 +5,11 @@ import { existsSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { runtimes } from "../inside/runtimes.ts";
-import { TestCluster } from "./cluster.ts";
+import { endAfterTest } from "../left-open.ts";
+import { freePort, TestCluster } from "./cluster.ts";
 import { SessionLoad } from "./session-load.ts";
 
 const expressApp = fileURLToPath(new URL("./fixtures/express-app.cjs", import.meta.url));
@@ -161,6 +163,25 @@ test("kill -9 of init ends everything; the next start of the name finds the sess
   const pids = [monitor.pid, replicator.pid, ...forwarders.map(({ pid }) => pid), ...nodes.map(({ pid }) => pid)];
   await again.until("all of the first life have ended", () => pids.every((pid) => !existsSync(`/proc/${pid}`)));
   assert.deepEqual(await again.stop(), { code: 0, left: [] });
+});
+
+test("kill -9 of init ends a server without a probe too, with all of its tree", { timeout: 180_000 }, async () => {
+  const code = 'require("node:http").createServer((_, response) => response.end()).listen(process.env.PORT)';
+  const command = `env -u NODE_OPTIONS ${process.execPath} -e '${code}'; true`; // a shell that stays in between
+  const cluster = await TestCluster.start({ script: "sh", rest: ["-c", command], nodes: 1, args: ["--port", String(await freePort())] });
+  const all = cluster.processes();
+  assert.ok(all.length >= 6, "init, its three, the shell and the server");
+  endAfterTest(() => {
+    for (const pid of all.filter((one) => existsSync(`/proc/${one}`))) process.kill(pid, "SIGKILL");
+  });
+  cluster.process.kill("SIGKILL");
+  const endMs = Date.now() + 60_000;
+  while (all.some((pid) => existsSync(`/proc/${pid}`)) && Date.now() < endMs) await pause(20);
+  assert.deepEqual(
+    all.filter((pid) => existsSync(`/proc/${pid}`)),
+    [],
+  );
+  rmSync(cluster.home, { recursive: true });
 });
 
 for (const { path, version } of runtimes()) {
