@@ -57,14 +57,14 @@ test("tidy: a function fits a screen", () => {
   none(`functions of more than ${functionLinesMax} lines`, source.flatMap(longFunctions));
 });
 
-/** Biome's layout makes this simple: a function's last brace stands alone, as far in as its first line. */
+/** Biome's layout makes this simple: a function's last brace stands alone (a method's in a literal before a comma), as far in as its first line. */
 function longFunctions(path: string): string[] {
   const lines = text(path).split("\n");
   const starts = /^(\s*)(?:export )?(?:async )?(?:function\b|(?:static |readonly )?(?:async )?[#\w]+\([^;]*\)(?:: [^;=]+)? \{$)/;
   return lines.flatMap((line, at) => {
     const indent = starts.exec(line)?.[1];
     if (indent === undefined || /^\s*(if|for|while|switch)\b/.test(line)) return [];
-    const length = lines.slice(at).indexOf(`${indent}}`) + 1;
+    const length = lines.slice(at).findIndex((one) => one === `${indent}}` || one === `${indent}},`) + 1;
     return length > functionLinesMax ? [`${path}:${at + 1} (${length} lines)`] : [];
   });
 }
