@@ -292,17 +292,19 @@ class StoreReplacement {
     return this.#of(object).touch(id, expiryOf(session, Date.now()), pinned.base);
   }
 
-  /** `regenerate` of @fastify/session sets the new one in this callback. */
   #following(id: string, callback: Callback): Callback {
     if (callback === undefined || this.#kind !== "fastify-session") return callback;
-    return (error) => {
-      this.#justDestroyed = id;
-      try {
-        callback(error);
-      } finally {
-        this.#justDestroyed = null;
-      }
-    };
+    return (error) => this.#inPlaceOf(id, () => callback(error));
+  }
+
+  /** `regenerate` of @fastify/session sets the new one in its callback. */
+  #inPlaceOf(id: string, callback: () => void): void {
+    this.#justDestroyed = id;
+    try {
+      callback();
+    } finally {
+      this.#justDestroyed = null;
+    }
   }
 
   async #all(object: StoreObject): Promise<Record<string, unknown>> {
