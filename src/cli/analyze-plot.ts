@@ -10,10 +10,10 @@ const labelWidth = 10;
 const headroom = 1.02;
 const signs: Readonly<Record<Mark["kind"], string>> = { trend: "t", regeneration: "R" };
 
-/** @param columns of the terminal. */
+/** @param columns of the terminal; 0: of one that nobody has told its size. */
 export function plotOf(curve: Curve, columns = columnsMax): string[] {
   const { indicator, startMs, lastMs, lowest, highest, limit, cone, marks } = curve;
-  const width = Math.max(Math.min(columns, columnsMax) - labelWidth - 2, 1);
+  const width = Math.max(Math.min(columns || columnsMax, columnsMax) - labelWidth - 2, 1);
   const grid = new Grid(curve, width);
   for (const { atMs, value } of curve.points) grid.put(grid.columnOf(atMs), value, "·");
   if (cone !== null) {

@@ -27,7 +27,7 @@ const columnsLeftOut = ["PID", "GEN", "REQUESTS", "RSS", "IN FLIGHT", "P99", "HE
 
 /**
  * For people. Of a monitor that an older Coppice started, too: what that does not tell is not there.
- * @param columns of the terminal.
+ * @param columns of the terminal; 0: of one that nobody has told its size.
  */
 export function describeStatus(status: ClusterStatus, nowMs: number, columns = Number.POSITIVE_INFINITY): string {
   const where = status.listeners.map(({ address, port }) => `${address ?? "*"}:${port}`).join(", ");
@@ -35,7 +35,10 @@ export function describeStatus(status: ClusterStatus, nowMs: number, columns = N
   const lines = [
     `${status.name}: ${where === "" ? "not listening yet" : `listening on ${where}`}`,
     "",
-    ...tableWithin(columns, [["NODE", "GEN", "STATE", "PID", "AGE", "IN FLIGHT", "REQUESTS", "P99", "HEAP", "RSS", "AGING"], ...rows]),
+    ...tableWithin(columns || Number.POSITIVE_INFINITY, [
+      ["NODE", "GEN", "STATE", "PID", "AGE", "IN FLIGHT", "REQUESTS", "P99", "HEAP", "RSS", "AGING"],
+      ...rows,
+    ]),
     "",
     `regenerations: ${status.regenerations.succeeded} succeeded, ${status.regenerations.failed} failed; sessions: ${status.replicator.sessions ?? "?"}`,
   ];

@@ -183,5 +183,7 @@ describe("analyze: the plot of the terminal", () => {
       assert.equal(Math.max(...rows.slice(0, -1).map((row) => row.length)), columns);
       assert.match(rows.at(-3) ?? "", /R$/);
     }
+    const curve = curveOf({ marks });
+    assert.deepEqual(plotOf(curve, 0), plotOf(curve)); // a terminal that nobody has told its size
   });
 });

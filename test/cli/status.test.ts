@@ -77,6 +77,7 @@ test("status: in a narrow terminal columns are left out, so that no row is broke
   assert.doesNotMatch(headerOf(80), /PID/);
   assert.match(headerOf(80), /^NODE .*IN FLIGHT .*P99 .*RSS .*AGING$/);
   assert.match(headerOf(40), /^NODE +STATE .*AGING$/);
+  assert.equal(headerOf(0), headerOf()); // a terminal that nobody has told its size
   for (const columns of [80, 40]) for (const row of rowsOf(columns)) assert.ok(row.length <= columns, row);
 });
 
