@@ -1,6 +1,7 @@
 /** What the instance bases its next write on, over answers that a test gives. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Copies } from "../../src/inside/session/copies.ts";
 import { newSession, ReplicatedStore } from "../../src/inside/session/replicated-store.ts";
 import { type Operation, StoreClient } from "../../src/inside/session/store-client.ts";
 import type { SessionAnswer } from "../../src/model/session.ts";
@@ -40,4 +41,28 @@ test("however many stores there are, what is kept of all of them in the applicat
   await stores.at(-1)?.clear();
   assert.equal(stores.at(-1)?.lastSeen("a"), null);
   assert.notEqual(stores.at(-2)?.lastSeen("a"), null, "of another store");
+});
+
+test("of what is kept, who was not used the longest goes first, and to keep one more costs the same however many there are", () => {
+  const copies = new Copies();
+  let next = 0;
+  const keep = () => {
+    copies.keep("store-1", String(next), { version: 1, text: "" });
+    next += 1;
+  };
+  while (next < 10_000) keep();
+  assert.ok(copies.get("store-1", "0"));
+  keep();
+  assert.equal(copies.get("store-1", "1"), undefined, "the oldest");
+  assert.ok(copies.get("store-1", "0"), "it was used");
+
+  const few = new Copies();
+  const msOf = (body: () => void) => {
+    const { user } = process.cpuUsage();
+    for (let times = 0; times < 50_000; times += 1) body();
+    return process.cpuUsage({ user, system: 0 }).user / 1_000;
+  };
+  const alone = msOf(() => few.keep("store-1", "0", { version: 1, text: "" }));
+  const amongMany = msOf(keep);
+  assert.ok(amongMany < 200 + 10 * alone, `${amongMany} ms among 10,000, ${alone} ms alone`);
 });

@@ -15,10 +15,15 @@ const copiedBytesMax = Math.min(64 * 1024 * 1024, heapLimitBytes / 16);
 
 export class Copies {
   readonly #copies = new Map<string, Copy>();
+  /** One for all time: each new one would look first through the places of all that were dropped (30 µs with 10,000). */
+  readonly #oldest = this.#copies.keys();
   #copiedBytes = 0;
 
   get(store: string, id: string): Copy | undefined {
-    return this.#copies.get(keyOf(store, id));
+    const key = keyOf(store, id);
+    const copy = this.#copies.get(key);
+    if (copy !== undefined && this.#copies.delete(key)) this.#copies.set(key, copy);
+    return copy;
   }
 
   keep(store: string, id: string, copy: Copy): void {
@@ -26,9 +31,10 @@ export class Copies {
     this.#drop(key);
     this.#copies.set(key, copy);
     this.#copiedBytes += copy.text.length;
-    for (const oldest of this.#copies.keys()) {
-      if (this.#copies.size <= copiesMax && this.#copiedBytes <= copiedBytesMax) break;
-      this.#drop(oldest);
+    while (this.#copies.size > copiesMax || this.#copiedBytes > copiedBytesMax) {
+      const oldest = this.#oldest.next();
+      if (oldest.done) break; // never: what it has not come to is there
+      this.#drop(oldest.value);
     }
   }
 
