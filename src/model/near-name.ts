@@ -7,14 +7,14 @@ const editedLengthMin = 5;
 /** As part of a longer name so many letters are no chance, and fewer where they are half of it. */
 const partLengthMin = 3;
 
-/** The nearest of them. */
+/** The nearest of them; none where two are as near. */
 export function nearName(name: string, known: readonly string[]): string | null {
   const own = name.toLowerCase();
-  const [nearest] = known
+  const [nearest, next] = known
     .map((one) => ({ one, edits: editsBetween(own, one.toLowerCase()) }))
     .filter(({ one, edits }) => isPart(own, one.toLowerCase()) || (own.length >= editedLengthMin && edits <= editsMax))
     .sort((a, b) => a.edits - b.edits);
-  return nearest?.one ?? null;
+  return nearest === undefined || nearest.edits === next?.edits ? null : nearest.one;
 }
 
 function isPart(a: string, b: string): boolean {

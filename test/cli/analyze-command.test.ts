@@ -209,6 +209,7 @@ describe("analyze: limits", () => {
       ["rssByte", "ss"].map((name) => nearName(name, ["b", "rssAnonBytes", "rssBytes", "sessions"])),
       ["rssBytes", null],
     );
+    assert.equal(nearName("timeoutMs", ["killTimeoutMs", "stopTimeoutMs", "drainTimeoutMs"]), null, "two are as near");
   });
 
   it("trace: what is no text is said to be none, and is not shown", () => {

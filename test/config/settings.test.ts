@@ -36,6 +36,7 @@ test("settings: each mistake names key, value and what is accepted", () => {
     [{ forbiddenTimes: ["Mon 08:00"] }, /times of the week/],
     [{ draintimeoutms: 5 }, /did you mean "drainTimeoutMs"/],
     [{ drainTimoutMs: 5 }, /did you mean "drainTimeoutMs"/],
+    [{ timeoutMs: 5 }, /"timeoutMs"; known are: .*drainTimeoutMs, killTimeoutMs/],
     [{ nonsense: 1 }, /known are/],
     [{ constructor: 1 }, /there is no setting "constructor"/],
   ];
