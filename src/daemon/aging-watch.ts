@@ -15,7 +15,7 @@ import type { Sample } from "../model/sample.ts";
 import type { Settings } from "../model/settings.ts";
 import type { Exit } from "../monitor/nodes.ts";
 import { InstanceTraffic } from "./instance-traffic.ts";
-import { cpuRatio, type OutsideReading, readProcess, readTree } from "./outside-sampler.ts";
+import { cpuRatio, type OutsideReading, ProcessTree, readProcess } from "./outside-sampler.ts";
 
 type Ended = Pick<Exit, "code" | "signal">;
 
@@ -23,6 +23,7 @@ interface Watched {
   readonly pid: number;
   /** The process itself said that it serves; else it is the first of its tree. */
   readonly isServer: boolean;
+  readonly tree: ProcessTree;
   readonly model: AgingModel;
   readonly group: PeerGroup;
   readonly member: PeerMember;
@@ -84,7 +85,8 @@ export class AgingWatch {
       peers: member,
     });
     const nothing = { outside: null, cpu: null, probeAtMs: null, latest: null, report: null, wasAging: false };
-    this.#watched.set(instance, { pid, isServer, model, group, member, traffic: known?.traffic ?? new InstanceTraffic(), ...nothing });
+    const traffic = known?.traffic ?? new InstanceTraffic();
+    this.#watched.set(instance, { pid, isServer, tree: new ProcessTree(pid), model, group, member, traffic, ...nothing });
   }
 
   end(instance: InstanceId, exit: Ended | null = null): void {
@@ -130,7 +132,7 @@ export class AgingWatch {
   /** Called each sample interval: reads everybody from outside, and samples those whose probe is silent. */
   tick(nowMs: number): void {
     for (const [instance, watched] of this.#watched) {
-      const reading = watched.isServer ? readProcess(watched.pid) : readTree(watched.pid);
+      const reading = watched.isServer ? readProcess(watched.pid) : watched.tree.read();
       if (reading === null) continue;
       if (watched.outside !== null) watched.cpu = cpuRatio(watched.outside.reading, reading, nowMs - watched.outside.atMs);
       watched.outside = { reading, atMs: nowMs };

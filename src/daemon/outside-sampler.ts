@@ -16,16 +16,53 @@ export interface OutsideReading {
   readonly cpuTicks: number;
 }
 
+/** What is common to a tree changes slowly, and to ask for it takes the kernel milliseconds a process. */
+const commonEach = 10;
+
 /**
  * The same of a process and all that descend from it, added up: a server without a probe may be a wrapper
  * with workers. Limits are of one process, so of the descriptors only the fullest counts, by its own limit.
+ * What workers have from a fork, or share, counts once.
  */
-export function readTree(pid: number): OutsideReading | null {
-  const root = readProcess(pid, true);
-  if (root === null) return null;
-  return childrenOf(pid)
-    .map(readTree)
-    .reduce<OutsideReading>((sum, child) => (child === null ? sum : together(sum, child)), root);
+export class ProcessTree {
+  readonly #pid: number;
+  #of = "";
+  #turn = 0;
+  #countedTwiceBytes = 0;
+
+  constructor(pid: number) {
+    this.#pid = pid;
+  }
+
+  read(): OutsideReading | null {
+    const pids = treeOf(this.#pid);
+    const readings = pids.map((pid) => readProcess(pid, true));
+    if (readings[0] === null) return null;
+    const sum = readings.filter((one) => one !== null).reduce(together);
+    const of = pids.join();
+    if (of !== this.#of || this.#turn % commonEach === 0)
+      this.#countedTwiceBytes = pids.length === 1 ? 0 : pids.reduce((bytes, pid) => bytes + ofOthersBytes(pid), 0);
+    this.#of = of;
+    this.#turn += 1;
+    return { ...sum, indicators: { ...sum.indicators, rssBytes: (sum.indicators["rssBytes"] ?? 0) - this.#countedTwiceBytes } };
+  }
+}
+
+/** The first one's first. */
+function treeOf(pid: number): number[] {
+  return [pid, ...childrenOf(pid).flatMap(treeOf)];
+}
+
+/** How much of its memory others count as theirs, each its part. What belongs to files is no matter of age, and stays in each. */
+function ofOthersBytes(pid: number): number {
+  try {
+    const bytesOf = (text: string, field: string) => Number(new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(text)?.[1]) * 1_024;
+    const [status, rollup] = ["status", "smaps_rollup"].map((file) => readFileSync(`/proc/${pid}/${file}`, "latin1"));
+    const all = bytesOf(status ?? "", "RssAnon") + bytesOf(status ?? "", "RssShmem");
+    return Math.max(all - bytesOf(rollup ?? "", "Pss_Anon") - bytesOf(rollup ?? "", "Pss_Shmem"), 0) || 0; // not told by old kernels
+  } catch {
+    return 0; // it is gone, or another user's
+  }
 }
 
 function together(one: OutsideReading, other: OutsideReading): OutsideReading {

@@ -4,7 +4,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
-import { pageBytes, readProcess, readTree } from "../../src/daemon/outside-sampler.ts";
+import { ProcessTree, pageBytes, readProcess } from "../../src/daemon/outside-sampler.ts";
 import { childrenOf } from "../../src/link/process-stat.ts";
 import { endAfterTest } from "../left-open.ts";
 
@@ -48,19 +48,45 @@ async function shell(script: string): Promise<{ pid: number; goOn: () => Promise
 test("from outside: a tree's descriptors are its fullest process's, against that one's own limit", { timeout: 60_000 }, async () => {
   // As nginx's workers with worker_rlimit_nofile: more open than in the first process, and many more allowed.
   const { pid } = await shell("ulimit -Sn 50; (ulimit -Sn 60; exec 5</dev/null 6</dev/null 7</dev/null; echo; read line); true");
-  const { indicators, limits } = readTree(pid) ?? assert.fail();
+  const { indicators, limits } = new ProcessTree(pid).read() ?? assert.fail();
   const first = readProcess(pid) ?? assert.fail();
   assert.equal(limits["openFds"], 60);
   assert.ok((indicators["openFds"] ?? 0) >= (first.indicators["openFds"] ?? 0) + 3);
   assert.ok((indicators["rssBytes"] ?? 0) > (first.indicators["rssBytes"] ?? 0));
 });
 
+test("from outside: what workers have from a fork counts once in a tree, what they write of it in each", { timeout: 60_000 }, async () => {
+  const mebibyte = 1024 * 1024;
+  // As a server does that loads its application before it forks (gunicorn --preload).
+  const code = `
+import os, sys
+data = bytearray(os.urandom(1)) * (64 * ${mebibyte})
+children = []
+for _ in range(3):
+    ready, write = os.pipe()
+    if os.fork() == 0:
+        data[: 8 * ${mebibyte}] = bytes([7]) * (8 * ${mebibyte})
+        os.write(write, b".")
+        sys.stdin.read()
+        os._exit(0)
+    os.read(ready, 1)
+print("ready", flush=True)
+sys.stdin.read()`;
+  const child = spawn("python3", ["-c", code], { stdio: ["pipe", "pipe", "inherit"] });
+  endAfterTest(() => child.stdin.end());
+  await once(child.stdout, "data");
+  const { indicators } = new ProcessTree(child.pid ?? assert.fail()).read() ?? assert.fail();
+  const ofFiles = 4 * 16;
+  const mebibytes = (indicators["rssBytes"] ?? 0) / mebibyte;
+  assert.ok(mebibytes > 64 + 3 * 8 && mebibytes < 64 + 3 * 8 + ofFiles, `${mebibytes} MiB`);
+});
+
 test("from outside: a tree's time of the processor does not fall when a worker ends", { timeout: 60_000 }, async () => {
   const worker = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; echo; read line";
   const { pid, goOn } = await shell(`sh -c '${worker}'; echo; read line`);
-  const before = readTree(pid)?.cpuTicks ?? 0;
+  const before = new ProcessTree(pid).read()?.cpuTicks ?? 0;
   assert.ok(before >= 5, `${before} ticks`);
   await goOn();
   assert.equal(childrenOf(pid).length, 0);
-  assert.ok((readTree(pid)?.cpuTicks ?? 0) >= before);
+  assert.ok((new ProcessTree(pid).read()?.cpuTicks ?? 0) >= before);
 });
