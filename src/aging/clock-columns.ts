@@ -5,7 +5,7 @@
  */
 import { columnOf } from "./columns.ts";
 import { pointsMax } from "./floor-track.ts";
-import { byStep, byTime, clocks, type LifeMarks } from "./growth-shapes.ts";
+import { byTime, byValues, clocks, type LifeMarks } from "./growth-shapes.ts";
 import { marksAhead, type ScaledLife } from "./scaled-life.ts";
 import { livesAhead } from "./times-ahead.ts";
 
@@ -14,7 +14,7 @@ type Columns = (Float64Array | undefined)[];
 const rateAhead = 0.1;
 const none = new Float64Array(0);
 /** Where nothing but time is asked for. */
-const marksOf = (time: Float64Array): LifeMarks => ({ time, work: none, overload: [], stepped: none });
+const marksOf = (time: Float64Array): LifeMarks => ({ time, work: none, overload: [], stepped: none, sinceStep: none });
 const timeAhead = marksOf(columnOf(livesAhead, (lives) => 1 + lives));
 const timeColumnsAhead: Columns = [];
 const timePaces: (number | undefined)[] = [];
@@ -79,7 +79,7 @@ export class ClockColumns {
 
 /** Over blocks that are the same it is the same, whatever the values. */
 export function isShared(place: number): boolean {
-  return clocks[place]?.by !== byStep;
+  return !byValues.includes(clocks[place]?.by ?? byTime);
 }
 
 function areSame(one: LifeMarks, other: LifeMarks): boolean {

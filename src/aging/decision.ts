@@ -53,6 +53,8 @@ const dueHorizonsMaxYoung = 2.5;
 const noisesInReach = 2.8;
 /** Highest readings beyond this may be the last; their line is believed if growth is no less likely than not. */
 const atHandLevelRatio = 0.93;
+/** From here on the least likely of ends counts: it has never been as high, and little is lost. */
+const atLimitRatio = 0.97;
 const atHandGrowsRatioMin = 0.5;
 /** A line through the last blocks is believed if its slope is so many deviations above zero. */
 const deviationsOfLine = 6;
@@ -89,7 +91,7 @@ export const growsRatioMin = 0.97;
 const riseWithoutLimitRatio = 0.5;
 /** No end that draws near makes it surer: what is held goes on being held until this is no longer likely. */
 const growsRatioKept = 0.9;
-/** What is measured at matched load is noisy. */
+/** What is measured at matched load is noisy; at a load that nobody knows it goes up and down with that. */
 const growsRatioMinPerformance = 0.8;
 
 /** Evaluations are this share of the age apart, at most. */
@@ -116,13 +118,15 @@ function turnsMs({ turns: { allMs, eachMs }, ageMs }: Pick<DecisionInput, "turns
 }
 
 type TrendInput = Pick<DecisionInput, "indicator" | "ageMs" | "horizonMs" | "limit" | "highest" | "lowest"> & {
-  readonly forecast: Pick<DecisionInput["forecast"], "growsRatio" | "slopePerHour" | "exhaustionMsMiddle">;
+  readonly forecast: Pick<DecisionInput["forecast"], "growsRatio" | "slopePerHour" | "exhaustionMsMiddle" | "hoursPerThousandRequests">;
 };
 
 /** @param held there was one at the last evaluation, and it was held. */
 export function isTrend({ indicator, forecast, ageMs, horizonMs, limit, highest, lowest }: TrendInput, held = false): boolean {
   const hasGrown = highest - lowest >= riseWithoutLimitRatio * Math.abs(highest);
-  if (limit === null && kindOf(indicator) === "performance") return forecast.growsRatio >= growsRatioMinPerformance && hasGrown;
+  const isAtMatchedLoad = forecast.hoursPerThousandRequests !== null;
+  if (limit === null && kindOf(indicator) === "performance" && isAtMatchedLoad)
+    return forecast.growsRatio >= growsRatioMinPerformance && hasGrown;
   const growsMin = held && limit === null ? growsRatioKept : growsRatioMin;
   if (forecast.growsRatio < growsMin || forecast.slopePerHour.low <= 0) return false;
   if (limit === null) return hasGrown;
@@ -143,8 +147,9 @@ export function isDue(input: DecisionInput): boolean {
   const isQueued = mustBeginNow(input, horizon);
   if (!isQueued && !hasGained(input)) return false;
   const levelMin = (isQueued ? queuedLevelRatioMin : levelRatioMin) * limit;
-  if (highest < levelMin || forecast.level + levelNoises * readingNoise < levelMin) return false;
+  if (highest < levelMin) return false;
   if (isOld && isBegunAgain(input, horizon)) return true;
+  if (forecast.level + levelNoises * readingNoise < levelMin) return false;
   if (!canHelp) return false;
   if (isOld && isStair(input, horizon)) return true;
   if (isOld && forecast.level >= highLevelRatio * limit && forecast.level + reachOf(forecast) >= limit) return true;
@@ -176,6 +181,7 @@ function hasGained({ forecast: { overhang }, limit }: DecisionInput): boolean {
 function isAtHand({ forecast, growsRatio, limit }: DecisionInput, horizon: number): boolean {
   const { now, perMs, highest } = forecast.overhang.envelope;
   if (limit === null || highest < atHandLevelRatio * limit) return false;
+  if (highest >= atLimitRatio * limit && forecast.exhaustionMsEarliest <= horizon) return true;
   return forecast.exhaustionMsSoon <= horizon || (growsRatio >= atHandGrowsRatioMin && now + perMs * horizon >= limit);
 }
 

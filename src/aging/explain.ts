@@ -150,11 +150,15 @@ export function describeRanOut({ indicator, limit }: Trend, ranOutAt: number | n
     : [`one of the same release ran out of memory at ${amount(indicator, limit)}, below its limit`];
 }
 
-/** What has a limit is judged as it is read, at whatever load. */
-export function nameOf({ indicator, limit }: Pick<Trend, "indicator" | "limit">): string {
+/** What has a limit, or a load that is not known, is judged as it is read. */
+export function nameOf({
+  indicator,
+  limit,
+  slopePerThousandRequests,
+}: Pick<Trend, "indicator" | "limit" | "slopePerThousandRequests">): string {
   const base = withoutLabels(indicator);
   const known = Object.hasOwn(names, base) ? names[base] : undefined;
-  const said = limit === undefined ? known : known?.replace(" at the same load", "");
+  const said = limit === undefined && slopePerThousandRequests !== undefined ? known : known?.replace(" at the same load", "");
   return said === undefined ? indicator : base === indicator ? said : `${said} ${indicator.slice(base.length)}`;
 }
 

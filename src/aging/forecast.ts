@@ -27,13 +27,15 @@ export interface Outlook {
   readonly slopePerHour: Interval;
   /** Hours that a thousand requests take, by which a slope an hour is one per thousand; null where the work is not known. */
   readonly hoursPerThousandRequests: number | null;
-  /** The expected level at the last reading, at most the highest of late. */
-  readonly level: number;
+  /** The expected level at the load of now, at most the highest reading of late. */
+  readonly levelNow: number;
   readonly shape: string;
 }
 
 /** With what only the decision asks for. */
 export interface Forecast extends Outlook {
+  /** The expected level at the mean load, at most the highest reading of late too. */
+  readonly level: number;
   readonly exhaustionMsSoon: number;
   readonly exhaustionMsLikely: number;
   readonly overhang: Overhang;
@@ -42,7 +44,7 @@ export interface Forecast extends Outlook {
 /** A new one, without the rest: many instances keep theirs. In one literal, since what is spread into lies in two pieces of memory. */
 export function outlookOf(forecast: Forecast): Outlook {
   const { exhaustionMs, exhaustionMsMiddle, exhaustionMsEarliest } = forecast;
-  const { growsRatio, slopePerHour, hoursPerThousandRequests, level, shape } = forecast;
+  const { growsRatio, slopePerHour, hoursPerThousandRequests, levelNow, shape } = forecast;
   return {
     exhaustionMs,
     exhaustionMsMiddle,
@@ -50,7 +52,7 @@ export function outlookOf(forecast: Forecast): Outlook {
     growsRatio,
     slopePerHour,
     hoursPerThousandRequests,
-    level,
+    levelNow,
     shape,
   };
 }
@@ -77,10 +79,13 @@ export function forecast(track: FloorTrack, limit: number | null, profile: LoadP
   const slopes = new WeightedValues(components.length * pathQuantiles.length);
   let grows = 0;
   let expected = 0;
+  let ofLoad = 0;
+  const loadNow = life.loads.at(-1) ?? 0;
   for (const component of components) {
     const { weight, probability, rate } = component;
     grows += probability * chanceOfGrowth(component);
     expected += probability * component.level;
+    ofLoad += probability * component.loadEffect * loadNow;
     passage?.follow(component);
     for (const z of pathQuantiles) {
       slopes.add(rate.mean + z * rate.deviation, probability);
@@ -95,6 +100,8 @@ export function forecast(track: FloorTrack, limit: number | null, profile: LoadP
   ]);
   const ends = times.finiteRatio;
   const [mid = middle] = ends < endsRatioMin ? [] : times.quantiles([ends / 2]);
+  // Higher than readings of late it would be only by a load that has not come for long.
+  const levelOf = (scaled: number) => Math.min(scaled * life.unit + life.offset, life.overhang.envelope.highest);
   const workAhead = ((marksAhead(life, [0.1]).work[0] ?? 1) - 1) / 0.1;
   return {
     exhaustionMs: room === null ? null : { low: low * sooner, mid, high },
@@ -105,8 +112,8 @@ export function forecast(track: FloorTrack, limit: number | null, profile: LoadP
     growsRatio: Math.min(grows, 1),
     slopePerHour: multiply(slope, perHour),
     hoursPerThousandRequests: life.work > 0 ? (1_000 * life.lifeMs) / 3_600_000 / life.work / Math.max(workAhead, 0.01) : null,
-    // At the mean load it would be higher than readings of late only by a load that has not come for long.
-    level: Math.min(expected * life.unit + life.offset, life.overhang.envelope.highest),
+    levelNow: levelOf(expected + ofLoad),
+    level: levelOf(expected),
     overhang: life.overhang,
     shape: components[0]?.shape.name ?? "not at all",
   };

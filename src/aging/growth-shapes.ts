@@ -15,6 +15,8 @@ export interface LifeMarks {
   readonly overload: readonly Float64Array[];
   /** 0 before the largest step of the life, 1 after it. */
   readonly stepped: Float64Array;
+  /** Time since that step, as a share of the life until now; 0 before it. */
+  readonly sinceStep: Float64Array;
 }
 
 type By = (marks: LifeMarks) => Float64Array | undefined;
@@ -54,8 +56,10 @@ function place(name: string, by: By, law: Law): number {
 /** What goes by time alone. */
 export const byTime: By = (marks) => marks.time;
 const byWork: By = (marks) => marks.work;
+const byStep: By = (marks) => marks.stepped;
+const bySinceStep: By = (marks) => marks.sinceStep;
 /** What goes by an indicator's own values. */
-export const byStep: By = (marks) => marks.stepped;
+export const byValues: readonly By[] = [byStep, bySinceStep];
 
 const time = place("time", byTime, same);
 const work = place("work", byWork, same);
@@ -72,6 +76,7 @@ const lateSquare = (knot: number) => place(`late square ${knot}`, byTime, lateSq
 const stopped = (knot: number) => place(`stopped ${knot}`, byTime, stoppedOf(knot));
 const workStopped = (knot: number) => place(`work stopped ${knot}`, byWork, stoppedOf(knot));
 const step = place("step", byStep, same);
+const sinceStep = place("since the step", bySinceStep, same);
 
 const waves = (period: number): [number, number] => [
   place(`sin ${period}`, byTime, waveOf(Math.sin, period)),
@@ -84,7 +89,7 @@ const grows = (name: string, prior: number, doubtRatio: number, ...of: number[])
   doubtRatio,
   clocks: of,
   ends: false,
-  needsWork: of.some((at) => clocks[at]?.by !== byTime && clocks[at]?.by !== byStep),
+  needsWork: of.some((at) => ![byTime, ...byValues].includes(clocks[at]?.by ?? byTime)),
 });
 const ends = (name: string, prior: number, ...of: number[]): GrowthShape => ({ ...grows(name, prior, bent, ...of), ends: true });
 
@@ -113,7 +118,10 @@ function scale(parameters: readonly number[], of: (parameter: number) => GrowthS
 }
 
 /** Not where the step takes back what was gained. */
-export const growthWithStep = grows("in time, with a step", 0.016, bent, time, step);
+export const stepShapes: readonly GrowthShape[] = [
+  grows("in time, with a step", 0.016, bent, time, step),
+  grows("in time, since a step", 0.016, straight, step, sinceStep),
+];
 
 const single: readonly GrowthShape[] = [
   grows("in time", 4, straight, time),
@@ -131,7 +139,7 @@ const single: readonly GrowthShape[] = [
   ...grid(10, 0.05, 0.95).map((knot) => ends("and stopped with the requests", 0.1, workStopped(knot))),
   // Where it is has been looked for in every block: its prior is one block's part.
   ends("in one step", 0.05, step),
-  growthWithStep,
+  ...stepShapes,
   ...evenScales(10, 0.12, 0.6).map((period) => ends("in waves", 0.1, ...waves(period))),
 ];
 

@@ -8,6 +8,7 @@ import type { FloorPoint } from "./floor-track.ts";
 export interface LargestStep {
   /** Over the blocks: 0 before it, 1 after it. */
   readonly column: Float64Array;
+  readonly atMs: number;
   /** It fell by half of what had been gained or more: a collection, of which the next will do the same. */
   readonly takesBack: boolean;
 }
@@ -26,6 +27,7 @@ export function largestStepOf(points: readonly FloorPoint[]): LargestStep {
   const part = by === 0 ? 0 : Math.min(Math.max((valueAt(which) - before) / by, 0), 1);
   return {
     column: columnOf(points, (_, at) => (at < which ? 0 : at > which ? 1 : part)),
+    atMs: points[which]?.atMs ?? 0,
     takesBack: by < 0 && -by >= partTakenBack * (before - valueAt(0)),
   };
 }

@@ -20,6 +20,8 @@ const memoryMs = 5 * binMs;
 /** A day's wave is expected to be about this share of the mean, a bin to be this far from it. */
 const waveRatio = 0.4;
 const binNoiseRatio = 0.02;
+/** No hour that nobody has seen is expected to bring less than this share of the mean: a load that went down is no night yet. */
+const unseenRateMin = 0.3;
 /** What the wave leaves unexplained of the bins seen lowers it this many times: errors of neighbouring bins go together. */
 const unexplainedCost = 2;
 /** An instance is believed to serve as much as the others until it has itself served for about so long. */
@@ -92,8 +94,8 @@ export class LoadProfile {
     if (Math.max(this.#coveredMs, usual === undefined ? 0 : usual.#coveredMs) < coveredMsMin) return null;
     const known = this.#known();
     const [times, works] = [known.subarray(0, binsPerDay), known.subarray(binsPerDay)];
-    const wave = times.includes(0) ? waveThrough(times, works) : null;
-    return columnOf(times, (timeMs, bin) => (timeMs > 0 ? (works[bin] ?? 0) / timeMs : (wave?.(bin) ?? 0)));
+    const unseen = times.includes(0) ? unseenThrough(times, works) : null;
+    return columnOf(times, (timeMs, bin) => (timeMs > 0 ? (works[bin] ?? 0) / timeMs : (unseen?.(bin) ?? 0)));
   }
 
   /**
@@ -193,30 +195,62 @@ export function overloadWithin(rates: Float64Array | null, fromMs: number, toMs:
   return sum;
 }
 
-/** mean + a cos + b sin through the bins that were seen; a and b have a prior around zero. */
-function waveThrough(timeMs: Float32Array, amounts: Float32Array): (bin: number) => number {
-  const seen = [...timeMs.keys()].filter((bin) => (timeMs[bin] ?? 0) > 0);
+/**
+ * What the hours that nobody has seen will bring: mean + a cos + b sin through those that were, a and b with a prior around zero; or, as
+ * much as that explains them better, the level that has been there since the largest change of the load (a service that began slowly).
+ */
+function unseenThrough(timeMs: Float32Array, amounts: Float32Array): (bin: number) => number {
+  const seen = inOrder([...timeMs.keys()].filter((bin) => (timeMs[bin] ?? 0) > 0));
   const rates = seen.map((bin) => (amounts[bin] ?? 0) / (timeMs[bin] ?? 1));
   const mean = rates.reduce((sum, rate) => sum + rate, 0) / Math.max(rates.length, 1);
   if (mean <= 0) return () => 0;
+  const apart = rates.map((rate) => rate / mean - 1);
+  const wave = waveThrough(seen, apart);
+  const rest = (squares: number) => squares / Math.max(seen.length - 3, 1);
+  const left = rest(apart.reduce((sum, one, at) => sum + (one - wave(seen[at] ?? 0)) ** 2, 0));
+  const all = apart.reduce((sum, one) => sum + one ** 2, 0) / Math.max(seen.length - 1, 1);
+  // A load in waves of its own is no day: where the wave explains little of what was seen, it tells little of what was not.
+  const explained = all > 0 ? Math.max(1 - (unexplainedCost * left) / all, 0) : 0;
+  const step = stepThrough(apart);
+  const noise = binNoiseRatio ** 2;
+  const ofStep = 1 / (1 + ((rest(step.squares) + noise) / (left + noise)) ** (seen.length / 2));
+  return (bin) => mean * Math.max(1 + (1 - ofStep) * explained * wave(bin) + ofStep * step.after, unseenRateMin);
+}
+
+/** Bins of a day in the order in which they came: the first is behind the longest gap. */
+function inOrder(seen: readonly number[]): number[] {
+  const gapBefore = (at: number) => ((seen[at] ?? 0) - (seen.at(at - 1) ?? 0) + binsPerDay - 1) % binsPerDay;
+  let first = 0;
+  for (let at = 1; at < seen.length; at += 1) if (gapBefore(at) > gapBefore(first)) first = at;
+  return [...seen.slice(first), ...seen.slice(0, first)];
+}
+
+function waveThrough(seen: readonly number[], apart: readonly number[]): (bin: number) => number {
   const ridge = (binNoiseRatio / waveRatio) ** 2;
   // Normal equations of (offset, a, b), relative to the mean; the offset's prior is wider.
   const rows = seen.map((bin) => [1, Math.cos(angleOf(bin)), Math.sin(angleOf(bin))] as const);
   const gram = [0, 1, 2].flatMap((i) =>
     [0, 1, 2].map((j) => rows.reduce((sum, row) => sum + (row[i] ?? 0) * (row[j] ?? 0), 0) + (i === j ? ridge * (i === 0 ? 0.5 : 1) : 0)),
   );
-  const moments = [0, 1, 2].map((i) => rows.reduce((sum, row, at) => sum + (row[i] ?? 0) * ((rates[at] ?? 0) / mean - 1), 0));
+  const moments = [0, 1, 2].map((i) => rows.reduce((sum, row, at) => sum + (row[i] ?? 0) * (apart[at] ?? 0), 0));
   const [offset = 0, a = 0, b = 0] = solve(gram, moments).coefficients;
-  const wave = (bin: number) => offset + a * Math.cos(angleOf(bin)) + b * Math.sin(angleOf(bin));
-  // A load in waves of its own is no day: where the wave explains little of what was seen, it tells little of what was not.
-  let [left, all] = [0, 0];
-  for (const [at, bin] of seen.entries()) {
-    const apart = (rates[at] ?? 0) / mean - 1;
-    left += (apart - wave(bin)) ** 2 / Math.max(seen.length - 3, 1);
-    all += apart ** 2 / Math.max(seen.length - 1, 1);
+  return (bin) => offset + a * Math.cos(angleOf(bin)) + b * Math.sin(angleOf(bin));
+}
+
+/** One level before and one after the best moment: what that leaves, and where it came to. Of values whose mean is 0. */
+function stepThrough(values: readonly number[]): { readonly squares: number; readonly after: number } {
+  const all = values.reduce((sum, one) => sum + one ** 2, 0);
+  let best = { squares: all, after: 0 };
+  let before = 0;
+  for (const [at, value] of values.entries()) {
+    if (at > 0) {
+      const count = values.length - at;
+      const squares = all - before ** 2 / at - before ** 2 / count;
+      if (squares < best.squares) best = { squares, after: -before / count };
+    }
+    before += value;
   }
-  const explained = all > 0 ? Math.max(1 - (unexplainedCost * left) / all, 0) : 0;
-  return (bin) => Math.max(mean * (1 + explained * wave(bin)), 0);
+  return { ...best, squares: Math.max(best.squares, 0) };
 }
 
 function angleOf(bin: number): number {

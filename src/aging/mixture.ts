@@ -6,7 +6,7 @@
 import { ClockColumns } from "./clock-columns.ts";
 import { columnOf } from "./columns.ts";
 import type { Candidate, Component } from "./component.ts";
-import { type GrowthShape, growthShapes, growthWithStep } from "./growth-shapes.ts";
+import { type GrowthShape, growthShapes, stepShapes } from "./growth-shapes.ts";
 import { noiseKernels } from "./noise-kernel.ts";
 import { Regressions } from "./regressions.ts";
 import { sharing, tryShapes } from "./scale-search.ts";
@@ -35,7 +35,7 @@ const [plain, ...otherNoises] = noiseKernels;
 export function mixtureOf(life: ScaledLife): Component[] {
   if (plain === undefined) return [];
   const { single: known, scales } = life.usesWork ? growthShapes : timeShapes;
-  const single = known.filter((shape) => hasRun(shape, life) && !(shape === growthWithStep && life.stepTakesBack));
+  const single = known.filter((shape) => hasRun(shape, life) && !(life.stepTakesBack && stepShapes.includes(shape)));
   const columns = new ClockColumns(life);
   const underPlain = new Regressions(life, columns, plain);
   const tried = tryShapes(single, scales, (shape) => underPlain.fit(shape)).sort((a, b) => heaviest(a.candidate, b.candidate));

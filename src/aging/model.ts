@@ -256,7 +256,7 @@ function turnsOf({ peers, regenerationMs }: AgingModelOptions): Turns {
 function seenOf({ indicator, limit, track }: Watch, evaluation: Evaluation, nowMs: number, member: PeerMember | undefined): Seen {
   const { atMs, forecast, standing } = evaluation;
   const { startMs } = track;
-  const peers = standing.held ? (member?.opinion(indicator, nowMs - startMs, forecast.level) ?? null) : null;
+  const peers = standing.held ? (member?.opinion(indicator, nowMs - startMs, forecast.levelNow) ?? null) : null;
   // Elders that settled well below the limit are believed, until this one passes their level.
   const willSettle = peers !== null && peers.settledAt !== null && limit !== null && peers.settledAt < settledLevelRatio * limit;
   return { indicator, limit, ageMs: atMs - startMs, evaluation, peers, aging: standing.aging && !willSettle };
@@ -291,10 +291,10 @@ function middleMsOf(evaluation: Evaluation, nowMs: number): number {
 }
 
 function trendOf({ indicator, limit, evaluation: { forecast, standing } }: Seen, sinceMs: number): Trend {
-  const { level, slopePerHour, hoursPerThousandRequests, exhaustionMs, exhaustionMsMiddle } = forecast;
+  const { levelNow, slopePerHour, hoursPerThousandRequests, exhaustionMs, exhaustionMsMiddle } = forecast;
   const trend: { -readonly [field in keyof Trend]: Trend[field] } = {
     indicator,
-    floor: level,
+    floor: levelNow,
     slopePerHour,
     exhaustionInMs: exhaustionMs === null ? null : later(exhaustionMs, sinceMs),
     exhaustionLikely: Number.isFinite(exhaustionMsMiddle),

@@ -31,6 +31,8 @@ export interface ScaledLife {
   readonly mayUseLoad: boolean;
   /** False where work went with time throughout: its clocks say nothing that those of time do not. */
   readonly usesWork: boolean;
+  /** When its largest step was, as a share of it; whether that took back what had been gained. */
+  readonly stepTime: number;
   readonly stepTakesBack: boolean;
   readonly loadPeak: number;
   readonly meanLoad: number;
@@ -99,11 +101,13 @@ export function scaleLife(track: FloorTrack, profile: LoadProfile): ScaledLife |
   const overloads = usesWork ? overloadsOf(points, daily, usual) : noOverload.map(() => new Float64Array(points.length));
   const overload = overloads.map((column) => column.at(-1) ?? 0);
   const step = largestStepOf(points);
+  const stepTime = (step.atMs - startMs) / lifeMs;
   const marks = {
     time,
     work: done,
     overload: overloads.map((column, which) => shareOf(column, overload[which] ?? 0)),
     stepped: step.column,
+    sinceStep: sinceStep(time, stepTime),
   };
   const rates = work > 0 ? loadOf(points, work / lifeMs) : points.map(() => 0);
   const meanLoad = rates.reduce((sum, load) => sum + load, 0) / rates.length;
@@ -124,6 +128,7 @@ export function scaleLife(track: FloorTrack, profile: LoadProfile): ScaledLife |
     usesLoad,
     mayUseLoad,
     usesWork,
+    stepTime,
     stepTakesBack: step.takesBack,
     loadPeak: Math.max(...loads),
     meanLoad,
@@ -264,16 +269,16 @@ function doubtsMeasured(times: Float64Array, rests: Float64Array): number[] {
 }
 
 /** Where the life will be, so many lives from now. */
-export function marksAhead({ pace, day, lifeMs, work, overload }: ScaledLife, lives: readonly number[]): LifeMarks {
+export function marksAhead({ pace, day, lifeMs, work, overload, stepTime }: ScaledLife, lives: readonly number[]): LifeMarks {
   const column = (of: (ahead: number, at: number) => number) => columnOf(lives, of);
   const time = column((ahead) => 1 + ahead);
-  const stepped = column(() => 1);
+  const steps = { stepped: column(() => 1), sinceStep: sinceStep(time, stepTime) };
   if (day === null) {
     return {
       time,
       work: column((ahead) => 1 + ahead * pace.work),
       overload: pace.overload.map((more) => column((ahead) => 1 + ahead * more)),
-      stepped,
+      ...steps,
     };
   }
   const brought = lives.map((ahead) => loadAhead(day, ahead * lifeMs));
@@ -281,8 +286,12 @@ export function marksAhead({ pace, day, lifeMs, work, overload }: ScaledLife, li
     time,
     work: column((_, at) => 1 + (brought[at]?.work ?? 0) / work),
     overload: overload.map((whole, which) => column((_, at) => (whole > 0 ? 1 + (brought[at]?.overload[which] ?? 0) / whole : 1))),
-    stepped,
+    ...steps,
   };
+}
+
+function sinceStep(time: Float64Array, stepTime: number): Float64Array {
+  return columnOf(time, (at) => Math.max(at - stepTime, 0));
 }
 
 /** The highest load within a while ahead, relative to the life's mean load. */

@@ -203,8 +203,8 @@ export class Watch {
   /** When the next evaluation is worth its cost. */
   #dueAt(ageMs: number): number {
     if (this.#evaluation === null) return this.#track.startMs;
-    const { growsRatio, level } = this.#evaluation.forecast;
-    const calm = growsRatio < calmGrowsRatio && (this.#limit === null || level < calmLevelRatio * this.#limit);
+    const { growsRatio, levelNow } = this.#evaluation.forecast;
+    const calm = growsRatio < calmGrowsRatio && (this.#limit === null || levelNow < calmLevelRatio * this.#limit);
     const rare = ageMs * (calm ? evaluatePerAgeCalm : evaluatePerAge);
     const { exhaustionMs, exhaustionMsMiddle, exhaustionMsEarliest } = this.#evaluation.forecast;
     const restMs =
@@ -267,7 +267,7 @@ export class Watch {
     const ageMs = nowMs - this.#track.startMs;
     const stands = (sinceMs: number | null, perAge: number) => sinceMs !== null && nowMs - sinceMs >= Math.max(holdMsMin, ageMs * perAge);
     const isYoung = this.#urgent && ageMs < veryYoungMs;
-    const isAtLimit = this.#limit !== null && evaluation.forecast.level >= atLimitLevelRatio * this.#limit;
+    const isAtLimit = this.#limit !== null && evaluation.forecast.levelNow >= atLimitLevelRatio * this.#limit;
     const needed = isAtLimit ? decideReadingsAtLimit : decideReadings;
     const seen = isYoung || this.#track.count - this.#dueSinceCount >= needed || stands(this.#dueSinceMs, decidePerAgeRare);
     const aging = seen && stands(this.#dueSinceMs, decidePerAge);

@@ -40,10 +40,11 @@ export const registerAnalyze: Register = (program, setExitCode) => {
     .summary("judge recorded traces with the code of the monitor")
     .description(
       "Judges recorded traces with exactly the code of the monitor. A trace is CSV with a header (timeMs, requestsTotal, " +
-        "and indicators such as heapAfterGcBytes, rssBytes, openFds; any other column is a gauge where more is worse), " +
+        "and indicators such as heapAfterGcBytes (best with heapAfterGcAtMs, when that was collected), rssBytes, openFds; any other " +
+        "column is a gauge where more is worse), " +
         "with limits as comments (# limit heapAfterGcBytes=268435456), or the JSON of a Prometheus range query, whose counters are " +
         "judged only if they have a limit, and of whose instances (or pods) each is a trace by itself. " +
-        "Where there is no timeMs, a column timestamp, time or date may hold dates. " +
+        "Where there is no timeMs, a column timestamp, time or date may hold dates, or seconds or milliseconds since 1970. " +
         "A file in which nothing can be read is named, the others are judged all the same, and the exit code is 1.",
     )
     .argument("<files...>", "the traces; - is standard input")
@@ -173,7 +174,7 @@ function judgementOf({ verdict, indicator, replay: result, samples, problems }: 
   // Up: a forecast of a time between two milliseconds is of no earlier one.
   const ownInterval = (at: Interval | null, shiftMs: number) =>
     at === null ? null : { low: Math.ceil(at.low - shiftMs), mid: Math.ceil(at.mid - shiftMs), high: Math.ceil(at.high - shiftMs) };
-  const trend = result.last?.trends.find((one) => one.indicator === indicator) ?? null;
+  const trend = result.decisive?.trends.find((one) => one.indicator === indicator) ?? null;
   return {
     verdict,
     trendAtMs: own(result.trendAtMs),

@@ -46,6 +46,16 @@ export function hasDecimalComma(cell: string): boolean {
 
 const date = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?) ?(?:Z|UTC|([+-]\d\d):?(\d\d))?)?$/i;
 
+/** As numbers of seconds and of milliseconds since 1970 lie, from 2001 to 2065. */
+const [secondsMin, secondsMax] = [1e9, 3e9];
+
+/** In ms, of a number of seconds or milliseconds since 1970; NaN where it is neither. */
+export function epochIn(cell: string | undefined): number {
+  const value = numberIn(cell);
+  if (value >= secondsMin && value < secondsMax) return value * 1_000;
+  return value >= secondsMin * 1_000 && value < secondsMax * 1_000 ? value : Number.NaN;
+}
+
 /** In ms since 1970 of ISO 8601, or with a blank for its T; UTC unless it says otherwise. NaN where it is none. */
 export function dateIn(cell: string | undefined): number {
   const [, day, time = "00:00", zoneHours, zoneMinutes] = date.exec(cell ?? "") ?? [];

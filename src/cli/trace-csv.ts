@@ -1,5 +1,5 @@
 /** A table with a header, its cells separated by commas, semicolons or tabs, into rows. What is broken in it is named and survived. */
-import { cellsOf, dateIn, hasDecimalComma, numberIn, type Separator, separators } from "./csv-cells.ts";
+import { cellsOf, dateIn, epochIn, hasDecimalComma, numberIn, type Separator, separators } from "./csv-cells.ts";
 import { limitOf } from "./limit-text.ts";
 import { counted, type LimitsFrom, named, nothing, ofOne, type Parsed, Rows, shortened } from "./trace-rows.ts";
 
@@ -89,16 +89,18 @@ class CsvReader {
     return true;
   }
 
-  /** What is called `time` may be dates, or numbers in whatever unit, which nobody can tell. */
+  /** What is called `time` may be dates, or numbers, of which only those since 1970 tell their unit. */
   #mayBeRow(line: string, { separator, time, hasDates, problem }: Header): boolean {
-    if (!hasDates || this.#rows.length > 0 || Number.isNaN(numberIn(cellsOf(line, separator)[time]))) return true;
-    this.#problems.push(problem);
-    return false;
+    const cell = cellsOf(line, separator)[time];
+    if (!hasDates || this.#rows.length > 0 || Number.isNaN(numberIn(cell))) return true;
+    const isEpoch = !Number.isNaN(epochIn(cell));
+    if (!isEpoch) this.#problems.push(problem);
+    return isEpoch;
   }
 
   #readRow(line: string, { separator, time, columns, width, hasDates }: Header): void {
     const cells = cellsOf(line, separator);
-    const atMs = hasDates ? dateIn(cells[time]) : numberIn(cells[time]);
+    const atMs = hasDates ? dateOrEpochIn(cells[time]) : numberIn(cells[time]);
     if (Number.isFinite(atMs) && cells.findIndex((cell, at) => at >= width && cell !== "") === -1) {
       for (const [at, column] of columns.entries()) this.#cells[at] = this.#number(at, cells[column]);
       this.#rows.add(atMs, this.#cells);
@@ -135,6 +137,11 @@ function commentIn(line: string): string | null {
 
 function isTime(name: string): boolean {
   return name === "timeMs" || dateColumn.test(name);
+}
+
+function dateOrEpochIn(cell: string | undefined): number {
+  const atMs = dateIn(cell);
+  return Number.isNaN(atMs) ? epochIn(cell) : atMs;
 }
 
 /** Where in a line the time is, and the other columns: of two of one name the first. */

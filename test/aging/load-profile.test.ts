@@ -30,6 +30,25 @@ function expectedRatio(rate: Rate, { untilMs, rowMs, aheadMs }: { untilMs: numbe
 const daily: Rate = (atMs) => 0.1 * (1 + 0.6 * Math.sin((2 * Math.PI * atMs) / dayMs));
 
 describe("load profile", () => {
+  it("load profile: a service that began slowly, and a load that was halved, are no day's wave; a morning that rises is", () => {
+    const steps =
+      (untilMs: number, before: number, after: number): Rate =>
+      (atMs) =>
+        atMs < untilMs ? before : after;
+    const ahead = (rate: Rate, untilMs: number) => expectedRatio(rate, { untilMs, rowMs: minuteMs, aheadMs: 12 * hourMs });
+    const slow = ahead(steps(hourMs / 2, 0.02, 0.03), 4 * hourMs);
+    const halved = ahead(steps(2.5 * hourMs, 0.06, 0.03), 6 * hourMs);
+    const morning = ahead(daily, 4 * hourMs);
+    assert.ok([slow, halved].every((ratio) => Math.abs(ratio - 1) < 0.12) && Math.abs(morning - 1) < 0.2, `${slow}, ${halved}, ${morning}`);
+  });
+
+  it("load profile: of an hour that nobody has seen three tenths of the mean are expected, whatever the wave says", () => {
+    const falling: Rate = (atMs) => Math.max(0.1 * (1 - atMs / (7 * hourMs)), 0.01);
+    const rates = profileOf(falling, 6 * hourMs, minuteMs).rates() ?? assert.fail();
+    const mean = workOf(falling, 0, 6 * hourMs) / (6 * hourMs);
+    for (const rate of rates.subarray(12)) assert.ok(rate > 0.29 * mean, `${rate / mean}`);
+  });
+
   it("load profile: on the slopes of a known day the work ahead begins at this minute, not at its half hour", () => {
     for (let minute = 0; minute < 24 * 60; minute += 7) {
       for (const aheadMs of [20 * minuteMs, 45 * minuteMs, 2 * hourMs, 9 * hourMs]) {

@@ -380,7 +380,7 @@ describe("record evidence", () => {
 describe("decision: a trend", () => {
   const input = (growsRatio: number, limit: number | null) => ({
     ...{ indicator: "rssBytes", ageMs: 3_600_000, horizonMs: 1_800_000, limit, highest: 400, lowest: 100 },
-    forecast: { growsRatio, slopePerHour: { low: 1, mid: 2, high: 3 }, exhaustionMsMiddle: 3_600_000 },
+    forecast: { growsRatio, slopePerHour: { low: 1, mid: 2, high: 3 }, exhaustionMsMiddle: 3_600_000, hoursPerThousandRequests: 0.1 },
   });
 
   it("without a limit it is held on while it is likely, though it was surer when it began; with one it must stay as sure", () => {
@@ -401,5 +401,13 @@ describe("decision: a trend", () => {
         [false, false],
       ],
     ]);
+  });
+
+  it("latency at matched load is held where it is likely; where the load is not known it must be as sure as anything", () => {
+    const held = (growsRatio: number, hoursPerThousandRequests: number | null) => {
+      const { forecast, ...rest } = input(growsRatio, null);
+      return isTrend({ ...rest, indicator: "latencyP99Ms", forecast: { ...forecast, hoursPerThousandRequests } });
+    };
+    assert.deepEqual([held(0.85, 0.1), held(0.85, null), held(0.98, null)], [true, false, true]);
   });
 });

@@ -33,6 +33,21 @@ function stair(seed: number, rows: number, jumps: number, until = 1): number[] {
 
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
+describe("a step with which growth begins", () => {
+  it("aging model: what rests, takes a step and grows from then on is held, and its end known, long before it", () => {
+    for (const seed of [1, 2, 3]) {
+      const floor = (share: number) => limit * (share < 0.42 ? 0.41 : 0.5 + ((share - 0.42) / 0.58) * 0.4);
+      const samples = samplesOf({ rows: 2_400, rowMs: 3 * minuteMs, limit, floor, noise: 0.003 * limit, seed });
+      const { heldAt, reports } = follow(samples);
+      assert.ok(heldAt !== null && heldAt > 0.42 && heldAt < 0.6, `seed ${seed}: held at ${heldAt}`);
+      const at = 1_680;
+      const trueMs = (0.42 + (0.58 * 0.5) / 0.4 - at / 2_400) * 2_400 * 3 * minuteMs;
+      const said = reports[at]?.trends[0]?.exhaustionInMs?.mid ?? 0;
+      assert.ok(Math.abs(said - trueMs) < 0.2 * trueMs, `seed ${seed}: ${said / hourMs} h, not ${trueMs / hourMs}`);
+    }
+  });
+});
+
 describe("stairs", () => {
   it("stairs: one that goes on is the heaviest hypothesis, at the pace of its jumps", () => {
     const paces = [1, 2, 3, 4, 5, 6, 7].map((seed) => {

@@ -146,6 +146,17 @@ describe("analyze: the line of JSON", () => {
   const leak = (columns: string, row: (at: number) => string) =>
     `# limit rssBytes=1000000\ntimeMs,${columns}\n${Array.from({ length: 600 }, (_, at) => `${1_700_000_000_000 + at * 60_000},${row(at)}`).join("\n")}\n`;
 
+  it("analyze: the slope is the one of the moment for which the reasons are, though the level fell after it", (t) => {
+    const floor = (at: number) => 100_000 + (at < 400 ? at * 2_200 : 880_000 - (at - 400) * 4_000);
+    const file = fileWith(
+      t,
+      leak("requestsTotal,rssBytes", (at) => `${at * 50},${floor(at) + ((at * 7_919) % 5_000)}`),
+    );
+    const { verdict, slopePerHour } = jsonOf([analyzed(file, options)]);
+    assert.equal(verdict, "aging");
+    assert.ok(Math.abs((slopePerHour ?? 0) - 132_000) < 13_000, `${slopePerHour}`);
+  });
+
   it("analyze: has the fields that are promised, absolute times in the trace's own clock, and numbers in every interval", (t) => {
     const file = fileWith(
       t,

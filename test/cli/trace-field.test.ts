@@ -181,6 +181,17 @@ describe("trace: as the field writes it", () => {
     assert.deepEqual(rowsOf("date,rssBytes\n2026-03-01,1\n2026-03-02,2\n").samples.at(1)?.atMs, begin + 14 * 3_600_000);
   });
 
+  it("trace: numbers in such a column are seconds or milliseconds since 1970, or nobody can tell", () => {
+    const timesOf = (times: readonly number[]) => {
+      const { samples, problems } = rowsOf(`timestamp,rssBytes\n${times.map((at) => `${at},1`).join("\n")}\n`);
+      return { times: Array.from(samples, ({ atMs }) => atMs), problems };
+    };
+    const inMs = [1_780_000_000_500, 1_780_000_001_500];
+    assert.deepEqual(timesOf(inMs), { times: inMs, problems: [] });
+    assert.deepEqual(timesOf(inMs.map((atMs) => atMs / 1_000)), { times: inMs, problems: [] });
+    assert.match(timesOf([0, 10]).problems.join(), /the header has no column timeMs/);
+  });
+
   it("trace: a name that Coppice knows, written otherwise, is a gauge like any other, and said to be", () => {
     assert.deepEqual(rowsOf("timeMs,RequestsTotal,rss_bytes,queue,eventLoopUtilizationRatio\n1,2,3,4,5\n").problems, [
       "RequestsTotal was taken for a gauge like any other; did you mean requestsTotal?",
