@@ -38,6 +38,12 @@ export function becomeReaper(): void {
     process.stderr.write(
       "coppice: start is process 1, which ends when the nodes serve, and with it the container and all that is in it: coppice run stays in the foreground\n",
     );
+  if (process.env["LISTEN_PID"] === "1") {
+    process.stderr.write(
+      "coppice: this is process 1, with sockets of its supervisor's, which a shell in between could not pass on: orphans stay as zombies.\n",
+    );
+    return; // Node closes what it was given when another program takes its place
+  }
   try {
     accessSync(shell, constants.X_OK);
   } catch {

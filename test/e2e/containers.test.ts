@@ -3,13 +3,17 @@
  * No container engine is needed, but root is (CI is); the memory limit is a control group's.
  */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { endAfterTest } from "../left-open.ts";
 import { bin, type Container, freePort, root, TestCluster } from "./cluster.ts";
 import { ControlGroup } from "./control-group.ts";
 import { SessionLoad } from "./session-load.ts";
@@ -109,6 +113,26 @@ test("coppice start as a container's first process says that the container ends 
   const env = { ...process.env, COPPICE_HOME: home, APP_PORT: String(await freePort()) };
   const { stderr } = await promisify(execFile)("unshare", start, { env });
   assert.match(stderr, /process 1, which ends when the nodes serve, and with it the container .*coppice run stays/);
+  rmSync(home, { recursive: true });
+});
+
+test("socket activation of a container: its first process takes the sockets that it was handed", { timeout: 180_000, skip }, async () => {
+  const home = mkdtempSync(join(tmpdir(), "coppice-e2e-"));
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = Object(server.address());
+  const descriptor = Number(Reflect.get(Object(Reflect.get(server, "_handle")), "fd")); // Node's own, in no declaration
+  const run = ["--pid", "--fork", "--mount-proc", "--kill-child", process.execPath, bin, "run", app, "-n", "1", "--name", "first"];
+  const child = spawn("unshare", run, {
+    env: { ...process.env, COPPICE_HOME: home, APP_PORT: String(port), LISTEN_PID: "1", LISTEN_FDS: "1" },
+    stdio: ["ignore", "pipe", "pipe", descriptor],
+  });
+  endAfterTest(() => child.kill("SIGKILL"));
+  server.close();
+  for await (const said of createInterface(child.stdout ?? assert.fail())) if (said.includes("listening on")) break;
+  assert.ok((await fetch(`http://127.0.0.1:${port}/`)).status < 500);
+  child.kill("SIGKILL");
+  await once(child, "exit");
   rmSync(home, { recursive: true });
 });
 
