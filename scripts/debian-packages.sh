@@ -18,6 +18,7 @@ if [ "${1:-}" = bench ]; then
   need gunicorn gunicorn
   need haproxy haproxy
   need nginx nginx
+  need redis-server redis-server
   need taskset util-linux
 fi
 if [ ${#missing[@]} -gt 0 ]; then

@@ -88,7 +88,7 @@ export async function freePort(): Promise<number> {
 
 export async function listens(port: number): Promise<void> {
   const { connect } = await import("node:net");
-  for (let turn = 0; turn < 200; turn += 1) {
+  for (let turn = 0; turn < 1_200; turn += 1) {
     const socket = connect(port, "127.0.0.1");
     const up = await Promise.race([once(socket, "connect").then(() => true), once(socket, "close").then(() => false)]).catch(() => false);
     socket.destroy();

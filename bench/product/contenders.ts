@@ -14,8 +14,8 @@ const run = promisify(execFile);
 
 export interface Running {
   readonly port: number;
-  /** All of it runs below this one. */
-  readonly pid: number;
+  /** All of it runs below these. */
+  readonly pids: readonly number[];
   /** Resolves when every process of the app is a new one; null: it has no such command. */
   readonly reload: (() => Promise<unknown>) | null;
   stop(): Promise<void>;
@@ -32,7 +32,7 @@ async function started(child: ChildProcess, port: number, reload: Running["reloa
   await listens(port);
   return {
     port,
-    pid: child.pid ?? 0,
+    pids: [child.pid ?? 0],
     reload,
     stop: async () => {
       child.kill("SIGTERM");
@@ -59,26 +59,47 @@ const cluster: Contender = {
   },
 };
 
-const pm2Cluster: Contender = {
-  name: "PM2, cluster mode, 2 workers",
+async function startPm2(app: string, directory: string, more: NodeJS.ProcessEnv = {}): Promise<Running> {
+  const port = await freePort();
+  const home = mkdtempSync(join(directory, "pm2-"));
+  const env = { ...process.env, ...more, PORT: String(port), PM2_HOME: home };
+  const command = (...args: string[]) => run(process.execPath, [pm2, ...args], { cwd: folder, env });
+  const end = () => spawnSync(process.execPath, [pm2, "kill"], { cwd: folder, env, stdio: "ignore" });
+  const ended = atEnd(end);
+  await command("start", app, "--instances", "2", "--name", "app");
+  await listens(port);
+  return {
+    port,
+    pids: [Number(readFileSync(join(home, "pm2.pid"), "utf8"))],
+    reload: () => command("reload", "app"),
+    stop: async () => {
+      await command("kill");
+      ended();
+    },
+  };
+}
+
+const pm2Cluster: Contender = { name: "PM2, cluster mode, 2 workers", start: startPm2 };
+
+/** What is shared and outlives a worker with PM2: sessions in Redis, which writes its log to the disk each second, as it says by itself. */
+const pm2WithRedis: Contender = {
+  name: "PM2, 2 workers, sessions in Redis (connect-redis)",
   start: async (app, directory) => {
     const port = await freePort();
-    const home = mkdtempSync(join(directory, "pm2-"));
-    const env = { ...process.env, PORT: String(port), PM2_HOME: home };
-    const command = (...args: string[]) => run(process.execPath, [pm2, ...args], { cwd: folder, env });
-    const end = () => spawnSync(process.execPath, [pm2, "kill"], { cwd: folder, env, stdio: "ignore" });
-    const ended = atEnd(end);
-    await command("start", app, "--instances", "2", "--name", "app");
+    const home = mkdtempSync(join(directory, "redis-"));
+    const settings = ["--bind", "127.0.0.1", "--port", String(port), "--dir", home, "--save", "", "--appendonly", "yes"];
+    const redis = spawn("redis-server", settings, { stdio: "ignore" });
+    const exited = once(redis, "exit");
+    const ended = atEnd(() => redis.kill("SIGTERM"));
     await listens(port);
-    return {
-      port,
-      pid: Number(readFileSync(join(home, "pm2.pid"), "utf8")),
-      reload: () => command("reload", "app"),
-      stop: async () => {
-        await command("kill");
-        ended();
-      },
+    const one = await startPm2(app, directory, { REDIS: `redis://127.0.0.1:${port}` });
+    const stop = async () => {
+      await one.stop();
+      redis.kill("SIGTERM");
+      await exited;
+      ended();
     };
+    return { ...one, pids: [...one.pids, redis.pid ?? 0], stop };
   },
 };
 
@@ -96,3 +117,4 @@ const coppice: Contender = {
 };
 
 export const contenders: readonly Contender[] = [plain, cluster, pm2Cluster, coppice];
+export const withSessions: readonly Contender[] = [plain, cluster, pm2Cluster, pm2WithRedis, coppice];

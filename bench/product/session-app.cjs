@@ -5,6 +5,15 @@ const session = require("express-session");
 
 const secret = "bench";
 const app = express();
+const { REDIS } = process.env;
+const store = REDIS === undefined ? undefined : storeInRedis(REDIS);
+
+function storeInRedis(url) {
+  const { RedisStore } = require("connect-redis");
+  const client = require("redis").createClient({ url });
+  client.connect();
+  return new RedisStore({ client });
+}
 
 /** The load's cookie is its visitor's number; signed, it is one that express-session has given out. */
 app.use((request, _response, next) => {
@@ -17,6 +26,7 @@ app.use(
   session({
     name: "sid",
     secret,
+    store,
     resave: false,
     saveUninitialized: true,
     genid: (request) => /sid=s%3A(\w+)/.exec(request.headers.cookie)?.[1] ?? "none",
