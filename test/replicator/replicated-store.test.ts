@@ -1,6 +1,8 @@
 /** What the instance bases its next write on, over answers that a test gives. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { Copies } from "../../src/inside/session/copies.ts";
 import { newSession, ReplicatedStore } from "../../src/inside/session/replicated-store.ts";
 import { type Operation, StoreClient } from "../../src/inside/session/store-client.ts";
@@ -65,4 +67,21 @@ test("of what is kept, who was not used the longest goes first, and to keep one 
   const alone = msOf(() => few.keep("store-1", "0", { version: 1, text: "" }));
   const amongMany = msOf(keep);
   assert.ok(amongMany < 200 + 10 * alone, `${amongMany} ms among 10,000, ${alone} ms alone`);
+});
+
+test("what is read or written again and again takes no more memory", () => {
+  setFlagsFromString("--expose-gc");
+  const collect: () => void = runInNewContext("gc");
+  const copies = new Copies();
+  const use = () => {
+    for (let times = 0; times < 300_000; times += 1) copies.get("store-1", "a");
+    for (let times = 0; times < 2_000; times += 1)
+      copies.keep("store-1", String(times % 10), { version: times, text: "x".repeat(10_000 + times) });
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
+  copies.keep("store-1", "a", { version: 1, text: "" });
+  const before = use();
+  const grownBytes = use() - before;
+  assert.ok(grownBytes < 4 * 1024 * 1024, `${grownBytes} bytes`);
 });

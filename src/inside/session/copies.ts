@@ -15,14 +15,18 @@ const copiedBytesMax = Math.min(64 * 1024 * 1024, heapLimitBytes / 16);
 
 export class Copies {
   readonly #copies = new Map<string, Copy>();
-  /** One for all time: each new one would look first through the places of all that were dropped (30 µs with 10,000). */
-  readonly #oldest = this.#copies.keys();
+  /**
+   * Each new one looks first through the places of all that were dropped (30 µs with 10,000); an old one keeps each table that the map
+   * has had since it went on last, with all that was in it. So it is another one whenever an eighth of the places are others'.
+   */
+  #oldest = this.#copies.keys();
+  #deletions = 0;
   #copiedBytes = 0;
 
   get(store: string, id: string): Copy | undefined {
     const key = keyOf(store, id);
     const copy = this.#copies.get(key);
-    if (copy !== undefined && this.#copies.delete(key)) this.#copies.set(key, copy);
+    if (copy !== undefined && this.#delete(key)) this.#copies.set(key, copy);
     return copy;
   }
 
@@ -50,7 +54,16 @@ export class Copies {
     const copy = this.#copies.get(key);
     if (copy === undefined) return;
     this.#copiedBytes -= copy.text.length;
-    this.#copies.delete(key);
+    this.#delete(key);
+  }
+
+  #delete(key: string): boolean {
+    this.#deletions += 1;
+    if (this.#deletions > this.#copies.size / 8) {
+      this.#oldest = this.#copies.keys();
+      this.#deletions = 0;
+    }
+    return this.#copies.delete(key);
   }
 }
 
