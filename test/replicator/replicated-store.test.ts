@@ -67,6 +67,12 @@ test("of what is kept, who was not used the longest goes first, and to keep one 
   const alone = msOf(() => few.keep("store-1", "0", { version: 1, text: "" }));
   const amongMany = msOf(keep);
   assert.ok(amongMany < 200 + 10 * alone, `${amongMany} ms among 10,000, ${alone} ms alone`);
+  const oneRead = msOf(() => copies.get("store-1", "20000"));
+  const oneWritten = msOf(() => copies.keep("store-1", "20000", { version: 1, text: "" }));
+  assert.ok(
+    Math.max(oneRead, oneWritten) < 200 + 10 * alone,
+    `${oneRead} ms for one that is read, ${oneWritten} ms for one that is written`,
+  );
 });
 
 test("what is read or written again and again takes no more memory", () => {

@@ -1,6 +1,7 @@
 /**
  * What this process last read or wrote of sessions and maps, of all stores together: a read of what is current still takes a few bytes.
- * Bounded; who was not used the longest goes first.
+ * Bounded; who was not used for long goes first. Who is of the newer half stays where it is: V8 looks through all the places that a key
+ * has had, so that one which is used again and again would cost 100 µs among 10,000.
  */
 import { heapLimitBytes } from "../heap-limit.ts";
 
@@ -9,12 +10,18 @@ export interface Copy {
   readonly text: string;
 }
 
+interface Held {
+  readonly copy: Copy;
+  /** Counted as they come. */
+  readonly place: number;
+}
+
 const copiesMax = 10_000;
 /** The copies lie in the application's own heap, and must not look like a leak of it: little of a small one. */
 const copiedBytesMax = Math.min(64 * 1024 * 1024, heapLimitBytes / 16);
 
 export class Copies {
-  readonly #copies = new Map<string, Copy>();
+  readonly #copies = new Map<string, Held>();
   /**
    * Each new one looks first through the places of all that were dropped (30 µs with 10,000); an old one keeps each table that the map
    * has had since it went on last, with all that was in it. So it is another one whenever an eighth of the places are others'.
@@ -22,19 +29,18 @@ export class Copies {
   #oldest = this.#copies.keys();
   #deletions = 0;
   #copiedBytes = 0;
+  #places = 0;
 
   get(store: string, id: string): Copy | undefined {
     const key = keyOf(store, id);
-    const copy = this.#copies.get(key);
-    if (copy !== undefined && this.#delete(key)) this.#copies.set(key, copy);
-    return copy;
+    const held = this.#copies.get(key);
+    if (held !== undefined) this.#set(key, held.copy, held);
+    return held?.copy;
   }
 
   keep(store: string, id: string, copy: Copy): void {
     const key = keyOf(store, id);
-    this.#drop(key);
-    this.#copies.set(key, copy);
-    this.#copiedBytes += copy.text.length;
+    this.#set(key, copy, this.#copies.get(key));
     while (this.#copies.size > copiesMax || this.#copiedBytes > copiedBytesMax) {
       const oldest = this.#oldest.next();
       if (oldest.done) break; // never: what it has not come to is there
@@ -50,20 +56,29 @@ export class Copies {
     for (const key of [...this.#copies.keys()]) if (key.startsWith(keyOf(store, ""))) this.#drop(key);
   }
 
+  #set(key: string, copy: Copy, before: Held | undefined): void {
+    this.#copiedBytes += copy.text.length - (before?.copy.text.length ?? 0);
+    if (before !== undefined && before.place > this.#places - this.#copies.size / 2)
+      return void this.#copies.set(key, { copy, place: before.place });
+    if (before !== undefined) this.#delete(key);
+    this.#places += 1;
+    this.#copies.set(key, { copy, place: this.#places });
+  }
+
   #drop(key: string): void {
-    const copy = this.#copies.get(key);
-    if (copy === undefined) return;
-    this.#copiedBytes -= copy.text.length;
+    const held = this.#copies.get(key);
+    if (held === undefined) return;
+    this.#copiedBytes -= held.copy.text.length;
     this.#delete(key);
   }
 
-  #delete(key: string): boolean {
+  #delete(key: string): void {
     this.#deletions += 1;
     if (this.#deletions > this.#copies.size / 8) {
       this.#oldest = this.#copies.keys();
       this.#deletions = 0;
     }
-    return this.#copies.delete(key);
+    this.#copies.delete(key);
   }
 }
 
