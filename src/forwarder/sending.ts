@@ -25,6 +25,7 @@ export class Sending {
   /** It went to the server as one piece that one read takes. */
   inOneRead = false;
   readonly #client: Client;
+  readonly #bodyTimeoutMs: number;
   #pool: UpstreamPool | null = null;
   /** The answer was whole before the body: what of that came later the server may take for a next request. */
   #answeredEarly = false;
@@ -33,6 +34,7 @@ export class Sending {
     const { headBlocks, saveBudget, settings, clientLineBytes } = dispatcher;
     const prefixBytes = clientLineBytes + client.addressLine.length;
     this.#client = client;
+    this.#bodyTimeoutMs = settings.bodyTimeoutMs;
     this.request = new SavedRequest(head, source, prefixBytes, headBlocks, saveBudget, settings.saveBodyBytesMax);
   }
 
@@ -100,6 +102,13 @@ export class Sending {
     connection.destroy(!this.#client.flushed);
   }
 
+  /** Its server may do its work with what of the body it has still to take (202). */
+  #dropFlushed(connection: UpstreamConnection): void {
+    this.connection = null;
+    connection.user = null;
+    connection.destroyFlushed(this.#bodyTimeoutMs, !this.#client.flushed);
+  }
+
   /**
    * Request and answer are complete. `reusable`: the connection is between two requests, as far as the answer goes.
    * `pinTo`: no other client may have it.
@@ -109,7 +118,9 @@ export class Sending {
     const { done } = this.#client.body;
     if (connection !== null) {
       const mayBeMisread = this.#answeredEarly && pinTo === null;
-      if (!(reusable && flushed && done) || mayBeMisread || connection.destroyed) this.drop();
+      const isWhole = reusable && done && !connection.destroyed;
+      if (isWhole && !flushed) this.#dropFlushed(connection);
+      else if (!isWhole || mayBeMisread) this.drop();
       else if (pinTo === null) this.#pool?.give(connection, performance.now());
       else {
         this.#pool?.pin(connection, performance.now());

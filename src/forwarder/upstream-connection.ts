@@ -149,6 +149,13 @@ export class UpstreamConnection {
     this.#released = true;
   }
 
+  /** When its other side has taken what was written, which may be so late at most. */
+  destroyFlushed(withinMs: number, blockInUse: boolean): void {
+    const late = setTimeout(() => this.destroy(blockInUse), withinMs);
+    this.onceClosed(() => clearTimeout(late));
+    this.afterFlush(() => this.destroy(blockInUse));
+  }
+
   /** Everything up to `to` was taken. */
   taken(): void {
     this.from = this.to;

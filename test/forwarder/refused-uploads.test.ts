@@ -100,3 +100,31 @@ withStage("a body that its server may take for a request, for it answered before
   assert.equal(await answer.text(), "/other");
   client.destroy();
 });
+
+withStage("who answers before it has read all gets the rest at its own pace, also of a client that leaves", {}, async (stage) => {
+  const totalBytes = 400_000;
+  let readBytes = 0;
+  let ended = false;
+  await stage.rawInstance("web-1.1", (socket) => {
+    socket.once("data", () => socket.write("HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\nok"));
+    socket.on("end", () => {
+      ended = true;
+    });
+    socket.on("data", async ({ length }: Buffer) => {
+      readBytes += length;
+      socket.pause();
+      await pause(5);
+      socket.resume();
+    });
+  });
+  await stage.route({ "web-1.1": "available" });
+  const client = connect({ port: stage.port, host: "127.0.0.1" }).setEncoding("latin1");
+  let heard = "";
+  client.on("data", (text: string) => (heard += text));
+  client.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${totalBytes}\r\n\r\n`);
+  await stage.until(() => heard.endsWith("ok"));
+  client.end(Buffer.alloc(totalBytes));
+  await stage.until(() => ended);
+  assert.ok(readBytes > totalBytes, `it got ${readBytes} bytes`);
+  client.destroy();
+});
