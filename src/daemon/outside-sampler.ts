@@ -18,6 +18,7 @@ export interface OutsideReading {
 
 /** What is common to a tree changes slowly, and to ask for it takes the kernel milliseconds a process. */
 const commonEach = 10;
+const givenBackRatio = 0.95;
 
 /**
  * The same of a process and all that descend from it, added up: a server without a probe may be a wrapper
@@ -28,6 +29,7 @@ export class ProcessTree {
   readonly #pid: number;
   #of = "";
   #turn = 0;
+  #rssBytes = 0;
   #countedTwiceBytes = 0;
 
   constructor(pid: number) {
@@ -40,11 +42,14 @@ export class ProcessTree {
     if (readings[0] === null) return null;
     const sum = readings.filter((one) => one !== null).reduce(together);
     const of = pids.join();
-    if (of !== this.#of || this.#turn % commonEach === 0)
+    const { rssBytes = 0 } = sum.indicators;
+    // What was given back may have been common.
+    if (of !== this.#of || this.#turn % commonEach === 0 || rssBytes < givenBackRatio * this.#rssBytes)
       this.#countedTwiceBytes = pids.length === 1 ? 0 : pids.reduce((bytes, pid) => bytes + ofOthersBytes(pid), 0);
     this.#of = of;
     this.#turn += 1;
-    return { ...sum, indicators: { ...sum.indicators, rssBytes: (sum.indicators["rssBytes"] ?? 0) - this.#countedTwiceBytes } };
+    this.#rssBytes = rssBytes;
+    return { ...sum, indicators: { ...sum.indicators, rssBytes: rssBytes - this.#countedTwiceBytes } };
   }
 }
 

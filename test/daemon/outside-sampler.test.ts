@@ -90,3 +90,39 @@ test("from outside: a tree's time of the processor does not fall when a worker e
   assert.equal(childrenOf(pid).length, 0);
   assert.ok((new ProcessTree(pid).read()?.cpuTicks ?? 0) >= before);
 });
+
+test("from outside: what was common to a tree and was given back is not taken from the rest", { timeout: 60_000 }, async () => {
+  // As a PHP that throws its compiled scripts away: the same processes, and none of what they shared.
+  const code = `
+import mmap, os, sys
+common = mmap.mmap(-1, 64 * 1024 * 1024)
+common.write(bytes([7]) * len(common))
+pipes = [os.pipe() + os.pipe() for _ in range(3)]
+for (asked, ask, done, tell) in pipes:
+    if os.fork() == 0:
+        sum(common[0 :: 4096])
+        os.write(tell, b".")
+        os.read(asked, 1)
+        common.close()
+        os.write(tell, b".")
+        sys.stdin.read()
+        os._exit(0)
+    os.read(done, 1)
+os.write(1, b"ready")
+sys.stdin.readline()
+common.close()
+for (asked, ask, done, tell) in pipes:
+    os.write(ask, b".")
+    os.read(done, 1)
+os.write(1, b"given back")
+sys.stdin.read()`;
+  const child = spawn("python3", ["-c", code], { stdio: ["pipe", "pipe", "inherit"] });
+  endAfterTest(() => child.stdin.end());
+  await once(child.stdout, "data");
+  const tree = new ProcessTree(child.pid ?? assert.fail());
+  const common = tree.read()?.indicators["rssBytes"] ?? 0;
+  child.stdin.write("\n");
+  await once(child.stdout, "data");
+  const rest = tree.read()?.indicators["rssBytes"] ?? 0;
+  assert.ok(rest > 8 * 1024 * 1024 && rest < common, `${common} bytes, then ${rest}`);
+});
