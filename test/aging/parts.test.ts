@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { ClockColumns } from "../../src/aging/clock-columns.ts";
-import { isTrend } from "../../src/aging/decision.ts";
+import { isDue, isTrend } from "../../src/aging/decision.ts";
 import { FloorTrack, pointsMax } from "../../src/aging/floor-track.ts";
 import { clocks, type GrowthShape, growthShapes } from "../../src/aging/growth-shapes.ts";
 import { dayAhead, LoadProfile, loadAhead, overloadRatios, overloadWithin } from "../../src/aging/load-profile.ts";
@@ -409,5 +409,30 @@ describe("decision: a trend", () => {
       return isTrend({ ...rest, indicator: "latencyP99Ms", forecast: { ...forecast, hoursPerThousandRequests } });
     };
     assert.deepEqual([held(0.85, 0.1), held(0.85, null), held(0.98, null)], [true, false, true]);
+  });
+});
+
+describe("decision: due", () => {
+  const hourMs = 3_600_000;
+  /** A week old, of a limit of 1, its growth no more likely than not; it stood at .6 in the elder half of its life. */
+  const due = (highest: number, earliestHours: number) =>
+    isDue({
+      ...{ indicator: "rssBytes", growsRatio: 0.4, ageMs: 168 * hourMs, horizonMs: hourMs / 2, limit: 1, highest, lowest: 0.4 },
+      ...{ readingNoise: 0.003, count: 10_000, pValue: 1, turns: { allMs: 0, eachMs: 0, instances: 1 }, collectingRatio: 0 },
+      forecast: {
+        ...{ growsRatio: 0.4, shape: "in time", level: 0.95, levelNow: 0.95, hoursPerThousandRequests: null },
+        slopePerHour: { low: 0, mid: 0.001, high: 0.01 },
+        exhaustionMs: { low: earliestHours * hourMs, mid: 43 * hourMs, high: Number.POSITIVE_INFINITY },
+        ...{ exhaustionMsEarliest: earliestHours * hourMs, exhaustionMsSoon: 9 * hourMs },
+        ...{ exhaustionMsMiddle: 43 * hourMs, exhaustionMsLikely: Number.POSITIVE_INFINITY },
+        overhang: {
+          ...{ usual: 0.01, lowest: 0.4, large: 0.02, jump: 0.03, before: 0.6, tops: [{ value: highest, msAgo: 0 }] },
+          ...{ recent: { now: 0.96, perMs: 0, deviations: 3 }, envelope: { now: highest, perMs: 0, highest } },
+        },
+      },
+    });
+
+  it("above .97 of its limit, and higher than ever, the least likely of ends is enough; below it, or where even that is far, it waits", () => {
+    assert.deepEqual([due(0.98, 1), due(0.96, 1), due(0.98, 6)], [true, false, false]);
   });
 });
