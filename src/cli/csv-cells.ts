@@ -47,7 +47,7 @@ export function hasDecimalComma(cell: string): boolean {
 const date = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?) ?(?:Z|UTC|([+-]\d\d):?(\d\d))?)?$/i;
 
 /** As numbers of seconds and of milliseconds since 1970 lie, from 2001 to 2065. */
-const [secondsMin, secondsMax] = [1e9, 3e9];
+export const [secondsMin, secondsMax] = [1e9, 3e9] as const;
 
 /** In ms, of a number of seconds or milliseconds since 1970; NaN where it is neither. */
 export function epochIn(cell: string | undefined): number {

@@ -3,6 +3,7 @@
  * time altogether are left out. Each of these is named.
  */
 import { time } from "../aging/amounts.ts";
+import { secondsMax, secondsMin } from "./csv-cells.ts";
 import { counted } from "./trace-rows.ts";
 
 /** Rows in order of time. */
@@ -19,8 +20,8 @@ export interface Order {
 const strayRowsMax = 5;
 /** In a shorter file nobody can tell what is far. */
 const strayFileMin = 20;
-/** 2001 and 2065 in seconds; what is larger than the last is no time in milliseconds that anyone recorded. */
-const [secondsMin, secondsMax, millisecondsMax] = [1e9, 3e9, 1e14];
+/** What is larger is no time in milliseconds that anyone recorded. */
+const millisecondsMax = 1e14;
 /** A pause of this many usual intervals is named. */
 const gapIntervals = 20;
 

@@ -94,6 +94,14 @@ test("home: a pid that the kernel gave to another process is not the owner", () 
 /** What an init of another container left or holds. */
 const unseen = { ...deadInit(), pidNamespace: "pid:[1]" };
 
+function takenElsewhere() {
+  const base = mkdtempSync(join(tmpdir(), "coppice-home-"));
+  const paths = clusterPaths(base, "shop");
+  takeHome(paths, owner);
+  writeFileSync(paths.initFile, JSON.stringify(unseen));
+  return { base, paths };
+}
+
 /** A monitor that listens when it is told to. */
 async function monitorOf(paths: ClusterPaths, listensAfterMs: number) {
   const listen = `
@@ -109,10 +117,7 @@ async function monitorOf(paths: ClusterPaths, listensAfterMs: number) {
 test("home: of a cluster whose processes cannot be seen, as in another container with the same directory, nothing is taken while its monitor answers", {
   timeout: 60_000,
 }, async () => {
-  const base = mkdtempSync(join(tmpdir(), "coppice-home-"));
-  const paths = clusterPaths(base, "shop");
-  takeHome(paths, owner);
-  writeFileSync(paths.initFile, JSON.stringify(unseen));
+  const { base, paths } = takenElsewhere();
   // As where both containers are started together.
   const monitor = await monitorOf(paths, 1_000);
   assert.throws(() => takeHome(paths, owner), {
@@ -131,10 +136,7 @@ test("home: of a cluster whose processes cannot be seen, as in another container
 test("home: of a cluster in another container nothing is taken while its monitor is started anew: its store is there", {
   timeout: 60_000,
 }, async () => {
-  const base = mkdtempSync(join(tmpdir(), "coppice-home-"));
-  const paths = clusterPaths(base, "shop");
-  takeHome(paths, owner);
-  writeFileSync(paths.initFile, JSON.stringify(unseen));
+  const { base, paths } = takenElsewhere();
   utimesSync(paths.initFile, 0, 0); // it began long ago
   const store = await monitorOf({ ...paths, adminSocket: paths.storeSocket }, 0);
   if (!existsSync(paths.storeSocket)) await once(store.stdout, "data");
