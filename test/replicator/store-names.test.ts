@@ -1,4 +1,4 @@
-/** Stores are known by the order of their set-up, which all instances have in common. In a process of its own: see express-stage.ts. */
+/** Stores whose cookie nobody has seen are known by the order of their set-up, which all instances have in common. In a process of its own: see express-stage.ts. */
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { test } from "node:test";
